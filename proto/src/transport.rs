@@ -1,0 +1,108 @@
+//! How connections are set up: the same frame, window and keep-alive settings on every side.
+
+use std::time::Duration;
+
+use tonic::transport::{Channel, Endpoint, Server};
+
+/// The most bytes of raw data that one message carries.
+pub const CHUNK_BYTES: usize = 256 << 10;
+
+/// The most bytes that any single message may have.
+pub const MESSAGE_LIMIT_BYTES: usize = 64 << 20;
+
+const FRAME_BYTES: u32 = 1 << 20;
+const STREAM_WINDOW_BYTES: u32 = 8 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+// Blocks and weights travel as the bytes that lie in memory.
+const _: () = assert!(cfg!(target_endian = "little"), "Howdah runs on little-endian machines only");
+
+/// An address that can't be dialled, or where nobody answers.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The address isn't of the form `http://host:port`.
+    #[error("`{address}` is no address of the form http://host:port")]
+    Address {
+        /// What was given.
+        address: String,
+    },
+    /// Nobody answers there.
+    #[error("can't connect to {address}: {reason}")]
+    Unreachable {
+        /// Where.
+        address: String,
+        /// Why, as the operating system says it.
+        reason: String,
+    },
+}
+
+/// Makes an endpoint for `http://host:port` with the project's transport settings.
+///
+/// # Errors
+/// [`ConnectError::Address`].
+pub fn endpoint(address: &str) -> Result<Endpoint, ConnectError> {
+    let wrong = || ConnectError::Address { address: address.to_owned() };
+    if !address.starts_with("http://") {
+        return Err(wrong());
+    }
+    let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|_| wrong())?;
+    if endpoint.uri().port_u16().is_none() {
+        return Err(wrong());
+    }
+    Ok(endpoint
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .keep_alive_while_idle(true))
+}
+
+/// Connects to `http://host:port`.
+///
+/// # Errors
+/// [`ConnectError`], naming the address.
+pub async fn connect(address: &str) -> Result<Channel, ConnectError> {
+    endpoint(address)?.connect().await.map_err(|error| ConnectError::Unreachable {
+        address: address.to_owned(),
+        reason: root_cause(&error),
+    })
+}
+
+/// Makes a server with the project's transport settings.
+pub fn server() -> Server {
+    Server::builder()
+        .tcp_nodelay(true)
+        .max_frame_size(FRAME_BYTES)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
+}
+
+/// Finds the innermost cause of an error, which is what a user can act on.
+pub fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_without_scheme_or_port_is_refused_by_name() {
+        for address in ["localhost:1", "http://localhost", "ftp://a:1", "http://"] {
+            let error = endpoint(address).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(error.contains(address), "{address}: {error}");
+        }
+        assert!(endpoint("http://127.0.0.1:7000").is_ok());
+    }
+}
