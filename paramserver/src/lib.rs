@@ -1,0 +1,8 @@
+//! The sharded parameter server of Howdah, the client that talks to it, and what every role has in common.
+
+pub mod cli;
+pub mod client;
+pub mod role;
+pub mod rules;
+pub mod server;
+pub mod shard;

@@ -1,0 +1,15 @@
+//! What every role of the cluster needs: its settings, a place to listen, the way into the cluster, and the way
+//! out of it.
+
+pub mod config;
+pub mod join;
+pub mod lifeline;
+pub mod listen;
+pub mod logging;
+pub mod notify;
+pub mod shutdown;
+
+mod backoff;
+mod nearest;
+
+pub use nearest::nearest;

@@ -1,0 +1,50 @@
+use super::{OutOfMemory, UpdateRule, zeros};
+
+/// Heavy-ball momentum: `v <- m v + g; w <- w - a v` (Polyak 1964, "Some methods of speeding up the convergence
+/// of iteration methods", equation 9, with the learning rate outside the velocity).
+///
+/// `g` is the sum of the gradients in the push; the velocity decays once per push.
+#[derive(Debug)]
+pub struct Momentum {
+    learning_rate: f32,
+    momentum: f32,
+    velocity: Box<[f32]>,
+}
+
+impl Momentum {
+    /// Makes the rule with the learning rate `a` and the kept share `m`, at rest.
+    ///
+    /// # Errors
+    /// The memory for the velocity can't be had.
+    pub fn new(learning_rate: f32, momentum: f32, values: usize) -> Result<Self, OutOfMemory> {
+        Ok(Self { learning_rate, momentum, velocity: zeros(values)? })
+    }
+}
+
+impl UpdateRule for Momentum {
+    fn apply(&mut self, weights: &mut [f32], push: &[f32], _steps: u64) {
+        let (rate, kept) = (self.learning_rate, self.momentum);
+        for ((weight, velocity), gradient) in weights.iter_mut().zip(&mut self.velocity).zip(push) {
+            *velocity = kept * *velocity + gradient;
+            *weight -= rate * *velocity;
+        }
+    }
+
+    fn state_bytes(&self) -> u64 {
+        size_of_val(&*self.velocity) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::assert_follows;
+
+    #[test]
+    fn momentum_keeps_a_share_of_the_velocity() {
+        assert_follows(Momentum::new(0.05, 0.9, 37).unwrap(), 0.0, |velocity: &mut f64, weight, push, _| {
+            *velocity = 0.9 * *velocity + push;
+            weight - 0.05 * *velocity
+        });
+    }
+}

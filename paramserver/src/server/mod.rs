@@ -1,0 +1,58 @@
+//! The parameter server: a thin gRPC shell over [`crate::shard`].
+//!
+//! A push is staged until it is complete and only then applied, so that a pusher that vanishes leaves no trace.
+//! No lock is held while the network is waited for.
+
+mod cell;
+mod pull;
+mod receive;
+mod refusal;
+mod service;
+mod staging;
+mod table;
+
+use std::sync::Arc;
+
+use howdah_proto::pb::parameters_server::ParametersServer;
+
+use staging::Staging;
+use table::Table;
+
+/// The most bytes a message to or from a parameter server may have.
+pub(crate) const MESSAGE_LIMIT_BYTES: usize = 2 << 20;
+
+/// How many bytes of pushes are staged at a time unless told otherwise.
+pub const STAGING_BYTES: u64 = 1 << 30;
+
+/// A parameter server: the shards it holds and the pushes on their way to them.
+#[derive(Debug, Clone)]
+pub struct Paramserver {
+    shards: Arc<Table>,
+    staging: Arc<Staging>,
+}
+
+impl Default for Paramserver {
+    fn default() -> Self {
+        Self::new(STAGING_BYTES)
+    }
+}
+
+impl Paramserver {
+    /// Makes a parameter server that stages at most `staging_bytes` of pushes at a time; the others wait. A
+    /// push that is larger than that is staged alone.
+    pub fn new(staging_bytes: u64) -> Self {
+        Self { shards: Arc::default(), staging: Arc::new(Staging::new(staging_bytes)) }
+    }
+
+    /// Gives the gRPC service.
+    pub fn service(&self) -> ParametersServer<Self> {
+        ParametersServer::new(self.clone())
+            .max_decoding_message_size(MESSAGE_LIMIT_BYTES)
+            .max_encoding_message_size(MESSAGE_LIMIT_BYTES)
+    }
+
+    /// Tells how many bytes the shards take.
+    pub fn used_bytes(&self) -> u64 {
+        self.shards.bytes()
+    }
+}

@@ -1,0 +1,104 @@
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::Status;
+
+use crate::rules::OutOfMemory;
+
+const PERMIT_BYTES: u64 = 1 << 10;
+const WAIT: Duration = Duration::from_secs(15);
+/// Memory for this many buffers is kept for the next pushes; the budget bounds what they add up to.
+const KEPT_BUFFERS: usize = 8;
+
+/// Buffers in which pushes are put together, within a budget of bytes.
+#[derive(Debug)]
+pub(super) struct Staging {
+    budget: Arc<Semaphore>,
+    permits: u32,
+    free: Arc<Mutex<Vec<Vec<f32>>>>,
+}
+
+/// A buffer of the length asked for. When it is dropped, its memory serves the next push.
+#[derive(Debug)]
+pub(super) struct Staged {
+    values: Vec<f32>,
+    free: Arc<Mutex<Vec<Vec<f32>>>>,
+    kept_values: usize,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Staging {
+    pub(super) fn new(bytes: u64) -> Self {
+        let permits = u32::try_from(bytes / PERMIT_BYTES).unwrap_or(u32::MAX).clamp(1, u32::MAX >> 4);
+        Self { budget: Arc::new(Semaphore::new(permits as usize)), permits, free: Arc::default() }
+    }
+
+    /// Waits until there is room for `values` values.
+    pub(super) async fn take(&self, values: usize) -> Result<Staged, Status> {
+        let bytes = size_of::<f32>() as u64 * values as u64;
+        let permits = u32::try_from(bytes.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX).clamp(1, self.permits);
+        // Pushers that wait hold a part of their connection's window, so they wait a bounded time only.
+        let permit = tokio::time::timeout(WAIT, Arc::clone(&self.budget).acquire_many_owned(permits))
+            .await
+            .map_err(|_| Status::unavailable("the parameter server has no room for another push yet"))?
+            .map_err(|_| Status::unavailable("the parameter server shuts down"))?;
+        let mut buffer = self.reuse(values);
+        buffer
+            .try_reserve_exact(values.saturating_sub(buffer.len()))
+            .map_err(|_| Status::resource_exhausted(OutOfMemory { values }.to_string()))?;
+        buffer.resize(values, 0.0);
+        let kept_values = (u64::from(self.permits) * PERMIT_BYTES) as usize / size_of::<f32>() / KEPT_BUFFERS;
+        Ok(Staged { values: buffer, free: Arc::clone(&self.free), kept_values, _permit: permit })
+    }
+
+    fn reuse(&self, values: usize) -> Vec<f32> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        match free.iter().position(|buffer| buffer.capacity() >= values) {
+            Some(place) => free.swap_remove(place),
+            None => Vec::new(),
+        }
+    }
+}
+
+impl Staged {
+    pub(super) fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        bytemuck::cast_slice_mut(&mut self.values)
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        if free.len() < KEPT_BUFFERS && self.values.capacity() <= self.kept_values {
+            free.push(std::mem::take(&mut self.values));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_push_beyond_the_budget_waits_and_is_told_to_come_back() {
+        let staging = Staging::new(8 << 10);
+        let first = staging.take(2048).await.unwrap();
+        assert_eq!(staging.take(1).await.unwrap_err().code(), tonic::Code::Unavailable);
+        drop(first);
+        assert_eq!(staging.take(1_000_000).await.unwrap().values().len(), 1_000_000);
+    }
+
+    #[tokio::test]
+    async fn the_memory_of_a_buffer_serves_the_next_push() {
+        let staging = Staging::new(1 << 20);
+        let place = staging.take(1000).await.unwrap().values().as_ptr();
+        assert_eq!(staging.take(900).await.unwrap().values().as_ptr(), place);
+    }
+}
