@@ -1,0 +1,28 @@
+//! Replicas: dense networks that train on flat parameters.
+//!
+//! A [`Replica`] keeps its weights and its gradient in one flat buffer each, laid out by [`Network`]: the same
+//! buffers are trained on, travel to the parameter server, and stand in the model file.
+
+mod activation;
+mod buffer;
+mod error;
+mod forward;
+mod init;
+mod linear;
+mod loss;
+mod matmul;
+mod metrics;
+mod model_file;
+mod network;
+mod optimizer;
+mod replica;
+mod threads;
+
+pub use error::LearnError;
+pub use init::initial_weights;
+pub use loss::BatchReport;
+pub use metrics::{ClassReport, Confusion, ConfusionError};
+pub use model_file::{FORMAT_VERSION, Model, ModelError, ModelFault};
+pub use network::{Layer, MAX_PARAMETERS, Network, NetworkError};
+pub use optimizer::{Adam, ReplicaOptimizer, Sgd};
+pub use replica::{Evaluation, Replica};

@@ -1,0 +1,215 @@
+use std::fmt;
+
+use candle_core::{Device, Tensor};
+
+use super::{
+    BatchReport, LearnError, Network, ReplicaOptimizer,
+    activation::Dropout,
+    buffer::{self, Loan},
+    forward::Forward,
+    loss,
+    threads::Threads,
+};
+
+/// A copy of the model in an executor, with the buffers it trains on.
+///
+/// Weights and gradient are flat, laid out by [`Network::layers`]. They are lent to candle for a step and come
+/// back in the same memory: no step allocates anything of the size of the parameters.
+pub struct Replica {
+    network: Network,
+    threads: Threads,
+    weights: Vec<f32>,
+    gradient: Vec<f32>,
+    inputs: Vec<f32>,
+    labels: Vec<u32>,
+}
+
+/// What a batch came to, and what the network took each sample for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    /// Loss and hits, without dropout.
+    pub report: BatchReport,
+    /// The predicted class of each row.
+    pub predictions: Vec<u32>,
+}
+
+impl Replica {
+    /// Makes a replica with weights of 0, for batches of up to `batch` samples, that computes on `threads` threads.
+    ///
+    /// One thread is the caller's own; more are a pool that belongs to the replica.
+    ///
+    /// # Errors
+    /// [`LearnError::Rows`] for a batch of 0, [`LearnError::Batch`] for one that can't be addressed,
+    /// [`LearnError::Threads`] if the threads can't be started.
+    pub fn new(network: Network, batch: usize, threads: usize) -> Result<Self, LearnError> {
+        if batch == 0 {
+            return Err(LearnError::Rows { rows: 0, batch });
+        }
+        let inputs = network.inputs();
+        let values = batch
+            .checked_mul(inputs)
+            .filter(|values| *values <= isize::MAX as usize / size_of::<f32>())
+            .ok_or(LearnError::Batch { batch, inputs })?;
+        Ok(Self {
+            threads: Threads::start(threads)?,
+            weights: vec![0.0; network.parameters()],
+            gradient: vec![0.0; network.parameters()],
+            inputs: vec![0.0; values],
+            labels: vec![0; batch],
+            network,
+        })
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The samples that a batch may hold.
+    pub fn batch(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// The flat weights.
+    pub fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
+    /// The flat weights, to be written.
+    pub fn weights_mut(&mut self) -> &mut [f32] {
+        &mut self.weights
+    }
+
+    /// Copies `weights` into the replica.
+    ///
+    /// # Errors
+    /// [`LearnError::Weights`] if there are more or fewer than the network's parameters.
+    pub fn set_weights(&mut self, weights: &[f32]) -> Result<(), LearnError> {
+        if weights.len() != self.weights.len() {
+            return Err(LearnError::Weights { expected: self.weights.len(), got: weights.len() });
+        }
+        self.weights.copy_from_slice(weights);
+        Ok(())
+    }
+
+    /// The flat gradient of the mean loss of the last [`Replica::step`].
+    pub fn gradient(&self) -> &[f32] {
+        &self.gradient
+    }
+
+    /// The features of sample `row` of the batch, to be written.
+    ///
+    /// # Errors
+    /// [`LearnError::Row`] if the batch has no such row.
+    pub fn input_row(&mut self, row: usize) -> Result<&mut [f32], LearnError> {
+        let (batch, width) = (self.batch(), self.network.inputs());
+        self.inputs.chunks_exact_mut(width).nth(row).ok_or(LearnError::Row { row, batch })
+    }
+
+    /// Sets the class of sample `row` of the batch.
+    ///
+    /// # Errors
+    /// [`LearnError::Row`] if the batch has no such row, [`LearnError::Label`] if the network has no such class.
+    pub fn set_label(&mut self, row: usize, label: u32) -> Result<(), LearnError> {
+        let (batch, classes) = (self.batch(), self.network.classes());
+        let place = self.labels.get_mut(row).ok_or(LearnError::Row { row, batch })?;
+        if label as usize >= classes {
+            return Err(LearnError::Label { row, label, classes });
+        }
+        *place = label;
+        Ok(())
+    }
+
+    /// Goes forward and back over the first `rows` samples, and leaves the gradient of their mean loss.
+    ///
+    /// The same weights, samples and `dropout_seed` give the same gradient, bit for bit, on the same processor
+    /// and number of threads.
+    ///
+    /// # Errors
+    /// [`LearnError::Rows`], or [`LearnError::Diverged`] if a layer's values are not finite; the gradient is
+    /// then of no use.
+    pub fn step(&mut self, rows: usize, dropout_seed: u64) -> Result<BatchReport, LearnError> {
+        let dropout = match self.network.dropout() {
+            0.0 => Dropout::Off,
+            rate => Dropout::On { rate, seed: dropout_seed },
+        };
+        let outputs = self.network.outputs();
+        self.run(rows, dropout, move |logits, labels| {
+            let (report, slopes) =
+                buffer::read(logits, |values| loss::cross_entropy(values, labels, outputs))?;
+            // The sum of logits times constant slopes has these slopes as its gradient.
+            let slopes = Tensor::from_vec(slopes, logits.shape(), &Device::Cpu)?;
+            logits.mul(&slopes)?.sum_all()?.backward()?;
+            Ok(report)
+        })
+    }
+
+    /// Moves the weights along the gradient of the last step.
+    pub fn update(&mut self, optimizer: &mut dyn ReplicaOptimizer) {
+        optimizer.apply(&mut self.weights, &self.gradient);
+    }
+
+    /// Classifies the first `rows` samples and compares with their labels; the gradient stays.
+    ///
+    /// # Errors
+    /// [`LearnError::Rows`], or [`LearnError::Diverged`] if a layer's values are not finite.
+    pub fn evaluate(&mut self, rows: usize) -> Result<Evaluation, LearnError> {
+        let outputs = self.network.outputs();
+        self.run(rows, Dropout::Off, move |logits, labels| {
+            let evaluation = buffer::read(logits, |values| Evaluation {
+                report: loss::cross_entropy(values, labels, outputs).0,
+                predictions: values.chunks_exact(outputs).map(loss::predicted).collect(),
+            })?;
+            Ok(evaluation)
+        })
+    }
+
+    /// The probabilities of every class, for each of the first `rows` samples; labels and gradient stay unread.
+    ///
+    /// # Errors
+    /// [`LearnError::Rows`], or [`LearnError::Diverged`] if a layer's values are not finite.
+    pub fn probabilities(&mut self, rows: usize) -> Result<Vec<Vec<f32>>, LearnError> {
+        let outputs = self.network.outputs();
+        self.run(rows, Dropout::Off, move |logits, _| {
+            let rows = |values: &[f32]| values.chunks_exact(outputs).map(loss::class_probabilities).collect();
+            Ok(buffer::read(logits, rows)?)
+        })
+    }
+
+    /// Computes the logits of the first `rows` samples and hands them to `finish`, with the labels.
+    fn run<R: Send>(
+        &mut self,
+        rows: usize,
+        dropout: Dropout,
+        finish: impl FnOnce(&Tensor, &[u32]) -> Result<R, LearnError> + Send,
+    ) -> Result<R, LearnError> {
+        let Self { network, threads, weights, gradient, inputs, labels } = self;
+        let labels = match rows {
+            0 => None,
+            _ => labels.get(..rows),
+        }
+        .ok_or(LearnError::Rows { rows, batch: labels.len() })?;
+        threads.run(|parallelism| {
+            let (weights, gradient) = (Loan::variable(weights)?, Loan::constant(gradient)?);
+            let inputs = Loan::constant(inputs)?;
+            let width = network.inputs();
+            let x = inputs.tensor().narrow(0, 0, rows * width)?.reshape((rows, width))?;
+            let (parameters, gradient) = (weights.tensor(), gradient.tensor());
+            let logits = Forward { network, parameters, gradient, parallelism }.logits(x, dropout)?;
+            finish(&logits, labels)
+        })
+    }
+}
+
+impl fmt::Debug for Replica {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replica")
+            .field("network", &self.network)
+            .field("threads", &self.threads)
+            .field("batch", &self.batch())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

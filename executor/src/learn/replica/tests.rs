@@ -1,0 +1,179 @@
+use howdah_proto::settings::{NetworkSettings, Optimizer};
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{RngCore, SeedableRng},
+};
+
+use super::*;
+use crate::learn::{Adam, initial_weights};
+
+fn network(features: usize, hidden: &[u32], classes: usize, dropout: f32) -> Network {
+    Network::new(&NetworkSettings { hidden: hidden.to_vec(), dropout }, features, classes).unwrap()
+}
+
+/// A replica with drawn weights and a full batch of drawn samples.
+fn replica(network: Network, batch: usize, threads: usize, seed: u64) -> Replica {
+    let weights = initial_weights(&network, seed);
+    let classes = network.classes() as u32;
+    let mut replica = Replica::new(network, batch, threads).unwrap();
+    replica.set_weights(&weights).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    for row in 0..batch {
+        replica.input_row(row).unwrap().fill_with(|| random.next_u32() as f32 / u32::MAX as f32 - 0.5);
+        replica.set_label(row, random.next_u32() % classes).unwrap();
+    }
+    replica
+}
+
+/// Compares the gradient with central differences of the loss, for every parameter.
+fn check_gradient(mut replica: Replica, rows: usize, seed: u64) {
+    // Biases of 0 would leave units that get nothing exactly on the kink of ReLU, where there is no slope.
+    for layer in replica.network().clone().layers() {
+        replica.weights_mut()[layer.bias.clone()].fill(0.1);
+    }
+    replica.step(rows, seed).unwrap();
+    let gradient = replica.gradient().to_vec();
+    let step = 3e-4;
+    for (at, &slope) in gradient.iter().enumerate() {
+        let weight = replica.weights()[at];
+        let mut loss_at = |moved: f32| {
+            replica.weights_mut()[at] = moved;
+            replica.step(rows, seed).unwrap().loss_sum / rows as f64
+        };
+        let difference = (loss_at(weight + step) - loss_at(weight - step)) / f64::from(2.0 * step);
+        replica.weights_mut()[at] = weight;
+        assert!((difference - f64::from(slope)).abs() < 1e-3, "{at}: {difference} {slope}");
+    }
+    assert!(gradient.iter().any(|slope| slope.abs() > 0.01), "there was no gradient to compare");
+}
+
+#[test]
+fn gradients_agree_with_finite_differences() {
+    for classes in [2, 4] {
+        for dropout in [0.0, 0.4] {
+            check_gradient(replica(network(6, &[7, 5], classes, dropout), 9, 1, 2), 9, 11);
+        }
+    }
+    check_gradient(replica(network(6, &[], 3, 0.0), 4, 1, 3), 4, 0);
+}
+
+#[test]
+fn a_batch_that_is_not_full_counts_only_its_rows() {
+    check_gradient(replica(network(6, &[7], 2, 0.0), 9, 1, 4), 1, 0);
+    let mut full = replica(network(6, &[7], 3, 0.0), 3, 1, 5);
+    let mut half = replica(network(6, &[7], 3, 0.0), 9, 1, 5);
+    assert_eq!(full.step(3, 0).unwrap(), half.step(3, 0).unwrap());
+    assert_eq!(full.gradient(), half.gradient());
+}
+
+#[test]
+fn the_same_seeds_give_the_same_bits() {
+    let train = |dropout_seed: u64| {
+        let mut replica = replica(network(40, &[16, 8], 2, 0.5), 8, 1, 6);
+        let mut adam = Adam::new(0.01, replica.network().parameters());
+        for step in 0..5 {
+            replica.step(8, dropout_seed + step).unwrap();
+            replica.update(&mut adam);
+        }
+        replica.weights().to_vec()
+    };
+    assert_eq!(train(1), train(1));
+    assert_ne!(train(1), train(100));
+}
+
+#[test]
+fn a_replica_with_threads_of_its_own_computes_the_same_step() {
+    let mut one = replica(network(300, &[64], 2, 0.3), 32, 1, 7);
+    let mut two = replica(network(300, &[64], 2, 0.3), 32, 2, 7);
+    let (a, b) = (one.step(32, 9).unwrap(), two.step(32, 9).unwrap());
+    assert!((a.loss_sum - b.loss_sum).abs() < 1e-4);
+    for (a, b) in one.gradient().iter().zip(two.gradient()) {
+        assert!((a - b).abs() < 1e-5, "{a} {b}");
+    }
+}
+
+#[test]
+fn a_replica_learns_what_no_line_separates() {
+    let settings = [Optimizer::Adam { learning_rate: 0.02 }, Optimizer::Sgd { learning_rate: 0.5 }];
+    for settings in settings {
+        let mut replica = replica(network(2, &[16], 2, 0.0), 64, 1, 8);
+        for row in 0..64 {
+            let features = replica.input_row(row).unwrap();
+            let label = u32::from((features[0] > 0.0) != (features[1] > 0.0));
+            features.iter_mut().for_each(|feature| *feature += feature.signum());
+            replica.set_label(row, label).unwrap();
+        }
+        let mut optimizer = <dyn ReplicaOptimizer>::of(&settings, replica.network().parameters());
+        for step in 0..300 {
+            replica.step(64, step).unwrap();
+            replica.update(&mut *optimizer);
+        }
+        let evaluation = replica.evaluate(64).unwrap();
+        assert!(evaluation.report.correct > 61, "{settings:?}: {}", evaluation.report.correct);
+        let probabilities = replica.probabilities(64).unwrap();
+        for (row, predicted) in probabilities.iter().zip(&evaluation.predictions) {
+            assert_eq!(u32::from(row[1] > row[0]), *predicted);
+        }
+    }
+}
+
+#[test]
+fn evaluating_leaves_the_gradient_and_drops_nothing() {
+    let mut replica = replica(network(10, &[20], 3, 0.9), 4, 1, 9);
+    replica.step(4, 1).unwrap();
+    let gradient = replica.gradient().to_vec();
+    let first = replica.evaluate(4).unwrap();
+    assert_eq!(first, replica.evaluate(4).unwrap());
+    assert_eq!(replica.gradient(), gradient);
+    for row in replica.probabilities(4).unwrap() {
+        assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn rows_and_labels_that_do_not_exist_are_refused() {
+    let mut replica = replica(network(3, &[2], 2, 0.0), 4, 1, 10);
+    for rows in [0, 5] {
+        assert!(matches!(replica.step(rows, 0), Err(LearnError::Rows { batch: 4, .. })));
+    }
+    assert!(matches!(replica.input_row(4), Err(LearnError::Row { row: 4, batch: 4 })));
+    assert!(matches!(replica.set_label(4, 0), Err(LearnError::Row { .. })));
+    assert!(matches!(replica.set_label(0, 2), Err(LearnError::Label { label: 2, classes: 2, .. })));
+    assert!(matches!(replica.set_weights(&[0.0; 3]), Err(LearnError::Weights { got: 3, .. })));
+    let absurd = Replica::new(network(3, &[], 2, 0.0), usize::MAX, 1);
+    assert!(matches!(absurd, Err(LearnError::Batch { .. })));
+}
+
+#[test]
+fn what_is_no_number_is_reported_and_the_buffers_survive() {
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut replica = replica(network(3, &[8], 2, 0.5), 4, 1, 11);
+        replica.input_row(2).unwrap()[1] = value;
+        for _ in 0..2 {
+            let step = replica.step(4, 0);
+            assert!(matches!(step, Err(LearnError::Diverged { layer: 0, row: 2, .. })), "{value}: {step:?}");
+        }
+        assert!(matches!(replica.evaluate(4), Err(LearnError::Diverged { .. })));
+        assert_eq!(replica.weights().len(), replica.network().parameters());
+        assert!(replica.step(2, 0).is_ok());
+        let last = replica.weights().len() - 1;
+        replica.weights_mut()[last] = value;
+        assert!(matches!(replica.step(2, 0), Err(LearnError::Diverged { layer: 1, .. })));
+    }
+}
+
+#[test]
+fn no_step_moves_the_buffers() {
+    let mut replica = replica(network(3, &[2], 2, 0.0), 4, 1, 12);
+    let addresses = |replica: &Replica| (replica.weights().as_ptr(), replica.gradient().as_ptr());
+    let before = addresses(&replica);
+    replica.step(4, 0).unwrap();
+    replica.evaluate(3).unwrap();
+    assert_eq!(addresses(&replica), before);
+}
+
+#[test]
+fn a_replica_may_go_to_another_thread() {
+    fn is_send<T: Send>() {}
+    is_send::<Replica>();
+}

@@ -1,0 +1,13 @@
+//! Records, the operators that transform them, and the blocks that keep them.
+
+mod chain;
+mod operator;
+mod record;
+mod registry;
+mod samples;
+
+pub use chain::Chain;
+pub use operator::{AnyOperator, Augmentation, Operator, OperatorError, RecordContext};
+pub use record::{Picture, PictureMeta, Record};
+pub use registry::{Registry, RegistryError, spec_of};
+pub use samples::{PictureShape, Samples, SamplesError};

@@ -1,0 +1,71 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// What stays with a picture on its way through the operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PictureMeta {
+    /// Its place in the job's listing: what augmentation is seeded by.
+    pub key: u64,
+    /// The label of its class.
+    pub label: u32,
+    /// Its path, for messages.
+    pub name: Arc<str>,
+}
+
+/// A decoded picture: rows from the top, pixels from the left, channels interleaved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// 1 for gray, 3 for red, green and blue.
+    pub channels: u32,
+    /// `width * height * channels` bytes.
+    pub pixels: Vec<u8>,
+}
+
+/// What flows through a chain of operators.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Record {
+    /// A picture file's content.
+    Encoded {
+        /// Whose.
+        meta: PictureMeta,
+        /// The file's bytes.
+        bytes: Bytes,
+    },
+    /// A decoded picture.
+    Picture {
+        /// Whose.
+        meta: PictureMeta,
+        /// The pixels.
+        picture: Picture,
+    },
+    /// What a network takes.
+    Features {
+        /// Whose.
+        meta: PictureMeta,
+        /// One value per input unit.
+        values: Vec<f32>,
+    },
+}
+
+impl Record {
+    /// Names what kind of record it is, for messages.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Encoded { .. } => "an encoded picture",
+            Self::Picture { .. } => "a decoded picture",
+            Self::Features { .. } => "features",
+        }
+    }
+
+    /// What stays with the picture.
+    pub fn meta(&self) -> &PictureMeta {
+        match self {
+            Self::Encoded { meta, .. } | Self::Picture { meta, .. } | Self::Features { meta, .. } => meta,
+        }
+    }
+}

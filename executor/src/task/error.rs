@@ -1,0 +1,93 @@
+use howdah_paramserver::client::ParametersError;
+use howdah_proto::{NodeId, event::FailureKind, pb::attempt_failed::Kind};
+
+use crate::{
+    learn::{ConfusionError, LearnError, NetworkError},
+    rdd::{OperatorError, RegistryError, SamplesError},
+    source::SourceError,
+};
+
+/// Why an attempt did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// It is no longer wanted.
+    #[error("cancelled")]
+    Cancelled,
+    /// A newer attempt of the task has taken over.
+    #[error("a newer attempt has taken over")]
+    Superseded,
+    /// The driver asks for something that the job doesn't have.
+    #[error("the job has no {0}")]
+    Missing(&'static str),
+    /// The lineage doesn't lead to the node.
+    #[error("node {0} can't be computed: {1}")]
+    Lineage(NodeId, &'static str),
+    /// An operator of the lineage can't be built.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// An operator stands where it can't work.
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
+    /// Pictures that can't stand in one block.
+    #[error(transparent)]
+    Samples(#[from] SamplesError),
+    /// Pictures can't be read from the driver.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The partition has another number of samples than when it was first computed.
+    #[error("the partition has {got} samples now, it had {expected}: the pictures changed while the job ran")]
+    Changed {
+        /// Samples that the driver knows of.
+        expected: u64,
+        /// Samples that are there.
+        got: u64,
+    },
+    /// The network can't compute.
+    #[error(transparent)]
+    Learn(#[from] LearnError),
+    /// The network can't be made.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// A label that no class has.
+    #[error(transparent)]
+    Confusion(#[from] ConfusionError),
+    /// The shards can't be reached, or refuse.
+    #[error(transparent)]
+    Parameters(#[from] ParametersError),
+    /// The attempt panicked: a bug, kept from taking the executor down.
+    #[error("the task broke off with an internal error: {0}")]
+    Panicked(String),
+}
+
+impl TaskError {
+    /// Which kind of failure it is: what decides whether it is tried again.
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            Self::Cancelled => FailureKind::Cancelled,
+            Self::Superseded => FailureKind::Superseded,
+            Self::Missing(_)
+            | Self::Lineage(..)
+            | Self::Registry(_)
+            | Self::Operator(_)
+            | Self::Samples(_)
+            | Self::Changed { .. }
+            | Self::Learn(_)
+            | Self::Network(_)
+            | Self::Confusion(_) => FailureKind::BadInput,
+            Self::Source(_) | Self::Panicked(_) => FailureKind::Task,
+            Self::Parameters(_) => FailureKind::ShardUnavailable,
+        }
+    }
+
+    /// The kind as it goes to the driver.
+    pub fn wire_kind(&self) -> Kind {
+        match self.kind() {
+            FailureKind::Task => Kind::Task,
+            FailureKind::BadInput => Kind::BadInput,
+            FailureKind::Superseded => Kind::Superseded,
+            FailureKind::ShardUnavailable => Kind::ShardUnavailable,
+            FailureKind::Cancelled => Kind::Cancelled,
+            FailureKind::ExecutorLost => Kind::ExecutorDraining,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+use std::sync::Arc;
+
+use howdah_paramserver::client::{Parameters, Patience};
+use howdah_proto::{JobId, WireError, lineage::Lineage, pb, required, settings::TrainSettings};
+
+/// What all tasks of a job share, checked.
+#[derive(Debug, Clone)]
+pub struct JobContext {
+    /// The job.
+    pub job: JobId,
+    /// How its partitions are computed.
+    pub lineage: Arc<Lineage>,
+    /// Set once the job's shards exist.
+    pub train: Option<TrainContext>,
+}
+
+/// What the training tasks of a job share.
+#[derive(Debug, Clone)]
+pub struct TrainContext {
+    /// What the user set.
+    pub settings: Arc<TrainSettings>,
+    /// The number of classes.
+    pub classes: u32,
+    /// How many replicas train at the same time.
+    pub replicas: u32,
+    /// The shards.
+    pub parameters: Arc<Parameters>,
+}
+
+impl JobContext {
+    /// Checks what the driver sends about a job.
+    ///
+    /// # Errors
+    /// [`WireError`], naming the field.
+    pub fn from_wire(message: pb::PutJob) -> Result<Self, WireError> {
+        let job = JobId(message.job_id);
+        let lineage = Arc::new(required(message.lineage, "lineage")?.try_into()?);
+        let train = message.train.map(|train| TrainContext::from_wire(job, train)).transpose()?;
+        Ok(Self { job, lineage, train })
+    }
+}
+
+impl TrainContext {
+    fn from_wire(job: JobId, message: pb::TrainContext) -> Result<Self, WireError> {
+        let settings: TrainSettings = serde_json::from_str(&message.settings)
+            .map_err(|error| WireError::invalid("train.settings", error))?;
+        settings.validate()?;
+        if message.classes < 2 {
+            return Err(WireError::invalid("train.classes", "at least 2 are needed"));
+        }
+        let parameters = Parameters::new(job, message.shards, Patience::default())
+            .map_err(|error| WireError::invalid("train.shards", error))?;
+        Ok(Self {
+            settings: Arc::new(settings),
+            classes: message.classes,
+            replicas: message.replicas,
+            parameters: Arc::new(parameters),
+        })
+    }
+}

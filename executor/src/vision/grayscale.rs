@@ -1,0 +1,52 @@
+use serde::{Deserialize, Serialize};
+
+use super::take;
+use crate::rdd::{Operator, OperatorError, Picture, Record, RecordContext};
+
+/// Turns a picture gray; one that is gray already stays as it is.
+///
+/// The weights are those of ITU-R BT.601, `0.299 R + 0.587 G + 0.114 B`, as in JPEG itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grayscale {}
+
+impl Operator for Grayscale {
+    const NAME: &'static str = "grayscale";
+    const VERSION: u32 = 1;
+
+    fn apply(&mut self, record: Record, _: &RecordContext) -> Result<Record, OperatorError> {
+        let (meta, mut picture) = take::picture::<Self>(record)?;
+        if picture.channels == 3 {
+            picture = Picture { channels: 1, pixels: luma(&picture.pixels), ..picture };
+        }
+        Ok(Record::Picture { meta, picture })
+    }
+}
+
+/// Computes the BT.601 luma of interleaved red, green and blue, in 16-bit fixed point.
+pub(super) fn luma(rgb: &[u8]) -> Vec<u8> {
+    let weigh = |[red, green, blue]: [u8; 3]| {
+        (19_595 * u32::from(red) + 38_470 * u32::from(green) + 7_471 * u32::from(blue) + 32_768) >> 16
+    };
+    rgb.as_chunks::<3>().0.iter().map(|&pixel| weigh(pixel) as u8).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vision::testing::{PLAIN, apply, gray};
+
+    #[test]
+    fn red_green_and_blue_weigh_as_in_bt_601() {
+        assert_eq!(luma(&[255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0]), [76, 150, 29, 255, 0]);
+    }
+
+    #[test]
+    fn a_colour_picture_turns_gray_and_a_gray_one_stays() {
+        let colour = Picture { width: 2, height: 1, channels: 3, pixels: vec![255, 0, 0, 9, 9, 9] };
+        let expected = Picture { width: 2, height: 1, channels: 1, pixels: vec![76, 9] };
+        assert_eq!(apply(&mut Grayscale {}, 0, &colour, PLAIN), expected);
+        let plain = gray(3, 2, |x, y| (x + y) as u8);
+        assert_eq!(apply(&mut Grayscale {}, 0, &plain, PLAIN), plain);
+    }
+}

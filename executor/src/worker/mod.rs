@@ -1,0 +1,193 @@
+//! The task slots of an executor: threads that run attempts, and who decides which runs which.
+
+mod dispatch;
+mod slot_thread;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use howdah_proto::{pb, pb::task_command::Command};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, watch},
+};
+use tonic::transport::Channel;
+
+use crate::{
+    rdd::Registry,
+    store::BlockStore,
+    task::{Environment, JobContext, Task},
+};
+use dispatch::{Action, Dispatch};
+use slot_thread::{Assignment, SlotThread};
+
+/// The task slots of an executor.
+#[derive(Clone)]
+pub struct Worker {
+    inner: Arc<Mutex<Inner>>,
+}
+
+struct Inner {
+    dispatch: Dispatch,
+    slots: Vec<SlotThread>,
+    session: Option<SessionLink>,
+    store: Arc<BlockStore>,
+    released: watch::Sender<bool>,
+}
+
+/// What attempts need of the driver they work for.
+#[derive(Clone)]
+struct SessionLink {
+    reports: mpsc::UnboundedSender<pb::TaskUpdate>,
+    driver: Channel,
+}
+
+/// A task slot that can't be started.
+#[derive(Debug, thiserror::Error)]
+#[error("can't start the thread of a task slot: {0}")]
+pub struct WorkerError(#[from] std::io::Error);
+
+impl Worker {
+    /// Starts `slots` threads, each of which computes on `threads` threads.
+    ///
+    /// # Errors
+    /// [`WorkerError`].
+    pub fn start(
+        store: Arc<BlockStore>,
+        registry: Arc<Registry>,
+        runtime: Handle,
+        slots: u32,
+        threads: usize,
+    ) -> Result<Self, WorkerError> {
+        let (ended, mut ends) = mpsc::unbounded_channel();
+        let environment = Environment { store: store.clone(), registry, runtime: runtime.clone() };
+        let started = (0..slots as usize)
+            .map(|slot| SlotThread::start(slot, threads, environment.clone(), ended.clone()))
+            .collect::<Result<_, _>>()?;
+        let inner = Inner {
+            dispatch: Dispatch::new(slots as usize),
+            slots: started,
+            session: None,
+            store,
+            released: watch::Sender::new(false),
+        };
+        let worker = Self { inner: Arc::new(Mutex::new(inner)) };
+        let weak = Arc::downgrade(&worker.inner);
+        runtime.spawn(async move {
+            while let Some((slot, attempt)) = ends.recv().await {
+                let Some(inner) = weak.upgrade() else { return };
+                let mut inner = lock(&inner);
+                let actions = inner.dispatch.on_ended(slot, attempt);
+                inner.perform(actions);
+            }
+        });
+        Ok(worker)
+    }
+
+    /// Begins a session with a driver, to which reports go from now on.
+    pub fn begin(&self, reports: mpsc::UnboundedSender<pb::TaskUpdate>, driver: Channel) {
+        let mut inner = self.lock();
+        inner.released.send_replace(false);
+        inner.session = Some(SessionLink { reports, driver });
+    }
+
+    /// Ends the session: whatever runs is no longer wanted, and the blocks are nobody's.
+    pub fn end(&self) {
+        let mut inner = self.lock();
+        inner.session = None;
+        inner.released.send_replace(true);
+        let actions = inner.dispatch.on_session_end();
+        inner.perform(actions);
+        inner.store.clear();
+    }
+
+    /// Does what the driver says.
+    pub fn on_command(&self, command: Command) {
+        let mut inner = self.lock();
+        let actions = match command {
+            Command::PutJob(message) => match JobContext::from_wire(message) {
+                Ok(job) => inner.dispatch.on_job(job),
+                Err(error) => {
+                    tracing::error!(%error, "the driver sent a job that makes no sense");
+                    Vec::new()
+                }
+            },
+            Command::Launch(launch) => {
+                let mut actions = Vec::new();
+                for spec in launch.tasks {
+                    match Task::try_from(spec) {
+                        Ok(task) => actions.extend(inner.dispatch.on_launch(task)),
+                        Err(error) => tracing::error!(%error, "the driver sent a task that makes no sense"),
+                    }
+                }
+                actions
+            }
+            Command::Cancel(cancel) => match cancel.attempt.try_into() {
+                Ok(attempt) => inner.dispatch.on_cancel(attempt),
+                Err(error) => {
+                    tracing::error!(%error, "the driver cancels something that makes no sense");
+                    Vec::new()
+                }
+            },
+            Command::DropJob(drop) => {
+                let job = howdah_proto::JobId(drop.job_id);
+                inner.store.drop_job(job);
+                inner.dispatch.on_drop_job(job)
+            }
+            Command::Shutdown(shutdown) => {
+                tracing::info!(reason = shutdown.reason, "the driver lets the executor go");
+                inner.released.send_replace(true);
+                Vec::new()
+            }
+        };
+        inner.perform(actions);
+    }
+
+    /// Asks the driver for nothing new, and waits until it lets the executor go; without a driver that is now.
+    pub async fn drain(&self) {
+        let mut released = {
+            let inner = self.lock();
+            let Some(session) = &inner.session else { return };
+            let drain = pb::task_update::Update::Drain(pb::Drain {});
+            // A closed channel means that the session is over, which releases too.
+            let _ = session.reports.send(pb::TaskUpdate { update: Some(drain) });
+            inner.released.subscribe()
+        };
+        // The sender lives as long as the worker does.
+        let _ = released.wait_for(|released| *released).await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.inner)
+    }
+}
+
+fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
+    // Decisions are made by Dispatch, which is whole between its methods.
+    inner.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Inner {
+    fn perform(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Run { slot, task, job, cancel } => {
+                    let (Some(thread), Some(session)) = (self.slots.get(slot), &self.session) else {
+                        continue;
+                    };
+                    thread.assign(Assignment::Run { task, job, cancel, session: session.clone() });
+                }
+                Action::Forget { slot, job } => {
+                    if let Some(thread) = self.slots.get(slot) {
+                        thread.assign(Assignment::Forget(job));
+                    }
+                }
+                Action::Report(update) => {
+                    if let Some(session) = &self.session {
+                        // A closed channel means that the session is over.
+                        let _ = session.reports.send(update);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+use std::{
+    any::Any,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, mpsc as blocking},
+    thread,
+    time::{Duration, Instant},
+};
+
+use howdah_proto::{
+    AttemptId, JobId,
+    pb::{self, task_update::Update},
+};
+use tokio::sync::mpsc;
+use tonic::transport::Channel;
+
+use super::SessionLink;
+use crate::task::{self, CancelFlag, Environment, JobContext, Run, Slot, Task, TaskError};
+
+/// Progress is reported at most this often, and once at the first step.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+
+/// What a slot is told.
+pub(super) enum Assignment {
+    /// Run an attempt, and report on it.
+    Run { task: Box<Task>, job: Arc<JobContext>, cancel: CancelFlag, session: SessionLink },
+    /// Drop what is kept for a job.
+    Forget(JobId),
+}
+
+/// A task slot: a thread that runs one attempt at a time. It ends when this is dropped.
+pub(super) struct SlotThread {
+    assignments: blocking::Sender<Assignment>,
+}
+
+impl SlotThread {
+    pub(super) fn start(
+        slot: usize,
+        threads: usize,
+        environment: Environment,
+        ended: mpsc::UnboundedSender<(usize, AttemptId)>,
+    ) -> io::Result<Self> {
+        let (assignments, received) = blocking::channel();
+        thread::Builder::new().name(format!("slot-{slot}")).spawn(move || {
+            let mut state = Slot::new(threads);
+            for assignment in received {
+                match assignment {
+                    Assignment::Forget(job) => state.drop_job(job),
+                    Assignment::Run { task, job, cancel, session } => {
+                        let attempt = task.attempt;
+                        let report = |update| {
+                            // A closed channel means that the session is over.
+                            let _ = session.reports.send(pb::TaskUpdate { update: Some(update) });
+                        };
+                        let place = Place { environment: &environment, driver: &session.driver, threads };
+                        run(&place, &job, &task, &cancel, &mut state, &report);
+                        if ended.send((slot, attempt)).is_err() {
+                            return;
+                        }
+                    }
+                }
+            }
+        })?;
+        Ok(Self { assignments })
+    }
+
+    pub(super) fn assign(&self, assignment: Assignment) {
+        // The thread ends only with the worker: it catches the panics of what it runs.
+        let _ = self.assignments.send(assignment);
+    }
+}
+
+/// Where an attempt runs.
+struct Place<'a> {
+    environment: &'a Environment,
+    driver: &'a Channel,
+    threads: usize,
+}
+
+fn run(
+    place: &Place<'_>,
+    job: &JobContext,
+    task: &Task,
+    cancel: &CancelFlag,
+    slot: &mut Slot,
+    report: &dyn Fn(Update),
+) {
+    let attempt = Some(pb::AttemptRef::from(task.attempt));
+    report(Update::Started(pb::AttemptStarted { attempt }));
+    let last = std::cell::Cell::new(None::<Instant>);
+    let progress = |done, total| {
+        if last.get().is_none_or(|at| at.elapsed() >= PROGRESS_INTERVAL) {
+            last.set(Some(Instant::now()));
+            report(Update::Progress(pb::AttemptProgress { attempt, done, total }));
+        }
+    };
+    let Place { environment, driver, threads } = *place;
+    let run = Run { environment, driver, job, task, cancel, progress: &progress };
+    // A panic is a bug, but one task's bug must not take the others of this executor down.
+    let outcome = catch_unwind(AssertUnwindSafe(|| task::run(&run, slot))).unwrap_or_else(|panic| {
+        *slot = Slot::new(threads);
+        Err(TaskError::Panicked(panic_text(&*panic)))
+    });
+    match outcome {
+        Ok(outcome) => {
+            if !outcome.evicted.is_empty() {
+                let blocks = outcome.evicted.into_iter().map(pb::BlockId::from).collect();
+                report(Update::Dropped(pb::BlocksDropped { blocks }));
+            }
+            let stored = outcome.stored.into_iter().map(pb::BlockId::from).collect();
+            report(Update::Succeeded(pb::AttemptSucceeded { attempt, stored, result: Some(outcome.result) }));
+        }
+        Err(error) => {
+            tracing::info!(attempt = %task.attempt, %error, "an attempt ended without success");
+            let kind = error.wire_kind().into();
+            report(Update::Failed(pb::AttemptFailed { attempt, kind, message: error.to_string() }));
+        }
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".to_owned())
+}
