@@ -1,0 +1,111 @@
+use howdah_executor::{learn::ModelError, role::ExecutorError};
+use howdah_paramserver::{cli::ParamserverError, role::config::ConfigError};
+use howdah_proto::WireError;
+
+use crate::{
+    client::ClientError, dataset::DatasetError, driver::DriverError, inference::InferenceError,
+    local::LocalError, output::OutputError,
+};
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The settings file can't be used.
+    #[error(transparent)]
+    Config(ConfigError),
+    /// A flag has a value that makes no sense.
+    #[error("{flag}: {reason}")]
+    Flag {
+        /// The flag.
+        flag: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The settings make no sense together.
+    #[error(transparent)]
+    Settings(#[from] WireError),
+    /// The output folder can't be used.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// The cluster doesn't come up.
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    /// The driver can't start.
+    #[error(transparent)]
+    Driver(#[from] DriverError),
+    /// The driver can't be asked.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The pictures can't be listed.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// The model can't be read.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The model can't be used.
+    #[error(transparent)]
+    Inference(#[from] InferenceError),
+    /// The executor ended.
+    #[error(transparent)]
+    Executor(#[from] ExecutorError),
+    /// The parameter server ended.
+    #[error(transparent)]
+    Paramserver(#[from] ParamserverError),
+    /// The job failed.
+    #[error("the job failed: {error}")]
+    Job {
+        /// Why.
+        error: String,
+        /// What the user can do.
+        hint: Option<String>,
+    },
+    /// The job was cancelled by somebody else.
+    #[error("the job was cancelled: {0}")]
+    Cancelled(String),
+    /// The user pressed Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+    /// Some pictures could not be classified; each has been named.
+    #[error("{failed} of {all} pictures could not be classified")]
+    Pictures {
+        /// How many could not.
+        failed: usize,
+        /// How many there were.
+        all: usize,
+    },
+    /// The drill found that a batch did not count exactly once.
+    #[error("the drill failed: {0}")]
+    Drill(String),
+    /// Signals, threads or files can't be had.
+    #[error("the operating system refuses: {0}")]
+    System(#[from] std::io::Error),
+}
+
+impl CliError {
+    /// What the user can do, beyond what the error says.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Job { hint, .. } => return hint.clone(),
+            Self::Client(ClientError::Connect(_)) => {
+                "check --driver, and that `howdah-driver serve` is running"
+            }
+            Self::Dataset(DatasetError::TooFewClasses { .. }) => {
+                "--data takes a folder with a folder of pictures for each class"
+            }
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+
+    /// 2 for a wrong start, 130 after Ctrl-C, 1 for anything else.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Flag { .. } | Self::Settings(_) => 2,
+            Self::Interrupted => 130,
+            Self::Driver(DriverError::Listen(error)) if error.is_usage() => 2,
+            Self::Executor(error) => error.exit_code(),
+            Self::Paramserver(error) => error.exit_code(),
+            _ => 1,
+        }
+    }
+}

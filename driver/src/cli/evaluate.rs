@@ -1,0 +1,70 @@
+use std::{collections::BTreeMap, path::PathBuf};
+
+use howdah_executor::{
+    learn::{Confusion, Model},
+    rdd::Registry,
+};
+
+use super::{
+    CliError,
+    out::{self, percent, table},
+    train::confusion,
+};
+use crate::{dataset, inference::Classifier};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  howdah-driver evaluate --model model.safetensors --data pictures")]
+pub(super) struct Args {
+    /// The model file.
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+    /// The pictures: a folder for each class, named as the model's classes.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Which folders make up which class: class=folder,folder. Other folders are left out.
+    #[arg(long, value_name = "CLASS=FOLDER,..", num_args = 1..)]
+    classes: Vec<String>,
+}
+
+/// Evaluates a model on pictures whose classes are known.
+pub(super) fn run(args: &Args, registry: &Registry) -> Result<(), CliError> {
+    let model = Model::load(&args.model)?;
+    let classifier = Classifier::new(&model, registry)?;
+    let mapping = args
+        .classes
+        .iter()
+        .map(|text| dataset::parse_mapping(text))
+        .collect::<Result<BTreeMap<_, _>, _>>()?;
+    let labelled = dataset::list_labelled(&args.data, &model.classes, &mapping)?;
+    for (path, reason) in &labelled.skipped {
+        out::complain(&format!("{path}: {reason}"));
+    }
+    let files: Vec<PathBuf> = labelled.files.iter().map(|file| file.path.clone()).collect();
+    let mut counts = Confusion::new(model.classes.len());
+    let mut labels = labelled.files.iter().map(|file| file.label);
+    let mut failed = labelled.skipped.len();
+    classifier.classify(&files, |path, result| {
+        let Some(label) = labels.next() else { return };
+        match result {
+            // Both are labels of the model's classes, which is what the matrix counts.
+            Ok(classified) => drop(counts.add(label, classified.class as u32)),
+            Err(reason) => {
+                failed += 1;
+                out::complain(&format!("{}: {reason}", path.display()));
+            }
+        }
+    })?;
+    out::say(&confusion(&model.classes, counts.rows()));
+    let share = |value: Option<f64>| value.map_or_else(|| "no picture".to_owned(), percent);
+    let rows = [
+        ["accuracy".to_owned(), share(counts.accuracy())],
+        ["balanced accuracy".to_owned(), share(counts.balanced_accuracy())],
+        ["pictures".to_owned(), counts.samples().to_string()],
+    ];
+    out::say(&format!("\n{}", table(&rows.map(Vec::from))));
+    if failed == 0 {
+        Ok(())
+    } else {
+        Err(CliError::Pictures { failed, all: files.len() + labelled.skipped.len() })
+    }
+}

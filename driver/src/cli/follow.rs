@@ -1,0 +1,124 @@
+//! What a person sees of a job while it runs.
+
+use howdah_proto::event::{EpochReport, Event, Recorded, Role, StageKind};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::out::{complain, percent};
+
+/// Shows the events of a job on standard error: a bar for the stage that runs, a line for what is worth one.
+pub(super) struct Display {
+    epochs: u32,
+    driver: String,
+    bar: Option<(StageKind, ProgressBar)>,
+}
+
+impl Display {
+    /// Makes a display for a job of so many epochs, on the driver at this address.
+    pub(super) fn new(epochs: u32, driver: &str) -> Self {
+        Self { epochs, driver: driver.to_owned(), bar: None }
+    }
+
+    /// Shows an event.
+    pub(super) fn show(&mut self, recorded: &Recorded) {
+        match &recorded.event {
+            Event::Progress { kind, done, total, .. } => self.progress(*kind, *done, *total),
+            Event::StageFinished { kind, .. } => {
+                if let Some((_, bar)) = self.bar.take_if(|(shown, _)| shown == kind) {
+                    bar.finish_and_clear();
+                }
+            }
+            Event::DatasetListed { classes, train, test, synthetic } => {
+                let source = if *synthetic { "synthetic pictures" } else { "pictures" };
+                let (train, test): (u64, u64) = (train.iter().sum(), test.iter().sum());
+                self.line(&format!(
+                    "{source}: {train} to train on, {test} held out, {} classes",
+                    classes.len()
+                ));
+            }
+            Event::EpochFinished(report) => self.line(&epoch_line(report, self.epochs)),
+            Event::MemberLost { role, name, reason, .. } => {
+                self.line(&format!("lost {role} {name}: {reason}"))
+            }
+            Event::MemberLeft { role, name, .. } => self.line(&format!("{role} {name} left")),
+            // Those that were there from the beginning are no news.
+            Event::MemberJoined { role, name, .. } if self.bar.is_some() => {
+                self.line(&format!("{role} {name} has joined"));
+            }
+            Event::TaskFailed { partition, attempt, message, .. } => self.line(&format!(
+                "the task on partition {partition} is tried again after attempt {attempt}: {message}"
+            )),
+            Event::PictureSkipped { path, reason } => self.line(&format!("left out {path}: {reason}")),
+            Event::Waiting { reason } => {
+                self.line(&format!("waiting: {reason}; start one with"));
+                self.line(&format!("  howdah-driver executor --driver {}", self.driver));
+            }
+            Event::GoesOn => self.line("the job goes on"),
+            _ => {}
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn finish(&mut self) {
+        if let Some((_, bar)) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn progress(&mut self, kind: StageKind, done: u64, total: u64) {
+        let shown = self.bar.as_ref().map(|(shown, _)| *shown);
+        // The evaluation of an epoch runs beside the training of the next, which is what is shown.
+        if matches!((kind, shown), (StageKind::Evaluate { .. }, Some(StageKind::Train { .. }))) {
+            return;
+        }
+        if shown != Some(kind) {
+            self.finish();
+            self.bar = Some((kind, bar(kind, total, self.epochs)));
+        }
+        if let Some((_, bar)) = &self.bar {
+            bar.set_length(total);
+            bar.set_position(done);
+        }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some((_, bar)) if !bar.is_hidden() => bar.println(text),
+            _ => complain(text),
+        }
+    }
+}
+
+fn bar(kind: StageKind, total: u64, epochs: u32) -> ProgressBar {
+    let (title, unit) = match kind {
+        StageKind::Prepare => ("prepare".to_owned(), "pictures"),
+        StageKind::Train { epoch } => (format!("epoch {epoch}/{epochs}"), "steps"),
+        StageKind::Evaluate { epoch } => (format!("evaluate {epoch}/{epochs}"), "pictures"),
+    };
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+    let template = format!("{{prefix:14}} {{bar:40}} {{pos}}/{{len}} {unit} {{per_sec}}, {{eta}} left");
+    // A template that indicatif can't read would leave its own style in place.
+    if let Ok(style) = ProgressStyle::with_template(&template) {
+        bar.set_style(style);
+    }
+    bar.with_prefix(title)
+}
+
+fn epoch_line(report: &EpochReport, epochs: u32) -> String {
+    let test = match (report.test_loss, report.test_accuracy) {
+        (Some(loss), Some(accuracy)) => format!("   test loss {loss:.4}, accuracy {}", percent(accuracy)),
+        _ => String::new(),
+    };
+    format!(
+        "epoch {}/{epochs}   train loss {:.4}, accuracy {}{test}   {:.0} images/s, {:.1} s",
+        report.epoch,
+        report.train_loss,
+        percent(report.train_accuracy),
+        report.images_per_second,
+        report.seconds
+    )
+}
+
+/// Whether a lost member is an executor.
+pub(super) fn is_lost_executor(event: &Event) -> bool {
+    matches!(event, Event::MemberLost { role: Role::Executor, .. })
+}

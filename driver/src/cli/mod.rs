@@ -1,0 +1,136 @@
+//! The command line. A command is one file or folder here: its flags, and what it does with them.
+
+mod drill;
+mod error;
+mod evaluate;
+mod follow;
+mod out;
+mod predict;
+mod roles;
+mod serve;
+mod status;
+mod train;
+
+use std::{ffi::OsString, path::Path, process::ExitCode, time::Instant};
+
+use clap::{Parser, Subcommand};
+use howdah_executor::{rdd::Registry, vision};
+use howdah_paramserver::role::{
+    config::{ConfigError, ConfigPlace, parse},
+    logging::{self, LogFormat},
+};
+
+pub use error::CliError;
+
+/// Trains image classifiers on a cluster of ordinary machines.
+///
+/// `train` does the whole job: without --driver it starts a cluster of processes on this machine, and takes it
+/// down again at the end. Without --data it draws a synthetic set of cats and dogs to try things on.
+#[derive(Debug, Parser)]
+#[command(
+    name = "howdah-driver",
+    version,
+    propagate_version = true,
+    after_help = "Examples:\n  howdah-driver train\n  howdah-driver train --data pictures --epochs 10\n  \
+                  howdah-driver predict --model runs/NAME/model.safetensors photo.jpg\n  \
+                  howdah-driver serve --listen 127.0.0.1:7077\n\n\
+                  What it logs is set by RUST_LOG. Exit codes: 0 when all went well, 1 when it did not, \
+                  2 when it was started wrongly, 130 after Ctrl-C."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// The TOML file with settings: a table for each command, its keys named as the command's flags.
+    #[arg(long, global = true, value_name = "FILE", env = "HOWDAH_CONFIG")]
+    config: Option<std::path::PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train a model: on a cluster of its own, or on that of a driver.
+    Train(Box<train::Args>),
+    /// Classify pictures with a model.
+    Predict(predict::Args),
+    /// Compare what a model says of pictures with what they are.
+    Evaluate(evaluate::Args),
+    /// Run a driver that executors and parameter servers join, and that jobs are submitted to.
+    Serve(serve::Args),
+    /// List the members of a driver's cluster.
+    Status(status::Args),
+    /// Kill executors at random moments of a training and check that every batch counted exactly once.
+    Drill(drill::Args),
+    /// Run an executor that joins a driver.
+    Executor(howdah_executor::role::Args),
+    /// Run a parameter server that joins a driver.
+    Paramserver(howdah_paramserver::cli::Args),
+}
+
+/// Runs the command line with the built-in operators.
+pub fn main() -> ExitCode {
+    let mut registry = Registry::new();
+    vision::register(&mut registry);
+    run(std::env::args_os().collect(), registry)
+}
+
+/// Runs the command line; `registry` has the operators that this binary knows.
+pub fn run(args: Vec<OsString>, registry: Registry) -> ExitCode {
+    let started = Instant::now();
+    let place = ConfigPlace { default_file: Some(Path::new("/etc/howdah/driver.toml")) };
+    let cli: Cli = match parse(args, place) {
+        Ok(cli) => cli,
+        Err(ConfigError::Usage(usage)) => usage.exit(),
+        Err(error) => return fail(&CliError::Config(error)),
+    };
+    logging::start_at(cli.command.log_format(), cli.command.log_level());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&CliError::System(error)),
+    };
+    let ended = runtime.block_on(cli.command.run(registry, started));
+    // What still runs must not keep the process alive.
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+impl Command {
+    async fn run(self, registry: Registry, started: Instant) -> Result<(), CliError> {
+        match self {
+            Self::Train(args) => train::run(*args, started).await,
+            Self::Predict(args) => predict::run(&args, &registry),
+            Self::Evaluate(args) => evaluate::run(&args, &registry),
+            Self::Serve(args) => serve::run(args, registry).await,
+            Self::Status(args) => status::run(&args).await,
+            Self::Drill(args) => drill::run(args, started).await,
+            Self::Executor(args) => roles::executor(args, registry).await,
+            Self::Paramserver(args) => roles::paramserver(args).await,
+        }
+    }
+
+    fn log_format(&self) -> LogFormat {
+        match self {
+            Self::Serve(args) => args.log_format,
+            Self::Executor(args) => args.log_format,
+            Self::Paramserver(args) => args.log_format,
+            _ => LogFormat::Text,
+        }
+    }
+
+    /// Services say what they do; commands that a person waits for show it themselves.
+    fn log_level(&self) -> &'static str {
+        match self {
+            Self::Serve(_) | Self::Executor(_) | Self::Paramserver(_) => "info",
+            _ => "error",
+        }
+    }
+}
+
+fn fail(error: &CliError) -> ExitCode {
+    out::complain(&format!("error: {error}"));
+    if let Some(hint) = error.hint() {
+        out::complain(&format!("hint: {hint}"));
+    }
+    ExitCode::from(error.exit_code())
+}

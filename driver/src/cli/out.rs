@@ -1,0 +1,47 @@
+use std::io::{self, Write};
+
+/// Writes a line to standard output. A reader that has gone, as `head` does, ends the process quietly.
+pub(super) fn say(line: &str) {
+    if writeln!(io::stdout().lock(), "{line}").is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// Writes a line to standard error; nobody is left to tell if that is gone.
+pub(super) fn complain(line: &str) {
+    let _written = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Lays rows out in columns, the first to the left and the others to the right.
+pub(super) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {
+            0 => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Writes a share as a percentage.
+pub(super) fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_aligned_however_long_its_cells_are() {
+        let rows = [["a", "b"], ["cat ü", "1234"]].map(|row| row.map(str::to_owned).to_vec());
+        assert_eq!(table(&rows), "a         b\ncat ü  1234");
+        assert_eq!(table(&[]), "");
+    }
+}

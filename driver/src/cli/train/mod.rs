@@ -1,0 +1,9 @@
+//! `train`: from pictures to a model, on a cluster of this command's own or on that of a driver.
+
+mod args;
+mod report;
+mod run;
+
+pub(super) use args::Args;
+pub(super) use report::{confusion, results};
+pub(super) use run::{follow_to_the_end, run};

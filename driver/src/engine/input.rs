@@ -1,0 +1,148 @@
+use bytes::Bytes;
+use howdah_proto::{JobId, MemberId, SessionId, pb, settings::TrainSettings};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{dataset::Dataset, membership::Registration, train::Collected};
+
+/// What reaches the engine from outside.
+#[derive(Debug)]
+pub enum Input {
+    /// A member wants to join; it has been checked.
+    Register {
+        /// What it says of itself.
+        registration: Registration,
+        /// Where its id and session go.
+        reply: oneshot::Sender<(MemberId, SessionId)>,
+    },
+    /// A member lives.
+    Beat {
+        /// Its beat.
+        beat: pb::Beat,
+        /// Whether its registration is known.
+        reply: oneshot::Sender<bool>,
+    },
+    /// A member's connection is gone.
+    Disconnected {
+        /// Who.
+        member: MemberId,
+        /// In which registration.
+        session: SessionId,
+        /// How that was noticed.
+        reason: String,
+    },
+    /// An executor is ready for tasks.
+    Attach {
+        /// Who.
+        member: MemberId,
+        /// In which registration.
+        session: SessionId,
+        /// Where its commands go.
+        commands: mpsc::UnboundedSender<pb::TaskCommand>,
+        /// Whether its registration is known.
+        reply: oneshot::Sender<bool>,
+    },
+    /// An executor reports on a task.
+    Update {
+        /// Who.
+        member: MemberId,
+        /// In which registration.
+        session: SessionId,
+        /// What.
+        update: pb::task_update::Update,
+    },
+    /// A client submits a job, whose settings have been validated.
+    Submit {
+        /// Its name.
+        name: String,
+        /// Its settings.
+        settings: Box<TrainSettings>,
+        /// Where its id goes.
+        reply: oneshot::Sender<JobId>,
+    },
+    /// A client cancels a job.
+    Cancel {
+        /// Which.
+        job: JobId,
+        /// Why.
+        reason: String,
+    },
+    /// A client asks who is there.
+    Members {
+        /// Where the answer goes.
+        reply: oneshot::Sender<Vec<pb::Member>>,
+    },
+    /// Something that took time is done.
+    Io {
+        /// For which job.
+        job: JobId,
+        /// What came of it.
+        result: IoResult,
+    },
+}
+
+/// What came of an [`super::IoRequest`].
+#[derive(Debug)]
+pub enum IoResult {
+    /// The pictures.
+    Dataset(Result<Dataset, String>),
+    /// The shards have the initial weights.
+    ShardsCreated(Result<(), String>),
+    /// The weights are kept under a tag.
+    Tagged(u64, Result<(), String>),
+    /// The model file, and what the shards have counted.
+    Collected(Result<(Collected, Bytes), String>),
+}
+
+/// How services talk to the engine.
+#[derive(Debug, Clone)]
+pub struct EngineHandle {
+    pub(super) inputs: mpsc::Sender<Input>,
+    pub(super) members: watch::Receiver<MemberCounts>,
+}
+
+/// How many members there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MemberCounts {
+    /// Executors that are ready for tasks.
+    pub executors: u32,
+    /// Parameter servers.
+    pub paramservers: u32,
+}
+
+/// The engine has stopped: the driver is shutting down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the driver is shutting down")]
+pub struct EngineClosed;
+
+impl EngineHandle {
+    /// Hands an input to the engine.
+    ///
+    /// # Errors
+    /// [`EngineClosed`].
+    pub async fn send(&self, input: Input) -> Result<(), EngineClosed> {
+        self.inputs.send(input).await.map_err(|_| EngineClosed)
+    }
+
+    /// Hands an input to the engine and waits for its answer.
+    ///
+    /// # Errors
+    /// [`EngineClosed`].
+    pub async fn ask<T>(&self, input: impl FnOnce(oneshot::Sender<T>) -> Input) -> Result<T, EngineClosed> {
+        let (reply, answer) = oneshot::channel();
+        self.send(input(reply)).await?;
+        answer.await.map_err(|_| EngineClosed)
+    }
+
+    /// Waits until so many members have joined.
+    ///
+    /// # Errors
+    /// [`EngineClosed`].
+    pub async fn wait_for_members(&self, executors: u32, paramservers: u32) -> Result<(), EngineClosed> {
+        let mut members = self.members.clone();
+        members
+            .wait_for(|counts| counts.executors >= executors && counts.paramservers >= paramservers)
+            .await
+            .map(|_| ())
+            .map_err(|_| EngineClosed)
+    }
+}

@@ -1,0 +1,215 @@
+use howdah_proto::{
+    BlockId, JobId, StageId,
+    event::Event,
+    pb::{self, task_command},
+    settings::TrainSettings,
+};
+
+use super::{
+    Collect, Effect, Engine, IoRequest, IoResult,
+    state::{JobState, Stage},
+};
+use crate::{
+    scheduler::{JobError, JobOptions, Millis, TaskDescription},
+    train::{Ending, JobCommand, StageProgress, StageTask, TrainJob},
+};
+
+impl Engine {
+    /// The id that the next job will have.
+    pub fn next_job(&self) -> JobId {
+        JobId(self.next_job)
+    }
+
+    /// A client submits a job, whose settings have been validated.
+    pub fn on_submit(&mut self, name: String, settings: TrainSettings, now: Millis) -> (JobId, Vec<Effect>) {
+        let job = self.next_job();
+        self.next_job += 1;
+        self.emit(job, Event::JobSubmitted { job, name, settings: Box::new(settings.clone()) });
+        for member in self.members.iter().map(|member| Event::MemberJoined {
+            member: member.id,
+            role: member.role.role(),
+            name: member.name.clone(),
+            address: member.address.clone(),
+            slots: member.role.slots(),
+        }) {
+            self.effects.push(Effect::Emit { job, event: member });
+        }
+        let options = JobOptions {
+            task_attempts: settings.task_attempts,
+            executor_wait: settings.executor_wait_seconds.map(std::time::Duration::from_secs),
+            ..JobOptions::default()
+        };
+        let (train, commands) = TrainJob::new(job, settings, now);
+        self.jobs.insert(job, JobState { train, shared: None, version: 0, creates_shards: false });
+        let started = self.scheduler.on_job_submitted(job, options);
+        self.carry_out(started, now);
+        self.do_for_job(job, commands, now);
+        (job, std::mem::take(&mut self.effects))
+    }
+
+    /// A client cancels a job.
+    pub fn on_cancel(&mut self, job: JobId, reason: String, now: Millis) -> Vec<Effect> {
+        let commands = self.scheduler.on_job_cancelled(job, reason, now);
+        self.carry_out(commands, now);
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Something that took time is done.
+    pub fn on_io(&mut self, job: JobId, result: IoResult, now: Millis) -> Vec<Effect> {
+        let view = self.view();
+        if let Some(state) = self.jobs.get_mut(&job) {
+            let train = &mut state.train;
+            let commands = match result {
+                IoResult::Dataset(dataset) => train.on_dataset(dataset, &view, now),
+                IoResult::ShardsCreated(result) => {
+                    state.creates_shards = false;
+                    train.on_shards_created(result, now)
+                }
+                IoResult::Tagged(tag, result) => train.on_tagged(tag, result, now),
+                IoResult::Collected(Ok((collected, model))) => {
+                    let commands = train.on_collected(Ok(collected), now);
+                    if commands.iter().any(JobCommand::finishes) {
+                        self.effects.push(Effect::KeepModel { job, model });
+                    }
+                    commands
+                }
+                IoResult::Collected(Err(error)) => train.on_collected(Err(error), now),
+            };
+            self.do_for_job(job, commands, now);
+        } else if matches!(result, IoResult::ShardsCreated(_))
+            && let Some(places) = self.unfinished_shards.remove(&job)
+        {
+            self.effects.push(Effect::Io { job, request: IoRequest::DropShards { places } });
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    /// The scheduler gave a job up.
+    pub(super) fn give_up(&mut self, job: JobId, error: &JobError, now: Millis) {
+        let ending = match error {
+            JobError::Cancelled { reason, .. } => Ending::Cancelled { reason: reason.clone() },
+            JobError::NoExecutor { .. } => Ending::Failed {
+                error: error.to_string(),
+                hint: Some("--executor-wait sets how long a job waits".to_owned()),
+            },
+            _ => Ending::Failed { error: error.to_string(), hint: None },
+        };
+        let Some(state) = self.jobs.get_mut(&job) else { return };
+        let commands = state.train.on_given_up(ending);
+        self.do_for_job(job, commands, now);
+    }
+
+    /// Lets every job act, and does what it wants.
+    pub(super) fn do_for_all(&mut self, act: impl Fn(&mut TrainJob) -> Vec<JobCommand>, now: Millis) {
+        let commands: Vec<_> =
+            self.jobs.iter_mut().map(|(job, state)| (*job, act(&mut state.train))).collect();
+        for (job, commands) in commands {
+            self.do_for_job(job, commands, now);
+        }
+    }
+
+    /// Does what a job wants.
+    pub(super) fn do_for_job(&mut self, job: JobId, commands: Vec<JobCommand>, now: Millis) {
+        for command in commands {
+            let Some(state) = self.jobs.get_mut(&job) else { return };
+            let shards = state.train.shards();
+            let request = match command {
+                JobCommand::ListDataset => {
+                    IoRequest::ListDataset { settings: state.train.settings().clone() }
+                }
+                JobCommand::CreateShards { places, rule, network, seed } => {
+                    state.creates_shards = true;
+                    IoRequest::CreateShards { places, rule, network, seed }
+                }
+                JobCommand::Tag(tag) => IoRequest::Tag { places: shards.to_vec(), tag },
+                JobCommand::Untag(tag) => IoRequest::Untag { places: shards.to_vec(), tag },
+                JobCommand::Collect { tag, counting } => IoRequest::Collect(Box::new(Collect {
+                    places: shards.to_vec(),
+                    tag,
+                    counting,
+                    settings: state.train.settings().clone(),
+                    classes: state.train.classes().to_vec(),
+                    features: state.train.features().unwrap_or_default(),
+                })),
+                JobCommand::ServeFiles(files) => {
+                    self.effects.push(Effect::ServeFiles { job, files });
+                    continue;
+                }
+                JobCommand::Share(shared) => {
+                    state.shared = Some(*shared);
+                    state.version += 1;
+                    continue;
+                }
+                JobCommand::Emit(event) => {
+                    self.emit(job, event);
+                    continue;
+                }
+                JobCommand::Stage { kind, tasks } => {
+                    self.submit_stage(job, kind, &tasks, now);
+                    continue;
+                }
+                JobCommand::End(ending) => {
+                    self.end(job, *ending, now);
+                    continue;
+                }
+            };
+            self.effects.push(Effect::Io { job, request });
+        }
+    }
+
+    fn submit_stage(
+        &mut self,
+        job: JobId,
+        kind: howdah_proto::event::StageKind,
+        tasks: &[StageTask],
+        now: Millis,
+    ) {
+        let Some(state) = self.jobs.get(&job) else { return };
+        let stage = StageId(self.next_stage);
+        self.next_stage += 1;
+        let total = tasks.iter().map(|task| state.train.work(kind, task.partition)).sum();
+        let progress = StageProgress::new(total);
+        let partitions = tasks.iter().map(|task| task.partition).collect();
+        self.stages.insert(stage, Stage { job, kind, partitions, started: now, progress, reported: now });
+        let described: Vec<TaskDescription> = tasks
+            .iter()
+            .map(|task| TaskDescription {
+                partition: task.partition,
+                prefers: task.prefers.map(|node| BlockId { job, node, partition: task.partition }),
+            })
+            .collect();
+        // The job submits a stage when what it needs is there: it orders them itself.
+        let commands = self.scheduler.on_stage_submitted(job, stage, &[], &described, now);
+        self.carry_out(commands, now);
+    }
+
+    fn end(&mut self, job: JobId, ending: Ending, now: Millis) {
+        let Some(state) = self.jobs.remove(&job) else { return };
+        self.stages.retain(|_, stage| stage.job != job);
+        let event = match ending {
+            Ending::Finished(report) => {
+                let commands = self.scheduler.on_job_finished(job, now);
+                self.carry_out(commands, now);
+                Event::JobFinished(Box::new(report))
+            }
+            Ending::Failed { error, hint } => {
+                let commands = self.scheduler.on_job_cancelled(job, error.clone(), now);
+                self.carry_out(commands, now);
+                Event::JobFailed { error, hint }
+            }
+            Ending::Cancelled { reason } => Event::JobCancelled { reason },
+        };
+        let told: Vec<_> =
+            self.attached.iter_mut().filter_map(|(id, told)| told.remove(&job).map(|_| *id)).collect();
+        for executor in told {
+            self.send(executor, task_command::Command::DropJob(pb::DropJob { job_id: job.0 }));
+        }
+        let places = state.train.shards().to_vec();
+        if state.creates_shards {
+            self.unfinished_shards.insert(job, places);
+        } else if !places.is_empty() {
+            self.effects.push(Effect::Io { job, request: IoRequest::DropShards { places } });
+        }
+        self.emit(job, event);
+    }
+}

@@ -1,0 +1,144 @@
+use std::collections::BTreeMap;
+
+use howdah_proto::{
+    MemberId, SessionId,
+    event::{Event, Role},
+    pb::{self, task_command},
+};
+
+use super::{Effect, Engine};
+use crate::{
+    membership::{Beat, Lost, Member, Registration},
+    scheduler::Millis,
+};
+
+impl Engine {
+    /// A member joins.
+    pub fn on_register(
+        &mut self,
+        registration: Registration,
+        session: SessionId,
+        now: Millis,
+    ) -> (MemberId, Vec<Effect>) {
+        let event = |member: MemberId, registration: &Registration| Event::MemberJoined {
+            member,
+            role: registration.role.role(),
+            name: registration.name.clone(),
+            address: registration.address.clone(),
+            slots: registration.role.slots(),
+        };
+        let described = registration.clone();
+        let (id, lost) = self.members.on_register(registration, session, now);
+        self.lose(lost.into_iter().collect(), now);
+        tracing::info!(member = %id, name = described.name, address = described.address, "a member joined");
+        self.emit_to_all(&event(id, &described));
+        self.members_changed(now);
+        (id, std::mem::take(&mut self.effects))
+    }
+
+    /// A member lives. Says whether its registration is known.
+    pub fn on_beat(&mut self, beat: &pb::Beat, now: Millis) -> (bool, Vec<Effect>) {
+        let (id, session) = (MemberId(beat.member_id), SessionId(beat.session));
+        let noted = self.members.on_beat(id, session, beat.used_bytes, beat.draining, now);
+        if noted == Beat::BeginsToDrain {
+            let commands = self.scheduler.on_executor_draining(id, now);
+            self.carry_out(commands, now);
+            self.release(id);
+        }
+        (noted != Beat::Unknown, std::mem::take(&mut self.effects))
+    }
+
+    /// An executor is ready for tasks. Says whether its registration is known.
+    pub fn on_attach(&mut self, id: MemberId, session: SessionId, now: Millis) -> (bool, Vec<Effect>) {
+        let Some(member) = self.members.get(id).filter(|member| member.session == session) else {
+            return (false, Vec::new());
+        };
+        if member.role.role() != Role::Executor || self.attached.contains_key(&id) {
+            return (false, Vec::new());
+        }
+        let (slots, host) = (member.role.slots(), host_of(&member.address).to_owned());
+        let draining = member.draining;
+        self.attached.insert(id, BTreeMap::new());
+        if draining {
+            // The scheduler never hears of it, and so gives it nothing.
+            self.release(id);
+            return (true, std::mem::take(&mut self.effects));
+        }
+        let commands = self.scheduler.on_executor_registered(id, slots, host, now);
+        self.carry_out(commands, now);
+        self.members_changed(now);
+        (true, std::mem::take(&mut self.effects))
+    }
+
+    /// A member's connection is gone.
+    pub fn on_disconnected(
+        &mut self,
+        id: MemberId,
+        session: SessionId,
+        reason: String,
+        now: Millis,
+    ) -> Vec<Effect> {
+        let lost = self.members.on_disconnected(id, session, reason);
+        self.lose(lost.into_iter().collect(), now);
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Goes on without members that are lost at the same time.
+    pub(super) fn lose(&mut self, lost: Vec<Lost>, now: Millis) {
+        for Lost { member, reason } in &lost {
+            self.tell_lost(member, reason);
+        }
+        let of_role = |role| lost.iter().filter(move |lost| lost.member.role.role() == role);
+        let executors: Vec<(MemberId, &str)> =
+            of_role(Role::Executor).map(|lost| (lost.member.id, lost.reason.as_str())).collect();
+        let commands = self.scheduler.on_executors_lost(&executors, now);
+        self.carry_out(commands, now);
+        for Lost { member, reason } in of_role(Role::Paramserver) {
+            self.do_for_all(|train| train.on_paramserver_lost(&member.name, &member.address, reason), now);
+        }
+    }
+
+    fn tell_lost(&mut self, member: &Member, reason: &str) {
+        let (id, role, name) = (member.id, member.role.role(), member.name.clone());
+        let left = member.draining && self.has_nothing_to_do(id);
+        let event = if left {
+            tracing::info!(member = %id, name, "the {role} left");
+            Event::MemberLeft { member: id, role, name }
+        } else {
+            tracing::warn!(member = %id, name, %reason, "lost the {role}");
+            Event::MemberLost { member: id, role, name, reason: reason.to_owned() }
+        };
+        self.emit_to_all(&event);
+        if role == Role::Executor {
+            self.attached.remove(&id);
+            self.effects.push(Effect::Hangup { executor: id });
+            for job in self.jobs.values_mut().filter(|_| !left) {
+                job.train.on_executor_lost();
+            }
+        }
+    }
+
+    /// Lets an executor go that wants to, once it has nothing left to do.
+    pub(super) fn release(&mut self, id: MemberId) {
+        let draining = self.members.get(id).is_some_and(|member| member.draining);
+        if draining && self.attached.contains_key(&id) && self.has_nothing_to_do(id) {
+            let reason = "drained".to_owned();
+            self.send(id, task_command::Command::Shutdown(pb::Shutdown { reason }));
+        }
+    }
+
+    fn has_nothing_to_do(&self, id: MemberId) -> bool {
+        self.scheduler.executor(id).is_none_or(|executor| executor.attempts.is_empty())
+    }
+
+    fn members_changed(&mut self, now: Millis) {
+        let view = self.view();
+        self.do_for_all(|train| train.on_members_changed(&view, now), now);
+    }
+}
+
+/// The host in `http://host:port`.
+fn host_of(address: &str) -> &str {
+    let authority = address.trim_start_matches("http://");
+    authority.rsplit_once(':').map_or(authority, |(host, _)| host)
+}

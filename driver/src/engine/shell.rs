@@ -1,0 +1,188 @@
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    pin::pin,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use howdah_paramserver::role::notify;
+use howdah_proto::{MemberId, pb};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+
+use super::{Effect, Engine, EngineHandle, Input, MemberCounts, io::Io};
+use crate::{
+    board::Board,
+    scheduler::{Millis, Options},
+};
+
+/// How the driver's engine is set up.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// A member that is silent for this long is lost.
+    pub heartbeat_timeout: Duration,
+    /// Where synthetic pictures are drawn.
+    pub work_dir: PathBuf,
+    /// What holds for all jobs.
+    pub scheduler: Options,
+}
+
+/// The engine looks at the clock at least this often: for lost heartbeats, and for the watchdog.
+const TICK: Duration = Duration::from_millis(500);
+
+const INPUTS: usize = 4096;
+
+/// Starts the engine in a task of its own; it ends when the last handle is dropped.
+pub fn start(options: EngineOptions, board: Board) -> (EngineHandle, JoinHandle<()>) {
+    let (inputs, receiver) = mpsc::channel(INPUTS);
+    let (counts, members) = watch::channel(MemberCounts::default());
+    // The I/O that the engine starts must not keep the engine alive.
+    let io = Io::new(inputs.downgrade(), options.work_dir.clone());
+    let task = tokio::spawn(run(options, board, receiver, counts, io));
+    (EngineHandle { inputs, members }, task)
+}
+
+/// Takes inputs until there can't be any more.
+async fn run(
+    options: EngineOptions,
+    board: Board,
+    mut inputs: mpsc::Receiver<Input>,
+    counts: watch::Sender<MemberCounts>,
+    io: Io,
+) {
+    let mut shell = Shell {
+        engine: Engine::new(options.heartbeat_timeout, options.scheduler),
+        board,
+        io,
+        links: HashMap::new(),
+        started: Instant::now(),
+    };
+    let mut watchdog = pin!(notify::feed_watchdog());
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let deadline = shell.engine.next_deadline().map(|at| shell.started + Duration::from_millis(at.0));
+        let due = async {
+            match deadline {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            input = inputs.recv() => match input {
+                Some(input) => shell.take(input),
+                None => return,
+            },
+            () = due => shell.tick(),
+            _ = ticks.tick() => shell.tick(),
+            never = &mut watchdog => match never {},
+        }
+        counts.send_if_modified(|known| {
+            let now = shell.engine.counts();
+            std::mem::replace(known, now) != now
+        });
+    }
+}
+
+/// The engine with what it acts on.
+struct Shell {
+    engine: Engine,
+    board: Board,
+    io: Io,
+    links: HashMap<MemberId, mpsc::UnboundedSender<pb::TaskCommand>>,
+    started: Instant,
+}
+
+impl Shell {
+    fn now(&self) -> Millis {
+        Millis(self.started.elapsed().as_millis() as u64)
+    }
+
+    fn tick(&mut self) {
+        let effects = self.engine.on_tick(self.now());
+        self.perform(effects);
+    }
+
+    // A reply is dropped only by a client that has gone; it needs no answer then.
+    fn take(&mut self, input: Input) {
+        let now = self.now();
+        let effects = match input {
+            Input::Register { registration, reply } => {
+                let session = howdah_proto::SessionId(rand::random());
+                let (id, effects) = self.engine.on_register(registration, session, now);
+                let _ = reply.send((id, session));
+                effects
+            }
+            Input::Beat { beat, reply } => {
+                let (known, effects) = self.engine.on_beat(&beat, now);
+                let _ = reply.send(known);
+                effects
+            }
+            Input::Disconnected { member, session, reason } => {
+                self.engine.on_disconnected(member, session, reason, now)
+            }
+            Input::Attach { member, session, commands, reply } => {
+                let (known, effects) = self.engine.on_attach(member, session, now);
+                // A stream that is refused must not take the place of the one that its member has.
+                if known {
+                    self.links.insert(member, commands);
+                }
+                let _ = reply.send(known);
+                effects
+            }
+            Input::Update { member, session, update } => self.engine.on_update(member, session, update, now),
+            Input::Submit { name, settings, reply } => {
+                self.board.add(self.engine.next_job());
+                let (job, effects) = self.engine.on_submit(name, *settings, now);
+                let _ = reply.send(job);
+                effects
+            }
+            Input::Cancel { job, reason } => self.engine.on_cancel(job, reason, now),
+            Input::Members { reply } => {
+                let _ = reply.send(self.engine.members());
+                Vec::new()
+            }
+            Input::Io { job, result } => self.engine.on_io(job, result, now),
+        };
+        self.perform(effects);
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Send { executor, command } => {
+                    if let Some(link) = self.links.get(&executor) {
+                        // An executor whose stream is closed will be reported as lost by that stream.
+                        let _ = link.send(pb::TaskCommand { command: Some(command) });
+                    }
+                }
+                Effect::Hangup { executor } => {
+                    self.links.remove(&executor);
+                }
+                Effect::Emit { job, event } => {
+                    if let Some(entry) = self.board.get(job) {
+                        entry.record(event, unix_ms());
+                    }
+                }
+                Effect::ServeFiles { job, files } => {
+                    if let Some(entry) = self.board.get(job) {
+                        let _ = entry.files.set(files);
+                    }
+                }
+                Effect::KeepModel { job, model } => {
+                    if let Some(entry) = self.board.get(job) {
+                        // Set once: a job finishes once.
+                        let _ = entry.model.set(model);
+                    }
+                }
+                Effect::Io { job, request } => self.io.start(job, request),
+            }
+        }
+    }
+}
+
+fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}

@@ -1,0 +1,220 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use howdah_proto::{
+    AttemptId, BlockId, JobId, MemberId, Partition, StageId,
+    event::{Event, Role, StageKind},
+    pb,
+};
+
+use super::{Effect, MemberCounts};
+use crate::{
+    membership::Members,
+    scheduler::{Command, Millis, Options, Scheduler},
+    train::{ClusterView, StageProgress, TrainJob},
+};
+
+/// Everything the driver knows.
+#[derive(Debug)]
+pub struct Engine {
+    pub(super) members: Members,
+    pub(super) scheduler: Scheduler,
+    pub(super) jobs: BTreeMap<JobId, JobState>,
+    pub(super) stages: BTreeMap<StageId, Stage>,
+    /// Executors that are ready for tasks, and which version of which job they have been told.
+    pub(super) attached: BTreeMap<MemberId, BTreeMap<JobId, u32>>,
+    /// The result of the attempt whose success is being reported, until the scheduler says that it counts.
+    pub(super) reported: Option<(AttemptId, pb::attempt_succeeded::Result)>,
+    /// The shards of ended jobs that are still being created, and can be dropped only then.
+    pub(super) unfinished_shards: BTreeMap<JobId, Vec<pb::ShardPlace>>,
+    pub(super) next_job: u64,
+    pub(super) next_stage: u64,
+    pub(super) effects: Vec<Effect>,
+}
+
+/// A job that has not ended.
+#[derive(Debug)]
+pub(super) struct JobState {
+    pub(super) train: TrainJob,
+    pub(super) shared: Option<pb::PutJob>,
+    /// Counts the changes of `shared`.
+    pub(super) version: u32,
+    /// Whether its shards are being created.
+    pub(super) creates_shards: bool,
+}
+
+/// A stage that has not finished.
+#[derive(Debug)]
+pub(super) struct Stage {
+    pub(super) job: JobId,
+    pub(super) kind: StageKind,
+    /// The partition of each task.
+    pub(super) partitions: Vec<Partition>,
+    pub(super) started: Millis,
+    pub(super) progress: StageProgress,
+    pub(super) reported: Millis,
+}
+
+impl Engine {
+    /// Makes a driver that knows nobody, and loses a member that is silent for `heartbeat_timeout`.
+    pub fn new(heartbeat_timeout: Duration, options: Options) -> Self {
+        Self {
+            members: Members::new(heartbeat_timeout),
+            scheduler: Scheduler::new(options),
+            jobs: BTreeMap::new(),
+            stages: BTreeMap::new(),
+            attached: BTreeMap::new(),
+            reported: None,
+            unfinished_shards: BTreeMap::new(),
+            next_job: 1,
+            next_stage: 1,
+            effects: Vec::new(),
+        }
+    }
+
+    /// The moment at which [`Self::on_tick`] must be called next, if the scheduler or a job waits for one.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        let jobs = self.jobs.values().filter_map(|job| job.train.deadline());
+        jobs.chain(self.scheduler.next_deadline()).min()
+    }
+
+    /// Lets time pass.
+    pub fn on_tick(&mut self, now: Millis) -> Vec<Effect> {
+        let lost = self.members.on_tick(now);
+        self.lose(lost, now);
+        let commands = self.scheduler.on_tick(now);
+        self.carry_out(commands, now);
+        let view = self.view();
+        self.do_for_all(|train| train.on_tick(&view, now), now);
+        std::mem::take(&mut self.effects)
+    }
+
+    /// How many members there are.
+    pub fn counts(&self) -> MemberCounts {
+        MemberCounts {
+            executors: self.attached.len() as u32,
+            paramservers: self.members.of_role(Role::Paramserver).count() as u32,
+        }
+    }
+
+    /// All members, for people.
+    pub fn members(&self) -> Vec<pb::Member> {
+        let member = |member: &crate::membership::Member| pb::Member {
+            id: member.id.0,
+            role: member.role.role().to_string(),
+            name: member.name.clone(),
+            address: member.address.clone(),
+            slots: member.role.slots(),
+            used_bytes: member.used_bytes,
+        };
+        self.members.iter().map(member).collect()
+    }
+
+    /// Whether nothing is kept for any job.
+    #[cfg(test)]
+    pub(super) fn is_clean(&self) -> bool {
+        self.jobs.is_empty()
+            && self.stages.is_empty()
+            && self.reported.is_none()
+            && self.unfinished_shards.is_empty()
+            && self.attached.values().all(BTreeMap::is_empty)
+            && self.scheduler.is_clean()
+    }
+
+    pub(super) fn view(&self) -> ClusterView {
+        let slots = self.attached.keys().filter_map(|id| self.members.get(*id));
+        ClusterView {
+            slots: slots.filter(|member| !member.draining).map(|member| member.role.slots()).sum(),
+            paramservers: self
+                .members
+                .of_role(Role::Paramserver)
+                .filter(|member| !member.draining)
+                .map(|member| (member.id, member.address.clone()))
+                .collect(),
+        }
+    }
+
+    pub(super) fn emit(&mut self, job: JobId, event: Event) {
+        self.effects.push(Effect::Emit { job, event });
+    }
+
+    pub(super) fn emit_to_all(&mut self, event: &Event) {
+        for job in self.jobs.keys() {
+            self.effects.push(Effect::Emit { job: *job, event: event.clone() });
+        }
+    }
+
+    /// Does what the scheduler wants.
+    pub(super) fn carry_out(&mut self, commands: Vec<Command>, now: Millis) {
+        for command in commands {
+            match command {
+                Command::Launch { executor, attempt, partition } => {
+                    self.launch(executor, attempt, partition, now);
+                }
+                Command::Cancel { executor, attempt, reason } => self.send(
+                    executor,
+                    pb::task_command::Command::Cancel(pb::CancelAttempt {
+                        attempt: Some(attempt.into()),
+                        reason,
+                    }),
+                ),
+                Command::StageStarted { job, stage, tasks } => {
+                    if let Some(state) = self.stages.get_mut(&stage) {
+                        state.started = now;
+                        let kind = state.kind;
+                        self.emit(job, Event::StageStarted { stage, kind, tasks });
+                    }
+                }
+                Command::TaskDone { attempt, partition, executor, took } => {
+                    self.task_done(attempt, partition, executor, took, now);
+                }
+                Command::Retrying { attempt, partition, executor, kind, message, after: _ } => {
+                    if let Some(job) = self.jobs.get_mut(&attempt.job) {
+                        job.train.on_retry();
+                    }
+                    self.note_progress(attempt.stage, partition, 0, now);
+                    let event = Event::TaskFailed {
+                        stage: attempt.stage,
+                        partition,
+                        attempt: attempt.attempt,
+                        executor,
+                        kind,
+                        message,
+                    };
+                    self.emit(attempt.job, event);
+                }
+                Command::StageFinished { job, stage } => self.stage_finished(job, stage, now),
+                Command::JobFailed { job, error } => self.give_up(job, &error, now),
+                Command::Waiting { job, reason } => self.emit(job, Event::Waiting { reason }),
+                Command::GoesOn { job } => self.emit(job, Event::GoesOn),
+                Command::Ignored { attempt, executor, why } => {
+                    tracing::debug!(%attempt, %executor, %why, "ignored a report");
+                }
+            }
+        }
+    }
+
+    pub(super) fn send(&mut self, executor: MemberId, command: pb::task_command::Command) {
+        self.effects.push(Effect::Send { executor, command });
+    }
+
+    /// Where a block is, for an executor that doesn't have it.
+    pub(super) fn places(&self, block: BlockId) -> Vec<pb::BlockPlace> {
+        let holders = self.scheduler.holders(block).filter_map(|id| self.members.get(id));
+        holders.map(|member| pb::BlockPlace { node: block.node.0, address: member.address.clone() }).collect()
+    }
+
+    /// Notes how far a task is, and tells those who watch, but not too often.
+    pub(super) fn note_progress(&mut self, stage: StageId, partition: Partition, done: u64, now: Millis) {
+        let Some(state) = self.stages.get_mut(&stage) else { return };
+        state.progress.note(partition, done);
+        if now.since(state.reported) < PROGRESS_INTERVAL {
+            return;
+        }
+        state.reported = now;
+        let (done, total) = (state.progress.done(), state.progress.total());
+        let (job, kind) = (state.job, state.kind);
+        self.emit(job, Event::Progress { stage, kind, done, total });
+    }
+}
+
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);

@@ -1,0 +1,256 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use howdah_proto::{AttemptId, JobId, MemberId, SessionId, event::Event, pb, settings::TrainSettings};
+use rand::{Rng, SeedableRng, rngs::StdRng, seq::IteratorRandom};
+
+use super::executor::{Executor, key_of};
+use crate::{
+    engine::{Effect, Engine, IoRequest, IoResult},
+    membership::{Registration, RoleDetails},
+    scheduler::{Millis, Options},
+    train::fixture::{collected, dataset},
+};
+
+const MOST_EVENTS: u32 = 100_000;
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A whole cluster around an engine, with a clock of its own; it acts in an order that a seed decides.
+pub(super) struct Cluster {
+    pub(super) engine: Engine,
+    pub(super) now: Millis,
+    pub(super) random: StdRng,
+    pub(super) executors: BTreeMap<MemberId, Executor>,
+    /// What takes time and is not done yet.
+    pub(super) pending: Vec<(JobId, IoRequest)>,
+    pub(super) jobs: BTreeMap<JobId, Watched>,
+    /// Training and held-out pictures.
+    pub(super) pictures: (usize, usize),
+    next_session: u64,
+}
+
+/// What was seen of a job.
+#[derive(Debug, Default)]
+pub(super) struct Watched {
+    pub(super) settings: Option<TrainSettings>,
+    pub(super) events: Vec<Event>,
+    /// Batches trained, once for each epoch and partition, as the shards' fences see to it.
+    batches: BTreeMap<(u32, u32), u64>,
+    pub(super) launches: BTreeMap<String, u32>,
+    pub(super) models: u32,
+    pub(super) shards_created: u32,
+    pub(super) shards_dropped: u32,
+}
+
+impl Cluster {
+    pub(super) fn new(seed: u64, slots: &[u32]) -> Self {
+        let mut cluster = Self::without_members(seed);
+        cluster.server(1);
+        for slots in slots {
+            cluster.executor(*slots);
+        }
+        cluster
+    }
+
+    pub(super) fn without_members(seed: u64) -> Self {
+        Self {
+            engine: Engine::new(TIMEOUT, Options::default()),
+            now: Millis(0),
+            random: StdRng::seed_from_u64(seed),
+            executors: BTreeMap::new(),
+            pending: Vec::new(),
+            jobs: BTreeMap::new(),
+            pictures: (100, 30),
+            next_session: 1,
+        }
+    }
+
+    pub(super) fn register(&mut self, address: &str, role: RoleDetails) -> (MemberId, SessionId) {
+        let session = SessionId(self.next_session);
+        self.next_session += 1;
+        let registration = Registration { name: address.to_owned(), address: address.to_owned(), role };
+        let (id, effects) = self.engine.on_register(registration, session, self.now);
+        self.carry_out(effects);
+        (id, session)
+    }
+
+    pub(super) fn server(&mut self, number: u32) -> (MemberId, SessionId) {
+        self.register(&format!("http://ps{number}:1"), RoleDetails::Paramserver)
+    }
+
+    pub(super) fn executor(&mut self, slots: u32) -> MemberId {
+        let address = format!("http://executor{}:1", self.next_session);
+        self.executor_at(address, slots)
+    }
+
+    pub(super) fn executor_at(&mut self, address: String, slots: u32) -> MemberId {
+        let (id, session) = self.register(&address, RoleDetails::Executor { slots, memory_bytes: 0 });
+        self.executors.insert(id, Executor::new(session, address, slots as usize));
+        let (known, effects) = self.engine.on_attach(id, session, self.now);
+        assert!(known);
+        self.carry_out(effects);
+        id
+    }
+
+    pub(super) fn submit(&mut self, settings: TrainSettings) -> JobId {
+        let (job, effects) = self.engine.on_submit("a job".to_owned(), settings.clone(), self.now);
+        self.jobs.entry(job).or_default().settings = Some(settings);
+        self.carry_out(effects);
+        job
+    }
+
+    pub(super) fn lose(&mut self, id: MemberId) {
+        let session = self.executors[&id].session;
+        let effects = self.engine.on_disconnected(id, session, "its connection dropped".to_owned(), self.now);
+        self.carry_out(effects);
+    }
+
+    pub(super) fn cancel(&mut self, job: JobId) {
+        let effects = self.engine.on_cancel(job, "enough".to_owned(), self.now);
+        self.carry_out(effects);
+    }
+
+    pub(super) fn tick(&mut self, now: Millis) {
+        self.now = now;
+        let effects = self.engine.on_tick(now);
+        self.carry_out(effects);
+    }
+
+    pub(super) fn update(&mut self, id: MemberId, update: pb::task_update::Update) {
+        let session = self.executors[&id].session;
+        let effects = self.engine.on_update(id, session, update, self.now);
+        self.carry_out(effects);
+    }
+
+    /// Lets everybody act until nobody has anything to do.
+    pub(super) fn run(&mut self) {
+        for _ in 0..MOST_EVENTS {
+            if !self.step() {
+                let Some(due) = self.engine.next_deadline() else { return };
+                self.tick(due);
+            }
+        }
+        panic!("it does not end");
+    }
+
+    /// Lets one attempt end or one thing that takes time; returns whether there was any.
+    pub(super) fn step(&mut self) -> bool {
+        self.now = Millis(self.now.0 + self.random.random_range(0..50));
+        let attempts = self.attempts();
+        let choice = self.random.random_range(0..(attempts.len() + self.pending.len()).max(1));
+        if let Some((id, attempt)) = attempts.get(choice) {
+            self.end(*id, *attempt);
+        } else if !self.pending.is_empty() {
+            self.answer(choice - attempts.len());
+        } else {
+            return false;
+        }
+        true
+    }
+
+    pub(super) fn attempts(&self) -> Vec<(MemberId, AttemptId)> {
+        let of = |(id, executor): (&MemberId, &Executor)| {
+            executor.running.keys().map(|attempt| (*id, *attempt)).collect::<Vec<_>>()
+        };
+        self.executors.iter().flat_map(of).collect()
+    }
+
+    pub(super) fn any_executor(&mut self) -> Option<MemberId> {
+        self.executors.keys().copied().choose(&mut self.random)
+    }
+
+    /// Lets an attempt end well.
+    pub(super) fn end(&mut self, id: MemberId, attempt: AttemptId) {
+        let job = self.jobs.get_mut(&attempt.job).unwrap();
+        let batch = job.settings.as_ref().unwrap().batch;
+        let executor = self.executors.get_mut(&id).unwrap();
+        if let Some(pb::task_spec::Work::Train(work)) = executor.running[&attempt].work {
+            let steps = howdah_executor::task::steps(work.samples, batch);
+            job.batches.insert((work.epoch, executor.running[&attempt].partition), steps);
+        }
+        let update = executor.end(attempt, batch);
+        self.update(id, update);
+    }
+
+    /// Lets an attempt end by an error of its own.
+    pub(super) fn fail(&mut self, id: MemberId, attempt: AttemptId) {
+        let update = self.executors.get_mut(&id).unwrap().fail(attempt);
+        self.update(id, update);
+    }
+
+    /// Does what takes time.
+    pub(super) fn answer(&mut self, place: usize) {
+        let (job, request) = self.pending.remove(place);
+        let watched = self.jobs.get_mut(&job).unwrap();
+        let result = match request {
+            IoRequest::ListDataset { .. } => IoResult::Dataset(Ok(dataset(self.pictures.0, self.pictures.1))),
+            IoRequest::CreateShards { .. } => {
+                assert_eq!(watched.shards_dropped, 0, "shards are created after they were dropped");
+                watched.shards_created += 1;
+                IoResult::ShardsCreated(Ok(()))
+            }
+            IoRequest::Tag { tag, .. } => IoResult::Tagged(tag, Ok(())),
+            IoRequest::Untag { .. } => return,
+            IoRequest::Collect(request) => {
+                let all = collected(request.places.len(), watched.batches.values().sum());
+                IoResult::Collected(Ok((all, "model".into())))
+            }
+            IoRequest::DropShards { .. } => {
+                watched.shards_dropped += 1;
+                return;
+            }
+        };
+        let effects = self.engine.on_io(job, result, self.now);
+        self.carry_out(effects);
+    }
+
+    pub(super) fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Send { executor, command } => {
+                    if let pb::task_command::Command::Launch(launch) = &command {
+                        for task in &launch.tasks {
+                            let attempt: AttemptId = task.attempt.try_into().unwrap();
+                            let launches = &mut self.jobs.get_mut(&attempt.job).unwrap().launches;
+                            *launches.entry(format!("{:?}", key_of(task))).or_default() += 1;
+                        }
+                    }
+                    let executor = self.executors.get_mut(&executor);
+                    executor.expect("a command to an executor that is not there").take(command);
+                }
+                Effect::Hangup { executor } => {
+                    self.executors.remove(&executor);
+                }
+                Effect::Emit { job, event } => {
+                    let events = &mut self.jobs.entry(job).or_default().events;
+                    assert!(!events.last().is_some_and(Event::is_last), "{event:?} came after the last");
+                    events.push(event);
+                }
+                Effect::ServeFiles { .. } => {}
+                Effect::KeepModel { job, .. } => self.jobs.entry(job).or_default().models += 1,
+                Effect::Io { job, request } => self.pending.push((job, request)),
+            }
+        }
+    }
+
+    pub(super) fn last_event(&self, job: JobId) -> &Event {
+        self.jobs[&job].events.last().unwrap()
+    }
+
+    /// Checks that a job gave a model and that nothing is left of any job.
+    pub(super) fn check_finished(&self, job: JobId) {
+        assert!(matches!(self.last_event(job), Event::JobFinished(_)), "{:?}", self.last_event(job));
+        self.check_clean();
+    }
+
+    /// Checks that nothing is left of any job, and that every shard that was created was dropped once.
+    pub(super) fn check_clean(&self) {
+        assert!(self.engine.is_clean(), "{:#?}", self.engine);
+        assert_eq!((self.attempts(), &self.pending[..]), (vec![], &[][..]));
+        for (job, watched) in &self.jobs {
+            let last = self.last_event(*job);
+            assert!(last.is_last(), "{last:?}");
+            assert_eq!(watched.models, u32::from(matches!(last, Event::JobFinished(_))), "{job}");
+            assert_eq!(watched.shards_dropped, watched.shards_created, "{job}");
+        }
+    }
+}

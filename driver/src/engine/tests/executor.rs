@@ -1,0 +1,122 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use howdah_proto::{AttemptId, JobId, Partition, SessionId, event::StageKind, pb};
+use pb::{attempt_succeeded::Result as TaskResult, task_command::Command, task_spec::Work};
+
+use crate::train::fixture::{computed, evaluated, trained};
+
+/// An executor as the engine sees it; it answers when it is told to.
+#[derive(Debug)]
+pub(super) struct Executor {
+    pub(super) session: SessionId,
+    pub(super) address: String,
+    pub(super) slots: usize,
+    /// The jobs that it was told of, and whether their training context came.
+    jobs: BTreeMap<JobId, bool>,
+    pub(super) running: BTreeMap<AttemptId, pb::TaskSpec>,
+    cancelled: BTreeSet<AttemptId>,
+    pub(super) shutdowns: u32,
+}
+
+impl Executor {
+    pub(super) fn new(session: SessionId, address: String, slots: usize) -> Self {
+        Self {
+            session,
+            address,
+            slots,
+            jobs: BTreeMap::new(),
+            running: BTreeMap::new(),
+            cancelled: BTreeSet::new(),
+            shutdowns: 0,
+        }
+    }
+
+    /// Takes a command, as the worker of a real executor does.
+    pub(super) fn take(&mut self, command: Command) {
+        match command {
+            Command::PutJob(put) => {
+                self.jobs.insert(JobId(put.job_id), put.train.is_some());
+            }
+            Command::Launch(launch) => {
+                for task in launch.tasks {
+                    self.launch(task);
+                }
+            }
+            Command::Cancel(cancel) => {
+                let attempt = cancel.attempt.try_into().unwrap();
+                if self.running.contains_key(&attempt) {
+                    self.cancelled.insert(attempt);
+                }
+            }
+            Command::DropJob(drop) => {
+                let job = JobId(drop.job_id);
+                assert!(self.jobs.remove(&job).is_some(), "{job} was dropped twice, or never put");
+                self.cancelled.extend(self.running.keys().filter(|attempt| attempt.job == job));
+            }
+            Command::Shutdown(_) => {
+                assert!(self.running.is_empty(), "it has {:?}", self.running.keys());
+                self.shutdowns += 1;
+            }
+        }
+    }
+
+    fn launch(&mut self, task: pb::TaskSpec) {
+        let attempt: AttemptId = task.attempt.try_into().unwrap();
+        assert_eq!(self.shutdowns, 0, "a task came after the shutdown");
+        let told = self.jobs.get(&attempt.job).copied();
+        let needs_context = !matches!(task.work, Some(Work::Compute(_)));
+        assert!(told.is_some_and(|has_context| has_context || !needs_context), "{attempt}: told {told:?}");
+        assert_eq!(self.running.insert(attempt, task), None, "{attempt} was launched twice");
+        assert!(self.running.len() <= self.slots, "more tasks than slots");
+    }
+
+    /// Ends an attempt well, unless it was cancelled.
+    pub(super) fn end(&mut self, attempt: AttemptId, batch: u32) -> pb::task_update::Update {
+        let task = self.running.remove(&attempt).unwrap();
+        if self.cancelled.remove(&attempt) {
+            return failed(attempt, pb::attempt_failed::Kind::Cancelled);
+        }
+        succeeded(attempt, result_of(&task, batch))
+    }
+
+    /// Ends an attempt by an error of its own.
+    pub(super) fn fail(&mut self, attempt: AttemptId) -> pb::task_update::Update {
+        self.running.remove(&attempt);
+        let kind = match self.cancelled.remove(&attempt) {
+            true => pb::attempt_failed::Kind::Cancelled,
+            false => pb::attempt_failed::Kind::Task,
+        };
+        failed(attempt, kind)
+    }
+}
+
+/// The right result of a task.
+pub(super) fn result_of(task: &pb::TaskSpec, batch: u32) -> TaskResult {
+    let pictures = task.files.len() as u64;
+    match task.work.unwrap() {
+        Work::Compute(_) => computed(pictures, 0),
+        Work::Train(work) => trained(work.samples, batch),
+        Work::Evaluate(_) => evaluated(pictures),
+    }
+}
+
+pub(super) fn succeeded(attempt: AttemptId, result: TaskResult) -> pb::task_update::Update {
+    let attempt = Some(attempt.into());
+    pb::task_update::Update::Succeeded(pb::AttemptSucceeded { attempt, stored: vec![], result: Some(result) })
+}
+
+fn failed(attempt: AttemptId, kind: pb::attempt_failed::Kind) -> pb::task_update::Update {
+    let (attempt, message) = (Some(attempt.into()), "it broke".to_owned());
+    pb::task_update::Update::Failed(pb::AttemptFailed { attempt, kind: kind.into(), message })
+}
+
+/// What a task does, and on what.
+pub(super) fn key_of(task: &pb::TaskSpec) -> (StageKind, Partition) {
+    let epoch = |epoch| howdah_proto::Epoch(epoch);
+    let kind = match task.work.unwrap() {
+        Work::Compute(_) => StageKind::Prepare,
+        Work::Train(work) => StageKind::Train { epoch: epoch(work.epoch) },
+        Work::Evaluate(work) => StageKind::Evaluate { epoch: epoch(work.tag as u32) },
+    };
+    (kind, Partition(task.partition))
+}

@@ -1,0 +1,177 @@
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+};
+
+use howdah_executor::{
+    learn::{LearnError, Model, Replica},
+    rdd::{Chain, OperatorError, PictureMeta, Record, RecordContext, Registry, RegistryError},
+};
+
+/// Pictures that go through the network together.
+const BATCH: usize = 32;
+
+/// A model that can't be used here.
+#[derive(Debug, thiserror::Error)]
+pub enum InferenceError {
+    /// Its pipeline needs an operator that this build doesn't have.
+    #[error("the model can't be used by this build: {0}")]
+    Registry(#[from] RegistryError),
+    /// Its network can't compute.
+    #[error("the model can't be used: {0}")]
+    Learn(#[from] LearnError),
+    /// Its pipeline makes no sense.
+    #[error("the pipeline of the model makes no sense: {0}")]
+    Pipeline(String),
+}
+
+/// What a model takes a picture for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Classified {
+    /// The most probable class, as a place in the model's list.
+    pub class: usize,
+    /// The probability of each class.
+    pub probabilities: Vec<f32>,
+}
+
+impl Classified {
+    /// The probability of the most probable class.
+    pub fn probability(&self) -> f64 {
+        self.probabilities.get(self.class).copied().map_or(0.0, f64::from)
+    }
+}
+
+/// A model with the operators of its pipeline.
+pub struct Classifier<'a> {
+    model: &'a Model,
+    registry: &'a Registry,
+}
+
+/// What came of one batch of files: their results, or why none can be had.
+type BatchResult = Result<Vec<Result<Classified, String>>, InferenceError>;
+
+impl<'a> Classifier<'a> {
+    /// Checks that this build can use the model.
+    ///
+    /// # Errors
+    /// [`InferenceError`], naming the operator that is missing.
+    pub fn new(model: &'a Model, registry: &'a Registry) -> Result<Self, InferenceError> {
+        let this = Self { model, registry };
+        this.chain()?;
+        Ok(this)
+    }
+
+    /// Classifies files on all cores, and hands each result over in the order of the files.
+    ///
+    /// # Errors
+    /// [`InferenceError`] if the model turns out to be of no use; a file of no use only has that as its result.
+    pub fn classify(
+        &self,
+        files: &[PathBuf],
+        mut on_result: impl FnMut(&Path, Result<Classified, String>),
+    ) -> Result<(), InferenceError> {
+        let batches: Vec<&[PathBuf]> = files.chunks(BATCH).collect();
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(batches.len());
+        let next = AtomicUsize::new(0);
+        let (results, received) = mpsc::channel();
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                let (results, next, batches) = (results.clone(), &next, &batches);
+                scope.spawn(move || self.work(batches, next, &results));
+            }
+            drop(results);
+            let mut waiting: BTreeMap<usize, BatchResult> = BTreeMap::new();
+            let mut due = 0;
+            for (batch, result) in received {
+                waiting.insert(batch, result);
+                while let Some(result) = waiting.remove(&due) {
+                    for (path, result) in batches[due].iter().zip(result?) {
+                        on_result(path, result);
+                    }
+                    due += 1;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn work(&self, batches: &[&[PathBuf]], next: &AtomicUsize, results: &mpsc::Sender<(usize, BatchResult)>) {
+        let mut tools = self.tools();
+        loop {
+            let batch = next.fetch_add(1, Ordering::Relaxed);
+            let Some(files) = batches.get(batch) else { return };
+            let result = match &mut tools {
+                Ok((chain, replica)) => classify_batch(chain, replica, files),
+                Err(_) => self
+                    .tools()
+                    .and_then(|(mut chain, mut replica)| classify_batch(&mut chain, &mut replica, files)),
+            };
+            // The receiver is gone if an earlier batch has ended it all.
+            if results.send((batch, result)).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn chain(&self) -> Result<Chain, InferenceError> {
+        let pipeline = &self.model.pipeline;
+        Ok(Chain::build(self.registry, pipeline.prepare.iter().chain(&pipeline.feed))?)
+    }
+
+    fn tools(&self) -> Result<(Chain, Replica), InferenceError> {
+        let mut replica = Replica::new(self.model.network.clone(), BATCH, 1)?;
+        replica.set_weights(&self.model.weights)?;
+        Ok((self.chain()?, replica))
+    }
+}
+
+fn classify_batch(chain: &mut Chain, replica: &mut Replica, files: &[PathBuf]) -> BatchResult {
+    let mut results: Vec<Option<Result<Classified, String>>> = Vec::with_capacity(files.len());
+    let mut rows = 0;
+    for path in files {
+        match features(chain, path)? {
+            Ok(values) if values.len() == replica.network().inputs() => {
+                replica.input_row(rows)?.copy_from_slice(&values);
+                rows += 1;
+                results.push(None);
+            }
+            Ok(values) => {
+                let (got, wanted) = (values.len(), replica.network().inputs());
+                let text = format!("the pipeline gives {got} features, the network takes {wanted}");
+                return Err(InferenceError::Pipeline(text));
+            }
+            Err(reason) => results.push(Some(Err(reason))),
+        }
+    }
+    let mut computed = if rows == 0 { Vec::new() } else { replica.probabilities(rows)? }.into_iter();
+    let fill = |result: Option<Result<Classified, String>>| match result {
+        Some(failed) => failed,
+        None => computed.next().map(classified).ok_or_else(|| "the network gave no answer".to_owned()),
+    };
+    Ok(results.into_iter().map(fill).collect())
+}
+
+fn classified(probabilities: Vec<f32>) -> Classified {
+    let best = probabilities.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+    Classified { class: best.map_or(0, |(class, _)| class), probabilities }
+}
+
+/// Reads a file and sends it through the pipeline; the inner error is the file's own.
+fn features(chain: &mut Chain, path: &Path) -> Result<Result<Vec<f32>, String>, InferenceError> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes.into(),
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let meta = PictureMeta { key: 0, label: 0, name: path.to_string_lossy().into() };
+    match chain.apply(Record::Encoded { meta, bytes }, &RecordContext::default()) {
+        Ok(Record::Features { values, .. }) => Ok(Ok(values)),
+        Ok(other) => Err(InferenceError::Pipeline(format!("it ends with {}", other.kind()))),
+        Err(OperatorError::Unusable(reason)) => Ok(Err(reason)),
+        Err(mismatch) => Err(InferenceError::Pipeline(mismatch.to_string())),
+    }
+}

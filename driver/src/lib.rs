@@ -1,0 +1,20 @@
+//! The driver of Howdah: it lists and cuts the pictures, schedules tasks on executors, and leads a training job
+//! to its model.
+//!
+//! [`engine`] brings the pure state machines of [`membership`], [`scheduler`] and [`train`] together; [`service`]
+//! is its gRPC side, [`mod@driver`] puts both on a socket, and [`local`] adds the other roles as child processes.
+//! [`client`] talks to a driver, and [`cli`] is the command line over all of it.
+
+pub mod board;
+pub mod cli;
+pub mod client;
+pub mod dataset;
+pub mod driver;
+pub mod engine;
+pub mod inference;
+pub mod local;
+pub mod membership;
+pub mod output;
+pub mod scheduler;
+pub mod service;
+pub mod train;

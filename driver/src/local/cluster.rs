@@ -1,0 +1,244 @@
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use howdah_proto::event::Role;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::child::{ChildError, Program, Restart, Running};
+use crate::driver::{Driver, DriverError, DriverOptions};
+
+/// A cluster on this machine.
+#[derive(Debug, Clone)]
+pub struct LocalOptions {
+    /// Executor processes.
+    pub executors: u32,
+    /// Parameter server processes.
+    pub paramservers: u32,
+    /// Task slots of each executor.
+    pub slots: u32,
+    /// Threads of each task slot.
+    pub threads: u32,
+    /// Bytes of blocks that each executor keeps; the executor's own default if absent.
+    pub memory_bytes: Option<u64>,
+    /// Whether an executor that dies is started again.
+    pub restart: Restart,
+    /// Where logs and synthetic pictures go.
+    pub folder: PathBuf,
+}
+
+/// A cluster that doesn't come up.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalError {
+    /// The driver can't start.
+    #[error(transparent)]
+    Driver(#[from] DriverError),
+    /// A child can't start.
+    #[error(transparent)]
+    Child(#[from] ChildError),
+    /// The own program can't be found.
+    #[error("can't find this program's own file: {0}")]
+    Program(String),
+    /// A child ended before it joined.
+    #[error("{name} ended before it joined the driver ({status}):\n{log}")]
+    Died {
+        /// The child.
+        name: String,
+        /// How it ended.
+        status: String,
+        /// The end of its log.
+        log: String,
+    },
+    /// The children did not join in time.
+    #[error("the cluster did not come up within {} s; the logs are in {}", .0.as_secs(), .1.display())]
+    Slow(Duration, PathBuf),
+}
+
+/// A running cluster. All its processes are gone when [`Self::shutdown`] returns, and when this process dies.
+#[derive(Debug)]
+pub struct LocalCluster {
+    driver: Driver,
+    stop: CancellationToken,
+    children: JoinSet<()>,
+    pids: Pids,
+}
+
+/// The executors that run, by name.
+type Pids = Arc<Mutex<BTreeMap<String, u32>>>;
+
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+const RESTART_PAUSE: Duration = Duration::from_millis(500);
+
+impl LocalCluster {
+    /// Starts a driver in this process and the other roles as children, and waits until all have joined.
+    ///
+    /// # Errors
+    /// [`LocalError`], with the end of the log of a child that failed.
+    pub async fn start(options: LocalOptions) -> Result<Self, LocalError> {
+        let driver = Driver::start(DriverOptions::loopback(options.folder.clone())).await?;
+        let (died, mut deaths) = mpsc::channel(16);
+        let (stop, pids) = (CancellationToken::new(), Pids::default());
+        let mut cluster = Self { driver, stop, children: JoinSet::new(), pids };
+        let program = std::env::current_exe().map_err(|error| LocalError::Program(error.to_string()))?;
+        let url = cluster.driver.url();
+        for number in 1..=options.paramservers {
+            let child = paramserver(&options, &program, &url, number);
+            cluster.supervise(child, Role::Paramserver, Restart::Never, &died)?;
+        }
+        for number in 1..=options.executors {
+            let child = executor(&options, &program, &url, number);
+            cluster.supervise(child, Role::Executor, options.restart, &died)?;
+        }
+        let joined = tokio::select! {
+            joined = tokio::time::timeout(
+                START_TIMEOUT,
+                cluster.driver.engine().wait_for_members(options.executors, options.paramservers),
+            ) => joined.map_or(Err(LocalError::Slow(START_TIMEOUT, options.folder.clone())), |_| Ok(())),
+            Some(error) = deaths.recv() => Err(error),
+        };
+        match joined {
+            Ok(()) => Ok(cluster),
+            Err(error) => {
+                cluster.shutdown().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The address of the driver.
+    pub fn url(&self) -> String {
+        self.driver.url()
+    }
+
+    /// Kills one of the executors that run with SIGKILL, chosen by `choice`. Says whether there was one.
+    pub fn kill_executor(&self, choice: u64) -> bool {
+        let pids = lock(&self.pids);
+        let Some(index) = choice.checked_rem(pids.len() as u64) else { return false };
+        let pid = pids.values().nth(index as usize).and_then(|pid| Pid::from_raw(*pid as i32));
+        pid.is_some_and(|pid| kill_process(pid, Signal::KILL).is_ok())
+    }
+
+    /// Ends all processes of the cluster.
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        while self.children.join_next().await.is_some() {}
+        self.driver.shutdown().await;
+    }
+
+    fn supervise(
+        &mut self,
+        program: Program,
+        role: Role,
+        restart: Restart,
+        died: &mpsc::Sender<LocalError>,
+    ) -> Result<(), LocalError> {
+        let running = program.start()?;
+        let watched = Watched {
+            program,
+            role,
+            restart,
+            stop: self.stop.clone(),
+            died: died.clone(),
+            pids: self.pids.clone(),
+        };
+        self.children.spawn(watched.watch(running));
+        Ok(())
+    }
+}
+
+/// A child and who watches it.
+struct Watched {
+    program: Program,
+    role: Role,
+    restart: Restart,
+    stop: CancellationToken,
+    died: mpsc::Sender<LocalError>,
+    pids: Pids,
+}
+
+impl Watched {
+    /// Watches a child until the cluster stops, and starts it again if that is wanted.
+    async fn watch(self, mut running: Running) {
+        let name = &self.program.name;
+        loop {
+            self.note(running.pid());
+            let status = tokio::select! {
+                () = self.stop.cancelled() => return running.end().await,
+                status = running.wait() => {
+                    status.map_or_else(|error| error.to_string(), |status| status.to_string())
+                }
+            };
+            self.note(None);
+            tracing::warn!(name, %status, "a child ended");
+            let log = self.program.last_words();
+            // Nobody listens once the cluster is up: a death is then seen by the driver.
+            let _ = self.died.try_send(LocalError::Died { name: name.clone(), status, log });
+            if self.restart == Restart::Never {
+                return;
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(RESTART_PAUSE) => {}
+            }
+            match self.program.start() {
+                Ok(started) => running = started,
+                Err(error) => return tracing::error!(%error, "a child can't be started again"),
+            }
+        }
+    }
+
+    fn note(&self, pid: Option<u32>) {
+        if self.role == Role::Executor {
+            let mut pids = lock(&self.pids);
+            match pid {
+                Some(pid) => pids.insert(self.program.name.clone(), pid),
+                None => pids.remove(&self.program.name),
+            };
+        }
+    }
+}
+
+fn lock(pids: &Pids) -> MutexGuard<'_, BTreeMap<String, u32>> {
+    // A map of numbers is whole between any two of its operations.
+    pids.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn paramserver(options: &LocalOptions, program: &Path, url: &str, number: u32) -> Program {
+    child(options, program, "paramserver", number, vec!["--driver".into(), url.into()])
+}
+
+fn executor(options: &LocalOptions, program: &Path, url: &str, number: u32) -> Program {
+    let mut arguments: Vec<OsString> = vec!["--driver".into(), url.into()];
+    let mut flag = |name: &str, value: String| arguments.extend([name.into(), value.into()]);
+    flag("--slots", options.slots.to_string());
+    flag("--threads", options.threads.to_string());
+    if let Some(bytes) = options.memory_bytes {
+        flag("--memory", bytes.to_string());
+    }
+    child(options, program, "executor", number, arguments)
+}
+
+fn child(
+    options: &LocalOptions,
+    program: &Path,
+    role: &str,
+    number: u32,
+    mut arguments: Vec<OsString>,
+) -> Program {
+    let name = format!("{role}-{number}");
+    arguments.insert(0, role.into());
+    arguments.extend(["--name".into(), name.clone().into(), "--lifeline".into()]);
+    Program {
+        log: options.folder.join("logs").join(format!("{name}.log")),
+        name,
+        program: program.to_owned(),
+        arguments,
+        environment: Vec::new(),
+    }
+}

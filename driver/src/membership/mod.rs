@@ -1,0 +1,7 @@
+//! Who belongs to the cluster: registrations, heartbeats, and how a lost member is noticed.
+
+mod registration;
+mod state;
+
+pub use registration::{Refusal, Registration, RoleDetails, Standards};
+pub use state::{Beat, Lost, Member, Members};

@@ -1,0 +1,159 @@
+use std::{
+    fs::{self, File},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use howdah_proto::event::Recorded;
+use serde::Serialize;
+
+/// An output folder that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// There is something in it already.
+    #[error("the output folder {} is not empty; choose another with --output", .0.display())]
+    NotEmpty(PathBuf),
+    /// It can't be written.
+    #[error("can't write {}: {reason}", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why, as the operating system says it.
+        reason: String,
+    },
+}
+
+/// The output folder of a run.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    events: BufWriter<File>,
+}
+
+impl RunFolder {
+    /// Makes the folder, which must not exist or be empty, with the folder for logs in it.
+    ///
+    /// # Errors
+    /// [`OutputError`], naming the folder.
+    pub fn create(path: &Path) -> Result<Self, OutputError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |error: io::Error| OutputError::Write { path, reason: error.to_string() }
+        };
+        fs::create_dir_all(path).map_err(failed(path))?;
+        if fs::read_dir(path).map_err(failed(path))?.next().is_some() {
+            return Err(OutputError::NotEmpty(path.to_owned()));
+        }
+        // Children and the driver may run in other folders.
+        let path = path.canonicalize().map_err(failed(path))?;
+        fs::create_dir(path.join("logs")).map_err(failed(&path))?;
+        let log = path.join("events.jsonl");
+        let events = BufWriter::new(File::create(&log).map_err(failed(&log))?);
+        Ok(Self { path, events })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the model goes.
+    pub fn model_path(&self) -> PathBuf {
+        self.path.join("model.safetensors")
+    }
+
+    /// Appends an event to the log, so that it is there even if this process dies next.
+    ///
+    /// # Errors
+    /// [`OutputError::Write`].
+    pub fn log(&mut self, event: &Recorded) -> Result<(), OutputError> {
+        if !event.event.is_logged() {
+            return Ok(());
+        }
+        let written = serde_json::to_writer(&mut self.events, event)
+            .map_err(io::Error::from)
+            .and_then(|()| self.events.write_all(b"\n"))
+            .and_then(|()| self.events.flush());
+        written.map_err(|error| OutputError::Write {
+            path: self.path.join("events.jsonl"),
+            reason: error.to_string(),
+        })
+    }
+
+    /// Writes the model file, whole or not at all.
+    ///
+    /// # Errors
+    /// [`OutputError::Write`].
+    pub fn write_model(&self, model: &[u8]) -> Result<PathBuf, OutputError> {
+        write_atomically(&self.model_path(), model)
+    }
+
+    /// Writes the metrics, whole or not at all.
+    ///
+    /// # Errors
+    /// [`OutputError::Write`].
+    pub fn write_metrics(&self, metrics: &impl Serialize) -> Result<PathBuf, OutputError> {
+        let path = self.path.join("metrics.json");
+        let text = serde_json::to_string_pretty(metrics)
+            .map_err(|error| OutputError::Write { path: path.clone(), reason: error.to_string() })?;
+        write_atomically(&path, format!("{text}\n").as_bytes())
+    }
+}
+
+fn write_atomically(path: &Path, content: &[u8]) -> Result<PathBuf, OutputError> {
+    let temporary = path.with_extension("partial");
+    let write = || {
+        let mut file = File::create(&temporary)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    };
+    write().map_err(|error: io::Error| OutputError::Write {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })?;
+    Ok(path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use howdah_proto::event::Event;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_with_something_in_it_is_refused_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("thesis.txt"), "x").unwrap();
+        let error = RunFolder::create(folder.path()).unwrap_err();
+        assert!(matches!(&error, OutputError::NotEmpty(path) if path == folder.path()), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_event_log_has_a_line_for_each_logged_event() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut run = RunFolder::create(&folder.path().join("a/b")).unwrap();
+        let progress = Event::Progress {
+            stage: howdah_proto::StageId(1),
+            kind: howdah_proto::event::StageKind::Prepare,
+            done: 1,
+            total: 2,
+        };
+        for event in [Event::GoesOn, progress, Event::JobCancelled { reason: "x".to_owned() }] {
+            run.log(&Recorded { version: 1, sequence: 0, unix_ms: 5, event }).unwrap();
+        }
+        let text = fs::read_to_string(run.path().join("events.jsonl")).unwrap();
+        let events: Vec<Recorded> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(events.len(), 2);
+    }
+
+    #[test]
+    fn a_file_is_written_whole_and_leaves_no_partial_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(&folder.path().join("run")).unwrap();
+        let path = run.write_model(b"weights").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"weights");
+        assert!(!path.with_extension("partial").exists());
+    }
+}

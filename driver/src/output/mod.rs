@@ -1,0 +1,7 @@
+//! The folder that a run leaves behind: event log, metrics, model, and the logs of its processes.
+
+mod folder;
+mod metrics;
+
+pub use folder::{OutputError, RunFolder};
+pub use metrics::Metrics;

@@ -1,0 +1,163 @@
+use howdah_proto::{
+    Partition,
+    event::StageKind,
+    pb::{self, attempt_succeeded::Result as TaskResult},
+};
+
+use super::TrainJob;
+
+/// A task's result that can't be true.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Implausible {
+    /// There is none, or it is that of another kind of task.
+    #[error("the task on partition {0} gave no result of its kind")]
+    Kind(Partition),
+    /// It accounts for more or fewer pictures than there are.
+    #[error("partition {partition} has {pictures} pictures, and its result accounts for {counted}")]
+    Pictures {
+        /// The partition.
+        partition: Partition,
+        /// How many pictures it has.
+        pictures: u64,
+        /// How many are in the result.
+        counted: u64,
+    },
+    /// Its samples have no features.
+    #[error("the samples of partition {0} have no features")]
+    Features(Partition),
+    /// It is not about all steps of the task.
+    #[error("training on partition {partition} ends with step {wanted}, and its result with {got}")]
+    Steps {
+        /// The partition.
+        partition: Partition,
+        /// The last step of the task.
+        wanted: u64,
+        /// The last step in the result.
+        got: u64,
+    },
+    /// A sum in it is no sum of losses, or more were right than there were.
+    #[error("the losses or hits in the result on partition {0} make no sense")]
+    Sums(Partition),
+    /// Its confusion matrix has another size.
+    #[error("the confusion matrix of partition {partition} has {got} fields instead of {wanted}")]
+    Confusion {
+        /// The partition.
+        partition: Partition,
+        /// The number of classes, squared.
+        wanted: usize,
+        /// The fields in the result.
+        got: usize,
+    },
+}
+
+impl TrainJob {
+    /// Checks what an executor reports of a task before it is believed.
+    ///
+    /// # Errors
+    /// [`Implausible`], naming the partition.
+    pub fn check(
+        &self,
+        kind: StageKind,
+        partition: Partition,
+        result: Option<&TaskResult>,
+    ) -> Result<(), Implausible> {
+        match (kind, result) {
+            (StageKind::Prepare, Some(TaskResult::Computed(block))) => self.check_block(partition, block),
+            (StageKind::Train { .. }, Some(TaskResult::Trained(trained))) => {
+                let (wanted, got) = (self.work(kind, partition), trained.last_step);
+                if got != wanted {
+                    return Err(Implausible::Steps { partition, wanted, got });
+                }
+                // Steps that are taken again, or were taken by an earlier attempt, make the samples more or fewer.
+                if trained.correct > trained.samples || !trained.loss_sum.is_finite() {
+                    return Err(Implausible::Sums(partition));
+                }
+                Ok(())
+            }
+            (StageKind::Evaluate { .. }, Some(TaskResult::Evaluated(evaluated))) => {
+                self.check_evaluated(partition, evaluated)
+            }
+            _ => Err(Implausible::Kind(partition)),
+        }
+    }
+
+    fn check_block(&self, partition: Partition, block: &pb::BlockComputed) -> Result<(), Implausible> {
+        let pictures = self.work(StageKind::Prepare, partition);
+        let counted = block.samples.saturating_add(block.skipped.len() as u64);
+        if counted != pictures {
+            return Err(Implausible::Pictures { partition, pictures, counted });
+        }
+        if block.samples > 0 && block.features == 0 {
+            return Err(Implausible::Features(partition));
+        }
+        Ok(())
+    }
+
+    fn check_evaluated(
+        &self,
+        partition: Partition,
+        evaluated: &pb::BlockEvaluated,
+    ) -> Result<(), Implausible> {
+        let (wanted, got) = (self.pictures.classes.len().pow(2), evaluated.confusion.len());
+        if got != wanted {
+            return Err(Implausible::Confusion { partition, wanted, got });
+        }
+        let pictures = self.pictures.samples.get(&partition).copied().unwrap_or(0);
+        let counted = evaluated.confusion.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
+        if counted != pictures {
+            return Err(Implausible::Pictures { partition, pictures, counted });
+        }
+        if !evaluated.loss_sum.is_finite() {
+            return Err(Implausible::Sums(partition));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use howdah_proto::Epoch;
+
+    use super::*;
+    use crate::train::fixture::*;
+
+    const EVALUATE_1: StageKind = StageKind::Evaluate { epoch: Epoch(1) };
+
+    #[test]
+    fn right_results_are_believed() {
+        let job = training(settings(1), 20);
+        let right =
+            [(StageKind::Prepare, computed(8, 2)), (TRAIN_1, trained(10, 10)), (EVALUATE_1, evaluated(10))];
+        for (kind, result) in right {
+            let partition = Partition(if kind == EVALUATE_1 { 2 } else { 0 });
+            assert_eq!(job.check(kind, partition, Some(&result)), Ok(()));
+        }
+    }
+
+    #[test]
+    fn results_that_cannot_be_true_are_found() {
+        let job = training(settings(1), 20);
+        let confusion = |confusion| TaskResult::Evaluated(pb::BlockEvaluated { loss_sum: 1.0, confusion });
+        let epoch = |correct, loss_sum| {
+            let report =
+                pb::EpochTrained { last_step: 1, samples: 10, correct, loss_sum, ..Default::default() };
+            TaskResult::Trained(report)
+        };
+        let wrong = [
+            (StageKind::Prepare, None, "no result of its kind"),
+            (StageKind::Prepare, Some(evaluated(10)), "no result of its kind"),
+            (StageKind::Prepare, Some(computed(u64::MAX, 1)), "accounts for 18446744073709551615"),
+            (StageKind::Prepare, Some(computed(9, 0)), "has 10 pictures"),
+            (TRAIN_1, Some(trained(11, 10)), "ends with step 1, and its result with 2"),
+            (TRAIN_1, Some(epoch(11, 1.0)), "make no sense"),
+            (TRAIN_1, Some(epoch(1, f64::NAN)), "make no sense"),
+            (EVALUATE_1, Some(confusion(vec![10])), "1 fields instead of 4"),
+            (EVALUATE_1, Some(confusion(vec![u64::MAX, 11, 0, 0])), "accounts for"),
+        ];
+        for (kind, result, text) in wrong {
+            let partition = Partition(if kind == EVALUATE_1 { 2 } else { 0 });
+            let error = job.check(kind, partition, result.as_ref()).unwrap_err().to_string();
+            assert!(error.contains(text), "{error}");
+        }
+    }
+}

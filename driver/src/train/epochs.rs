@@ -1,0 +1,132 @@
+use std::collections::BTreeMap;
+
+use howdah_proto::{Epoch, event::EpochReport, pb};
+
+use crate::scheduler::Millis;
+
+/// What the tasks of the epochs have reported so far.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Epochs {
+    running: BTreeMap<Epoch, Running>,
+    finished: Vec<EpochReport>,
+    confusion: Option<Vec<u64>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Running {
+    started: Millis,
+    trained_at: Option<Millis>,
+    evaluated: bool,
+    samples: u64,
+    loss_sum: f64,
+    correct: u64,
+    test_loss_sum: f64,
+    confusion: Vec<u64>,
+}
+
+impl Epochs {
+    pub(super) fn start(&mut self, epoch: Epoch, now: Millis) {
+        self.running.insert(epoch, Running { started: now, ..Running::default() });
+    }
+
+    pub(super) fn add_trained(&mut self, epoch: Epoch, result: &pb::EpochTrained) {
+        let running = self.running.entry(epoch).or_default();
+        running.samples = running.samples.saturating_add(result.samples);
+        running.loss_sum += result.loss_sum;
+        running.correct = running.correct.saturating_add(result.correct);
+    }
+
+    pub(super) fn add_evaluated(&mut self, epoch: Epoch, result: &pb::BlockEvaluated) {
+        let running = self.running.entry(epoch).or_default();
+        running.test_loss_sum += result.loss_sum;
+        running.confusion.resize(running.confusion.len().max(result.confusion.len()), 0);
+        for (sum, count) in running.confusion.iter_mut().zip(&result.confusion) {
+            *sum += count;
+        }
+    }
+
+    pub(super) fn trained(&mut self, epoch: Epoch, now: Millis) {
+        self.running.entry(epoch).or_default().trained_at = Some(now);
+    }
+
+    pub(super) fn evaluated(&mut self, epoch: Epoch) {
+        self.running.entry(epoch).or_default().evaluated = true;
+    }
+
+    /// Closes the first epoch that is not closed, if it has been trained on `pictures` and evaluated.
+    pub(super) fn finish_next(&mut self, pictures: u64) -> Option<EpochReport> {
+        let first = self.running.first_entry().filter(|first| first.get().evaluated)?;
+        let trained_at = first.get().trained_at?;
+        let (epoch, running) = first.remove_entry();
+        let ms = trained_at.0.saturating_sub(running.started.0).max(1);
+        let seconds = ms as f64 / 1e3;
+        let tested: u64 = running.confusion.iter().sum();
+        let ratio = |part: f64, whole: u64| if whole == 0 { 0.0 } else { part / whole as f64 };
+        let held_out = |value: f64| (tested > 0).then_some(value);
+        let report = EpochReport {
+            epoch,
+            train_loss: ratio(running.loss_sum, running.samples),
+            train_accuracy: ratio(running.correct as f64, running.samples),
+            test_loss: held_out(ratio(running.test_loss_sum, tested)),
+            test_accuracy: held_out(ratio(diagonal(&running.confusion) as f64, tested)),
+            images_per_second: pictures as f64 / seconds,
+            seconds,
+        };
+        if tested > 0 {
+            self.confusion = Some(running.confusion);
+        }
+        self.finished.push(report.clone());
+        Some(report)
+    }
+
+    pub(super) fn reports(&self) -> &[EpochReport] {
+        &self.finished
+    }
+
+    /// The confusion matrix of the last epoch that was evaluated, by rows of `classes`.
+    pub(super) fn confusion(&self, classes: usize) -> Option<Vec<Vec<u64>>> {
+        let flat = self.confusion.as_ref()?;
+        Some(flat.chunks(classes.max(1)).map(<[u64]>::to_vec).collect())
+    }
+}
+
+/// The sum of the diagonal of a square matrix in rows.
+fn diagonal(flat: &[u64]) -> u64 {
+    let side = flat.len().isqrt();
+    flat.iter().step_by(side + 1).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_adds_up_what_its_tasks_report() {
+        let mut epochs = Epochs::default();
+        let epoch = Epoch(1);
+        epochs.start(epoch, Millis(1_000));
+        for _ in 0..2 {
+            let trained = pb::EpochTrained { samples: 50, loss_sum: 25.0, correct: 40, ..Default::default() };
+            epochs.add_trained(epoch, &trained);
+            epochs.add_evaluated(epoch, &pb::BlockEvaluated { loss_sum: 3.0, confusion: vec![4, 1, 2, 3] });
+        }
+        epochs.trained(epoch, Millis(3_000));
+        assert_eq!(epochs.finish_next(100), None);
+        epochs.evaluated(epoch);
+        let report = epochs.finish_next(100).unwrap();
+        assert_eq!((report.train_loss, report.train_accuracy), (0.5, 0.8));
+        assert_eq!((report.test_loss, report.test_accuracy), (Some(0.3), Some(0.7)));
+        assert_eq!((report.images_per_second, report.seconds), (50.0, 2.0));
+        assert_eq!(epochs.confusion(2), Some(vec![vec![8, 2], vec![4, 6]]));
+    }
+
+    #[test]
+    fn an_epoch_without_held_out_pictures_reports_none() {
+        let mut epochs = Epochs::default();
+        epochs.start(Epoch(1), Millis(0));
+        epochs.trained(Epoch(1), Millis(0));
+        epochs.evaluated(Epoch(1));
+        let report = epochs.finish_next(0).unwrap();
+        assert_eq!((report.test_loss, report.test_accuracy, epochs.confusion(2)), (None, None, None));
+    }
+}

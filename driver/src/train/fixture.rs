@@ -1,0 +1,150 @@
+//! A small training job for tests: two classes, batches of 10 pictures.
+
+use howdah_proto::{
+    Epoch, JobId, MemberId, Partition,
+    event::{ShardReport, StageKind},
+    pb::{self, attempt_succeeded::Result as TaskResult},
+    settings::{DataSettings, Mode, NetworkSettings, Pipeline, TrainSettings, UpdateRule, Updates},
+};
+
+use super::{ClusterView, Collected, JobCommand, StageTask, TrainJob};
+use crate::{
+    dataset::{Dataset, PictureFile},
+    scheduler::Millis,
+};
+
+pub(crate) const FEATURES: u32 = 4;
+pub(crate) const SERVER: &str = "http://ps:1";
+
+pub(crate) fn settings(epochs: u32) -> TrainSettings {
+    TrainSettings {
+        data: DataSettings::Synthetic { pictures: 20 },
+        pipeline: Pipeline { prepare: Vec::new(), feed: Vec::new() },
+        network: NetworkSettings { hidden: vec![3], dropout: 0.0 },
+        epochs,
+        batch: 10,
+        updates: Updates::AtServer(UpdateRule::Sgd { learning_rate: 0.1 }),
+        mode: Mode::Asynchronous { push_every: 1 },
+        seed: 1,
+        partitions: Some(2),
+        shards: None,
+        max_bad_pictures: 3,
+        task_attempts: 4,
+        executor_wait_seconds: None,
+    }
+}
+
+/// So many training and held-out pictures, of two classes.
+pub(crate) fn dataset(train: usize, test: usize) -> Dataset {
+    let file = |index: usize| PictureFile {
+        path: format!("/pictures/{index}.png").into(),
+        relative: format!("{index}.png"),
+        label: (index % 2) as u32,
+        bytes: 1,
+        modified_unix_ns: 0,
+    };
+    Dataset {
+        classes: vec!["cat".to_owned(), "dog".to_owned()],
+        train: (0..train).map(file).collect(),
+        test: (train..train + test).map(file).collect(),
+        skipped: Vec::new(),
+    }
+}
+
+/// Two slots and one parameter server.
+pub(crate) fn cluster() -> ClusterView {
+    ClusterView { slots: 2, paramservers: vec![(MemberId(9), SERVER.to_owned())] }
+}
+
+pub(crate) fn computed(samples: u64, skipped: usize) -> TaskResult {
+    let file = |index| pb::SkippedFile { path: format!("bad{index}.png"), reason: "it is torn".to_owned() };
+    TaskResult::Computed(pb::BlockComputed {
+        samples,
+        bytes: samples,
+        skipped: (0..skipped).map(file).collect(),
+        features: if samples > 0 { FEATURES } else { 0 },
+    })
+}
+
+/// What a training task that takes all its steps reports: half of the samples right, a loss of 1 each.
+pub(crate) fn trained(samples: u64, batch: u32) -> TaskResult {
+    TaskResult::Trained(pb::EpochTrained {
+        first_step: 1,
+        last_step: howdah_executor::task::steps(samples, batch),
+        samples,
+        loss_sum: samples as f64,
+        correct: samples / 2,
+        ..pb::EpochTrained::default()
+    })
+}
+
+/// An evaluation in which all are right, half of them in each class.
+pub(crate) fn evaluated(samples: u64) -> TaskResult {
+    let confusion = vec![samples / 2, 0, 0, samples - samples / 2];
+    TaskResult::Evaluated(pb::BlockEvaluated { loss_sum: 0.5 * samples as f64, confusion })
+}
+
+/// What `shards` shards say that have applied so many batches.
+pub(crate) fn collected(shards: usize, batches: u64) -> Collected {
+    let shard = ShardReport {
+        values: 1,
+        batches_applied: batches,
+        pushes_applied: batches,
+        pushes_repeated: 0,
+        pushes_superseded: 0,
+        pushes_out_of_order: 0,
+        counted: None,
+    };
+    Collected { shards: vec![shard; shards] }
+}
+
+pub(crate) const TRAIN_1: StageKind = StageKind::Train { epoch: Epoch(1) };
+
+/// The stages in a job's commands.
+pub(crate) fn stages(commands: &[JobCommand]) -> Vec<(StageKind, Vec<StageTask>)> {
+    let stage = |command: &JobCommand| match command {
+        JobCommand::Stage { kind, tasks } => Some((*kind, tasks.clone())),
+        _ => None,
+    };
+    commands.iter().filter_map(stage).collect()
+}
+
+/// A job whose pictures are listed and being prepared: two training partitions of 10 pictures, and as many
+/// held-out ones.
+pub(crate) fn preparing(settings: TrainSettings, test: usize) -> TrainJob {
+    let (mut job, _) = TrainJob::new(JobId(1), settings, Millis(0));
+    job.on_dataset(Ok(dataset(20, test)), &cluster(), Millis(1_000));
+    job
+}
+
+impl TrainJob {
+    /// Hands in the result of a task.
+    pub(crate) fn done(&mut self, kind: StageKind, partition: u32, result: &TaskResult) -> Vec<JobCommand> {
+        self.on_task_done(kind, Partition(partition), result, &cluster())
+    }
+
+    /// Does the tasks of a stage, and finishes it.
+    pub(crate) fn do_stage(
+        &mut self,
+        kind: StageKind,
+        partitions: &[u32],
+        result: &TaskResult,
+        now: Millis,
+    ) -> Vec<JobCommand> {
+        let mut commands = Vec::new();
+        for partition in partitions {
+            commands.extend(self.done(kind, *partition, result));
+        }
+        commands.extend(self.on_stage_finished(kind, now));
+        commands
+    }
+}
+
+/// A job that trains its first epoch.
+pub(crate) fn training(settings: TrainSettings, test: usize) -> TrainJob {
+    let mut job = preparing(settings, test);
+    let partitions: &[u32] = if test > 0 { &[0, 1, 2, 3] } else { &[0, 1] };
+    job.do_stage(StageKind::Prepare, partitions, &computed(10, 0), Millis(2_000));
+    job.on_shards_created(Ok(()), Millis(2_000));
+    job
+}

@@ -1,0 +1,217 @@
+//! Whole jobs, driven by hand.
+
+use howdah_proto::{
+    Epoch, JobId, Partition,
+    event::{Event, StageKind},
+    pb,
+    settings::TrainSettings,
+};
+
+use super::{Ending, JobCommand, TrainJob, fixture::*};
+use crate::scheduler::Millis;
+
+const TRAIN_2: StageKind = StageKind::Train { epoch: Epoch(2) };
+const EVALUATE_1: StageKind = StageKind::Evaluate { epoch: Epoch(1) };
+const EVALUATE_2: StageKind = StageKind::Evaluate { epoch: Epoch(2) };
+
+fn kinds(commands: &[JobCommand]) -> Vec<(StageKind, usize)> {
+    stages(commands).into_iter().map(|(kind, tasks)| (kind, tasks.len())).collect()
+}
+
+fn ending(commands: &[JobCommand]) -> Option<&Ending> {
+    commands.iter().find_map(|command| match command {
+        JobCommand::End(ending) => Some(&**ending),
+        _ => None,
+    })
+}
+
+fn failure(commands: &[JobCommand]) -> &str {
+    match ending(commands) {
+        Some(Ending::Failed { error, .. }) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn finished_epochs(commands: &[JobCommand]) -> Vec<u32> {
+    let epoch = |command: &JobCommand| match command {
+        JobCommand::Emit(Event::EpochFinished(report)) => Some(report.epoch.0),
+        _ => None,
+    };
+    commands.iter().filter_map(epoch).collect()
+}
+
+#[test]
+fn a_job_of_two_epochs_goes_from_its_submission_to_its_model() {
+    let (mut job, first) = TrainJob::new(JobId(1), settings(2), Millis(0));
+    assert_eq!(first, [JobCommand::ListDataset]);
+    let listed = job.on_dataset(Ok(dataset(20, 20)), &cluster(), Millis(1_000));
+    assert_eq!(kinds(&listed), [(StageKind::Prepare, 4)]);
+    let prepared = job.do_stage(StageKind::Prepare, &[0, 1, 2, 3], &computed(10, 0), Millis(3_000));
+    let created = prepared.iter().filter(|command| matches!(command, JobCommand::CreateShards { .. }));
+    assert_eq!((created.count(), kinds(&prepared)), (1, vec![]));
+    let created = job.on_shards_created(Ok(()), Millis(4_000));
+    let [JobCommand::Share(shared), JobCommand::Stage { kind: TRAIN_1, .. }] = &created[..] else {
+        panic!("{created:?}")
+    };
+    assert_eq!(shared.train.as_ref().map(|train| (train.classes, train.replicas)), Some((2, 2)));
+
+    let trained_1 = job.do_stage(TRAIN_1, &[0, 1], &trained(10, 10), Millis(6_000));
+    assert_eq!(trained_1, [JobCommand::Tag(1)]);
+    assert_eq!(kinds(&job.on_tagged(1, Ok(()), Millis(6_000))), [(EVALUATE_1, 2), (TRAIN_2, 2)]);
+    let evaluated_1 = job.do_stage(EVALUATE_1, &[2, 3], &evaluated(10), Millis(7_000));
+    assert!(matches!(evaluated_1[..], [JobCommand::Emit(Event::EpochFinished(_)), JobCommand::Untag(1)]));
+    job.do_stage(TRAIN_2, &[0, 1], &trained(10, 10), Millis(8_000));
+    assert_eq!(kinds(&job.on_tagged(2, Ok(()), Millis(8_000))), [(EVALUATE_2, 2)]);
+    let evaluated_2 = job.do_stage(EVALUATE_2, &[2, 3], &evaluated(10), Millis(9_000));
+    let [JobCommand::Emit(_), JobCommand::Collect { tag: 2, counting: false }] = evaluated_2[..] else {
+        panic!("{evaluated_2:?}")
+    };
+    let last = job.on_collected(Ok(collected(1, 4)), Millis(10_000));
+    let Some(Ending::Finished(report)) = ending(&last) else { panic!("{last:?}") };
+    assert_eq!((report.batches, report.parameters, report.epochs.len()), (4, 4 * 3 + 3 + 3 + 1, 2));
+    assert_eq!(report.confusion, Some(vec![vec![10, 0], vec![0, 10]]));
+    let epoch = &report.epochs[0];
+    assert_eq!((epoch.train_accuracy, epoch.test_accuracy, epoch.seconds), (0.5, Some(1.0), 2.0));
+    assert_eq!((report.seconds.start, report.seconds.preprocess, report.seconds.total), (1.0, 2.0, 10.0));
+}
+
+#[test]
+fn a_job_without_held_out_pictures_evaluates_nothing() {
+    let mut job = training(settings(2), 0);
+    job.do_stage(TRAIN_1, &[0, 1], &trained(10, 10), Millis(3_000));
+    let tagged = job.on_tagged(1, Ok(()), Millis(3_000));
+    assert_eq!((finished_epochs(&tagged), kinds(&tagged)), (vec![1], vec![(TRAIN_2, 2)]));
+    assert!(tagged.contains(&JobCommand::Untag(1)));
+    job.do_stage(TRAIN_2, &[0, 1], &trained(10, 10), Millis(4_000));
+    let tagged = job.on_tagged(2, Ok(()), Millis(4_000));
+    assert!(tagged.contains(&JobCommand::Collect { tag: 2, counting: false }));
+    let last = job.on_collected(Ok(collected(1, 4)), Millis(5_000));
+    let Some(Ending::Finished(report)) = ending(&last) else { panic!("{last:?}") };
+    assert_eq!((&report.confusion, report.epochs[1].test_loss), (&None, None));
+}
+
+#[test]
+fn training_begins_when_the_blocks_are_prepared_and_the_shards_created_in_either_order() {
+    let mut job = preparing(settings(1), 0);
+    job.done(StageKind::Prepare, 0, &computed(10, 0));
+    assert_eq!(job.on_shards_created(Ok(()), Millis(2_000)), []);
+    job.done(StageKind::Prepare, 1, &computed(10, 0));
+    assert_eq!(kinds(&job.on_stage_finished(StageKind::Prepare, Millis(3_000))), [(TRAIN_1, 2)]);
+
+    let mut job = preparing(settings(1), 0);
+    assert_eq!(kinds(&job.do_stage(StageKind::Prepare, &[0, 1], &computed(10, 0), Millis(2_000))), []);
+    assert_eq!(kinds(&job.on_shards_created(Ok(()), Millis(3_000))), [(TRAIN_1, 2)]);
+}
+
+#[test]
+fn a_partition_without_usable_pictures_is_left_out_and_the_limit_of_bad_ones_holds() {
+    let mut job = preparing(settings(1), 0);
+    job.done(StageKind::Prepare, 0, &computed(7, 3));
+    let over = job.done(StageKind::Prepare, 1, &computed(9, 1));
+    assert_eq!(failure(&over), "more than 3 pictures can't be used; the last is bad0.png: it is torn");
+
+    let mut job = preparing(settings_with(|settings| settings.max_bad_pictures = 100), 0);
+    job.done(StageKind::Prepare, 0, &computed(0, 10));
+    job.done(StageKind::Prepare, 1, &computed(10, 0));
+    job.on_shards_created(Ok(()), Millis(2_000));
+    let ready = job.on_stage_finished(StageKind::Prepare, Millis(2_000));
+    let partitions: Vec<Partition> =
+        stages(&ready).iter().flat_map(|(_, tasks)| tasks).map(|task| task.partition).collect();
+    assert_eq!(partitions, [Partition(1)]);
+}
+
+fn settings_with(change: impl FnOnce(&mut TrainSettings)) -> TrainSettings {
+    let mut settings = settings(1);
+    change(&mut settings);
+    settings
+}
+
+#[test]
+fn a_job_without_a_usable_training_picture_fails() {
+    let mut job = preparing(settings_with(|settings| settings.max_bad_pictures = 100), 20);
+    job.done(StageKind::Prepare, 0, &computed(0, 10));
+    job.done(StageKind::Prepare, 1, &computed(0, 10));
+    let tests = job.do_stage(StageKind::Prepare, &[2, 3], &computed(10, 0), Millis(2_000));
+    assert_eq!(failure(&tests), "no training picture can be used");
+
+    let (mut job, _) = TrainJob::new(JobId(1), settings(1), Millis(0));
+    assert_eq!(kinds(&job.on_dataset(Ok(dataset(0, 0)), &cluster(), Millis(0))), [(StageKind::Prepare, 0)]);
+    let none = job.on_stage_finished(StageKind::Prepare, Millis(0));
+    assert_eq!(failure(&none), "no training picture can be used");
+}
+
+#[test]
+fn a_lost_parameter_server_fails_the_jobs_that_have_shards_on_it() {
+    let lost = |job: &mut TrainJob| job.on_paramserver_lost("ps-1", SERVER, "no heartbeat");
+    let (mut listing, _) = TrainJob::new(JobId(1), settings(1), Millis(0));
+    assert_eq!(lost(&mut listing), []);
+    assert_eq!(lost(&mut preparing(settings(1), 0)), []);
+    let mut job = training(settings(1), 0);
+    assert_eq!(job.on_paramserver_lost("ps-2", "http://ps:2", "gone"), []);
+    assert_eq!(
+        failure(&lost(&mut job)),
+        "parameter server ps-1 at http://ps:1 was lost (no heartbeat), and shard 0 with it"
+    );
+    assert_eq!(lost(&mut job), []);
+}
+
+#[test]
+fn shards_that_did_not_apply_every_batch_once_fail_the_job() {
+    let end = |collected| {
+        let mut job = training(settings(1), 0);
+        job.do_stage(TRAIN_1, &[0, 1], &trained(10, 10), Millis(3_000));
+        job.on_tagged(1, Ok(()), Millis(3_000));
+        job.on_collected(Ok(collected), Millis(4_000))
+    };
+    assert!(matches!(ending(&end(collected(1, 2))), Some(Ending::Finished(_))));
+    assert!(failure(&end(collected(1, 3))).contains("shard 0 has applied 3 batches"));
+}
+
+#[test]
+fn retries_and_lost_executors_are_counted_and_the_first_step_is_told_once() {
+    let mut job = training(settings(1), 0);
+    assert_eq!(job.on_first_progress(StageKind::Prepare, Millis(2_500)), []);
+    let told = job.on_first_progress(TRAIN_1, Millis(2_500));
+    assert_eq!(told, [JobCommand::Emit(Event::FirstStep { seconds: 2.5 })]);
+    assert_eq!(job.on_first_progress(TRAIN_1, Millis(2_600)), []);
+    job.on_retry();
+    job.on_retry();
+    job.on_executor_lost();
+    job.do_stage(TRAIN_1, &[0, 1], &trained(10, 10), Millis(3_000));
+    job.on_tagged(1, Ok(()), Millis(3_000));
+    let last = job.on_collected(Ok(collected(1, 2)), Millis(4_000));
+    let Some(Ending::Finished(report)) = ending(&last) else { panic!("{last:?}") };
+    assert_eq!((report.task_retries, report.executors_lost, report.seconds.first_step), (2, 1, 2.5));
+}
+
+#[test]
+fn a_job_that_is_over_wants_nothing_more() {
+    let mut job = training(settings(1), 0);
+    let cancelled = Ending::Cancelled { reason: "enough".to_owned() };
+    assert_eq!(job.on_given_up(cancelled.clone()), [JobCommand::End(Box::new(cancelled.clone()))]);
+    assert_eq!(job.on_given_up(cancelled), []);
+    assert_eq!(job.on_tagged(1, Ok(()), Millis(9_000)), []);
+    assert_eq!(job.on_shards_created(Err("gone".to_owned()), Millis(9_000)), []);
+    assert_eq!(job.on_collected(Err("gone".to_owned()), Millis(9_000)), []);
+    assert_eq!(job.on_members_changed(&cluster(), Millis(9_000)), []);
+}
+
+#[test]
+fn an_epoch_whose_evaluation_is_late_is_still_reported_before_the_next() {
+    let mut job = training(settings(2), 20);
+    job.do_stage(TRAIN_1, &[0, 1], &trained(10, 10), Millis(3_000));
+    job.on_tagged(1, Ok(()), Millis(3_000));
+    job.do_stage(TRAIN_2, &[0, 1], &trained(10, 10), Millis(4_000));
+    job.on_tagged(2, Ok(()), Millis(4_000));
+    job.done(EVALUATE_1, 2, &evaluated(10));
+    let early = job.do_stage(EVALUATE_2, &[2, 3], &evaluated(10), Millis(5_000));
+    assert_eq!(early, [], "epoch 1 is still being evaluated");
+    let wrong = pb::BlockEvaluated { loss_sum: 1.0, confusion: vec![0, 5, 5, 0] };
+    let late =
+        job.do_stage(EVALUATE_1, &[3], &pb::attempt_succeeded::Result::Evaluated(wrong), Millis(6_000));
+    assert_eq!(finished_epochs(&late), [1, 2]);
+    assert!(late.contains(&JobCommand::Collect { tag: 2, counting: false }));
+    let last = job.on_collected(Ok(collected(1, 4)), Millis(7_000));
+    let Some(Ending::Finished(report)) = ending(&last) else { panic!("{last:?}") };
+    assert_eq!(report.confusion, Some(vec![vec![10, 0], vec![0, 10]]), "that of the last epoch");
+}

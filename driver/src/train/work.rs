@@ -1,0 +1,59 @@
+use howdah_proto::{Partition, event::StageKind, pb};
+
+use super::{PartitionUse, StageTask, TrainJob, training::tag_of};
+
+impl TrainJob {
+    /// How much work the task on a partition is: pictures to prepare or evaluate, or steps to train.
+    pub fn work(&self, kind: StageKind, partition: Partition) -> u64 {
+        let samples = self.pictures.samples.get(&partition).copied();
+        match kind {
+            StageKind::Train { .. } => {
+                howdah_executor::task::steps(samples.unwrap_or(0), self.settings.batch)
+            }
+            StageKind::Prepare | StageKind::Evaluate { .. } => {
+                self.pictures.cut.as_ref().map_or(0, |cut| cut.files(partition).len() as u64)
+            }
+        }
+    }
+
+    /// The part of a task's specification that the job knows: its pictures and what to do with them.
+    pub fn task(&self, kind: StageKind, partition: Partition) -> (Vec<pb::FileEntry>, pb::task_spec::Work) {
+        use pb::task_spec::Work;
+        let node = self.features.0;
+        let work = match kind {
+            StageKind::Prepare => Work::Compute(pb::ComputeBlock { node }),
+            StageKind::Train { epoch } => {
+                let samples = self.pictures.samples.get(&partition).copied().unwrap_or(0);
+                Work::Train(pb::TrainEpoch { node, epoch: epoch.0, samples })
+            }
+            StageKind::Evaluate { epoch } => Work::Evaluate(pb::EvaluateBlock { node, tag: tag_of(epoch) }),
+        };
+        let range = self.pictures.cut.as_ref().map_or(0..0, |cut| cut.files(partition));
+        let files = self.pictures.files.get(range.clone()).unwrap_or_default();
+        let entries = files.iter().zip(range).map(|(file, index)| pb::FileEntry {
+            index: index as u32,
+            path: file.path.to_string_lossy().into_owned(),
+            label: file.label,
+            bytes: file.bytes,
+            modified_unix_ns: file.modified_unix_ns,
+        });
+        (entries.collect(), work)
+    }
+
+    /// The tasks over all partitions of a use that have samples.
+    pub(super) fn tasks_of(&self, wanted: PartitionUse) -> Vec<StageTask> {
+        let Some(cut) = &self.pictures.cut else { return Vec::new() };
+        cut.partitions()
+            .filter(|(partition, role)| {
+                *role == wanted && self.pictures.samples.get(partition).is_some_and(|samples| *samples > 0)
+            })
+            .map(|(partition, _)| StageTask { partition, prefers: Some(self.block) })
+            .collect()
+    }
+
+    /// Training pictures that can be used.
+    pub(super) fn train_samples(&self) -> u64 {
+        let tasks = self.tasks_of(PartitionUse::Train);
+        tasks.iter().filter_map(|task| self.pictures.samples.get(&task.partition)).sum()
+    }
+}
