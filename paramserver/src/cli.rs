@@ -148,13 +148,20 @@ pub async fn serve(args: Args, stop: CancellationToken) -> Result<(), Paramserve
     let member = Member { role, name, address: address.clone(), operators };
     let give_up_after = args.give_up_after.map(Duration::from_secs);
     let join = Join { driver: args.driver, member, give_up_after };
-    let draining = stop.clone();
+    let (draining, shards) = (stop.clone(), server.clone());
+    let on_event = move |event| match event {
+        JoinEvent::Joined { member, .. } => tracing::info!(%member, "the parameter server has joined"),
+        JoinEvent::Lost { reason } => {
+            tracing::warn!(reason, "the driver is gone, and the shards of its jobs with it");
+            shards.clear();
+        }
+    };
     let vitals = move || Vitals { used_bytes: server.used_bytes(), draining: draining.is_cancelled() };
     tokio::select! {
         served = until_drained(serving, &stop) => {
             served.map_err(|reason| ParamserverError::Serve { address, reason })
         }
-        error = join.stay(vitals, jitter, log) => Err(error.into()),
+        error = join.stay(vitals, jitter, on_event) => Err(error.into()),
     }
 }
 
@@ -174,12 +181,5 @@ async fn until_drained(
             tracing::warn!("requests in flight took too long and are cut off");
             Ok(())
         }
-    }
-}
-
-fn log(event: JoinEvent) {
-    match event {
-        JoinEvent::Joined { member, .. } => tracing::info!(%member, "the parameter server has joined"),
-        JoinEvent::Lost { reason } => tracing::warn!(reason, "the driver is gone"),
     }
 }

@@ -5,6 +5,7 @@ use howdah_proto::{
     event::{Event, StageKind},
     settings::{TrainSettings, Updates},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     CliError,
@@ -31,19 +32,21 @@ pub(super) struct Args {
 
 /// Runs the drill.
 pub(super) async fn run(args: Args, started: Instant) -> Result<(), CliError> {
-    let train = &args.train;
-    if train.driver.is_some() {
+    let flags = &args.train;
+    if flags.driver.is_some() {
         return Err(CliError::Flag {
             flag: "--driver".to_owned(),
             reason: "a drill kills only executors that it started itself".to_owned(),
         });
     }
-    let settings = TrainSettings { updates: Updates::Count, ..train.settings()? };
-    let output = train.output.clone().unwrap_or_else(|| std::path::PathBuf::from("runs").join(name()));
+    let settings = TrainSettings { updates: Updates::Count, ..flags.settings()? };
+    let output = flags.output.clone().unwrap_or_else(|| std::path::PathBuf::from("runs").join(name()));
     let mut folder = RunFolder::create(&output)?;
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
-    let cluster = LocalCluster::start(train.cluster.options(cores, folder.path().to_owned())).await?;
-    let result = drill(&args, &settings, &cluster, &mut folder).await;
+    let interrupted = train::interruption();
+    let options = flags.cluster.options(cores, folder.path().to_owned());
+    let cluster = train::start_cluster(options, &interrupted).await?;
+    let result = drill(&args, &settings, &cluster, &mut folder, &interrupted).await;
     cluster.shutdown().await;
     let (report, killed) = result?;
     let counted: Vec<_> = report.shards.iter().filter_map(|shard| shard.counted).collect();
@@ -73,6 +76,7 @@ async fn drill(
     settings: &TrainSettings,
     cluster: &LocalCluster,
     folder: &mut RunFolder,
+    interrupted: &CancellationToken,
 ) -> Result<(howdah_proto::event::JobReport, u32), CliError> {
     let url = cluster.url();
     let mut client = Client::connect(&url).await?;
@@ -80,7 +84,7 @@ async fn drill(
     let events = client.watch(job).await?;
     let mut display = Display::new(settings.epochs, &url);
     let mut killer = Killer::new(settings.seed, args.kills);
-    let report = train::follow_to_the_end(&mut client, job, events, |event| {
+    let report = train::follow_to_the_end(&mut client, job, events, interrupted, |event| {
         display.show(event);
         killer.on_event(&event.event, cluster);
         Ok(folder.log(event)?)

@@ -6,7 +6,7 @@ use std::{
 };
 
 use howdah_paramserver::role::notify;
-use howdah_proto::{MemberId, pb};
+use howdah_proto::{JobId, MemberId, pb};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -53,7 +53,8 @@ async fn run(
     io: Io,
 ) {
     let mut shell = Shell {
-        engine: Engine::new(options.heartbeat_timeout, options.scheduler),
+        engine: Engine::new(options.heartbeat_timeout, options.scheduler)
+            .counting_jobs_from(JobId(unix_ms() / 1000)),
         board,
         io,
         links: HashMap::new(),

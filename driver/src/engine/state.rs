@@ -71,6 +71,13 @@ impl Engine {
         }
     }
 
+    /// Counts jobs from `first` on. A driver that is started again must not give an id twice: executors and shards
+    /// may still know the job that had it.
+    pub fn counting_jobs_from(mut self, first: JobId) -> Self {
+        self.next_job = first.0;
+        self
+    }
+
     /// The moment at which [`Self::on_tick`] must be called next, if the scheduler or a job waits for one.
     pub fn next_deadline(&self) -> Option<Millis> {
         let jobs = self.jobs.values().filter_map(|job| job.train.deadline());

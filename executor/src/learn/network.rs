@@ -15,7 +15,7 @@ pub struct Layer {
     pub outputs: usize,
     /// The weights, shape [inputs, outputs], row-major.
     pub weight: Range<usize>,
-    /// The biases, shape [outputs], right after the weights.
+    /// The biases, shape `[outputs]`, right after the weights.
     pub bias: Range<usize>,
 }
 

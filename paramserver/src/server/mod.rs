@@ -51,6 +51,11 @@ impl Paramserver {
             .max_encoding_message_size(MESSAGE_LIMIT_BYTES)
     }
 
+    /// Forgets all shards: the driver that they were made for is gone, and its jobs with it.
+    pub fn clear(&self) {
+        self.shards.clear();
+    }
+
     /// Tells how many bytes the shards take.
     pub fn used_bytes(&self) -> u64 {
         self.shards.bytes()

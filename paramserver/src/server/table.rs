@@ -46,6 +46,11 @@ impl Table {
         self.cells().retain(|key, _| key.job != job);
     }
 
+    /// Drops all shards. Requests that are under way finish on what they hold.
+    pub(super) fn clear(&self) {
+        self.cells().clear();
+    }
+
     pub(super) fn bytes(&self) -> u64 {
         self.cells().values().map(|cell| cell.bytes()).sum()
     }
@@ -53,5 +58,24 @@ impl Table {
     // A panic can't leave the map half changed, so a poisoned lock is as good as a whole one.
     fn cells(&self) -> MutexGuard<'_, BTreeMap<ShardKey, Arc<ShardCell>>> {
         self.cells.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use howdah_proto::ShardIndex;
+
+    use super::*;
+
+    #[test]
+    fn no_shard_outlives_the_driver_that_it_was_made_for() {
+        let table = Table::default();
+        let key = ShardKey { job: JobId(1), shard: ShardIndex(0) };
+        table.create(key, 0..8, UpdateRule::Sum).unwrap();
+        assert!(table.find(key).is_ok());
+        table.clear();
+        assert!(table.find(key).is_err());
+        // Another job of that number starts anew.
+        table.create(key, 0..4, UpdateRule::Sum).unwrap();
     }
 }

@@ -6,4 +6,4 @@ mod run;
 
 pub(super) use args::Args;
 pub(super) use report::{confusion, results};
-pub(super) use run::{follow_to_the_end, run};
+pub(super) use run::{follow_to_the_end, interruption, run, start_cluster};

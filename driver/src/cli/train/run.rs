@@ -8,11 +8,13 @@ use howdah_proto::{
     settings::{DataSettings, TrainSettings},
 };
 
+use tokio_util::sync::CancellationToken;
+
 use super::{super::follow::Display, Args, results};
 use crate::{
     cli::{CliError, out},
     client::{Client, ClientError},
-    local::LocalCluster,
+    local::{LocalCluster, LocalOptions},
     output::{Metrics, RunFolder},
 };
 
@@ -25,50 +27,76 @@ pub(in crate::cli) async fn run(args: Args, started: Instant) -> Result<(), CliE
     let name = args.name.clone().unwrap_or_else(default_name);
     let output = args.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(&name));
     let folder = RunFolder::create(&output)?;
+    let interrupted = interruption();
+    let run = Run { name: &name, settings: &settings, output: &output, started, interrupted: &interrupted };
     let Some(driver) = &args.driver else {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
         let options = args.cluster.options(cores, folder.path().to_owned());
-        let starting = LocalCluster::start(options);
-        // Ctrl-C during the start drops the cluster, and its children with it.
-        let cluster = tokio::select! {
-            cluster = starting => cluster?,
-            heard = shutdown::requested() => return Err(heard.map_or_else(CliError::System, |()| CliError::Interrupted)),
-        };
-        let trained = train(&cluster.url(), &name, &settings, folder, &output, started).await;
+        let cluster = start_cluster(options, &interrupted).await?;
+        let trained = run.train(&cluster.url(), folder).await;
         cluster.shutdown().await;
         return trained;
     };
-    train(driver, &name, &settings, folder, &output, started).await
+    run.train(driver, folder).await
 }
 
-async fn train(
-    driver: &str,
-    name: &str,
-    settings: &TrainSettings,
-    mut folder: RunFolder,
-    output: &std::path::Path,
+/// Starts a cluster on this machine. Ctrl-C drops it, and its children with it.
+pub(in crate::cli) async fn start_cluster(
+    options: LocalOptions,
+    interrupted: &CancellationToken,
+) -> Result<LocalCluster, CliError> {
+    tokio::select! {
+        cluster = LocalCluster::start(options) => Ok(cluster?),
+        () = interrupted.cancelled() => Err(CliError::Interrupted),
+    }
+}
+
+/// Is cancelled when the user presses Ctrl-C, however early that is.
+pub(in crate::cli) fn interruption() -> CancellationToken {
+    let interrupted = CancellationToken::new();
+    let token = interrupted.clone();
+    tokio::spawn(async move {
+        // Where signals can't be listened to, Ctrl-C ends the process, and its children with it.
+        if shutdown::requested().await.is_ok() {
+            token.cancel();
+        }
+    });
+    interrupted
+}
+
+/// One run of the command.
+struct Run<'a> {
+    name: &'a str,
+    settings: &'a TrainSettings,
+    output: &'a std::path::Path,
     started: Instant,
-) -> Result<(), CliError> {
-    let mut client = Client::connect(driver).await?;
-    let job = client.submit(name, settings).await?;
-    let start_seconds = started.elapsed().as_secs_f64();
-    let events = client.watch(job).await?;
-    let mut display = Display::new(settings.epochs, driver);
-    let report = follow_to_the_end(&mut client, job, events, |event| {
-        display.show(event);
-        Ok(folder.log(event)?)
-    })
-    .await;
-    display.finish();
-    let report = report?;
-    let model = folder.write_model(&client.model(job).await?)?;
-    let synthetic = matches!(settings.data, DataSettings::Synthetic { .. });
-    let total_seconds = started.elapsed().as_secs_f64();
-    let metrics = Metrics::new(name, synthetic, &report, start_seconds, total_seconds);
-    folder.write_metrics(&metrics)?;
-    let shown = |path: &std::path::Path| output.join(path.file_name().unwrap_or_default());
-    out::say(&results(&metrics, &shown(&model), output));
-    Ok(())
+    interrupted: &'a CancellationToken,
+}
+
+impl Run<'_> {
+    async fn train(&self, driver: &str, mut folder: RunFolder) -> Result<(), CliError> {
+        let Self { name, settings, output, started, interrupted } = *self;
+        let mut client = Client::connect(driver).await?;
+        let job = client.submit(name, settings).await?;
+        let start_seconds = started.elapsed().as_secs_f64();
+        let events = client.watch(job).await?;
+        let mut display = Display::new(settings.epochs, driver);
+        let report = follow_to_the_end(&mut client, job, events, interrupted, |event| {
+            display.show(event);
+            Ok(folder.log(event)?)
+        })
+        .await;
+        display.finish();
+        let report = report?;
+        let model = folder.write_model(&client.model(job).await?)?;
+        let synthetic = matches!(settings.data, DataSettings::Synthetic { .. });
+        let total_seconds = started.elapsed().as_secs_f64();
+        let metrics = Metrics::new(name, synthetic, &report, start_seconds, total_seconds);
+        folder.write_metrics(&metrics)?;
+        let shown = |path: &std::path::Path| output.join(path.file_name().unwrap_or_default());
+        out::say(&results(&metrics, &shown(&model), output));
+        Ok(())
+    }
 }
 
 /// Follows a job until it has ended; Ctrl-C cancels it. Gives the report of a job that ended well.
@@ -76,10 +104,10 @@ pub(in crate::cli) async fn follow_to_the_end(
     client: &mut Client,
     job: JobId,
     events: impl Stream<Item = Result<Recorded, ClientError>>,
+    interrupted: &CancellationToken,
     mut on_event: impl FnMut(&Recorded) -> Result<(), CliError>,
 ) -> Result<JobReport, CliError> {
     let mut events = std::pin::pin!(events);
-    let mut interrupted = std::pin::pin!(shutdown::requested());
     let mut cancelled = false;
     loop {
         let next = async {
@@ -91,8 +119,7 @@ pub(in crate::cli) async fn follow_to_the_end(
         };
         let event = tokio::select! {
             event = next => event,
-            heard = &mut interrupted, if !cancelled => {
-                heard?;
+            () = interrupted.cancelled(), if !cancelled => {
                 cancelled = true;
                 out::complain("stopping: the job is being cancelled");
                 client.cancel(job, "interrupted by the user").await?;

@@ -20,7 +20,7 @@ pub const FORMAT_VERSION: u32 = 1;
 
 /// A trained model, and how pictures come to it.
 ///
-/// As a file it is safetensors with the tensors `layers.N.weight` [inputs, outputs] and `layers.N.bias` [outputs]
+/// As a file it is safetensors with the tensors `layers.N.weight` `[inputs, outputs]` and `layers.N.bias` `[outputs]`
 /// of f32, in the order of the flat weights, and the metadata keys `howdah.format`, `howdah.classes`,
 /// `howdah.network`, `howdah.pipeline`, `howdah.settings` (JSON) and `howdah.layout`.
 #[derive(Debug, Clone, PartialEq)]
