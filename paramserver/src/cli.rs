@@ -13,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     role::{
         join::{Join, JoinError, JoinEvent, Member, Vitals, jitter},
-        lifeline,
         listen::{self, Exposure, ListenError},
         logging::LogFormat,
         notify, shutdown,
@@ -108,20 +107,8 @@ impl ParamserverError {
 /// # Errors
 /// [`ParamserverError`].
 pub async fn run(args: Args) -> Result<(), ParamserverError> {
-    if args.lifeline {
-        lifeline::tie_to_stdin()?;
-    }
-    let stop = CancellationToken::new();
-    let signals = async {
-        let heard = shutdown::requested().await;
-        stop.cancel();
-        heard?;
-        std::future::pending().await
-    };
-    tokio::select! {
-        done = serve(args, stop.clone()) => done,
-        failed = signals => failed,
-    }
+    let lifeline = args.lifeline;
+    shutdown::serve_until_requested(lifeline, |stop| serve(args, stop)).await
 }
 
 /// Runs a parameter server until it is told to stop; requests in flight are then finished.

@@ -2,7 +2,6 @@ use std::{sync::Arc, time::Duration};
 
 use howdah_paramserver::role::{
     join::{Join, JoinError, JoinEvent, Member, Vitals, jitter},
-    lifeline,
     listen::{self, Exposure, ListenError},
     notify, shutdown,
 };
@@ -62,20 +61,8 @@ impl ExecutorError {
 /// # Errors
 /// [`ExecutorError`].
 pub async fn run(args: Args, registry: Registry) -> Result<(), ExecutorError> {
-    if args.lifeline {
-        lifeline::tie_to_stdin()?;
-    }
-    let stop = CancellationToken::new();
-    let signals = async {
-        let heard = shutdown::requested().await;
-        stop.cancel();
-        heard?;
-        std::future::pending().await
-    };
-    tokio::select! {
-        done = serve(args, registry, stop.clone()) => done,
-        failed = signals => failed,
-    }
+    let lifeline = args.lifeline;
+    shutdown::serve_until_requested(lifeline, |stop| serve(args, registry, stop)).await
 }
 
 /// Runs an executor until it is told to stop; attempts that run may then come to their end.
@@ -95,11 +82,10 @@ pub async fn serve(args: Args, registry: Registry, stop: CancellationToken) -> R
         Worker::start(store.clone(), Arc::new(registry), Handle::current(), slots, threads as usize)?;
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_service_status("", tonic_health::ServingStatus::Serving).await;
-    let left = CancellationToken::new();
     let serving = transport::server()
         .add_service(BlocksServer::new(BlocksService::new(store.clone())))
         .add_service(health_service)
-        .serve_with_incoming_shutdown(bound.incoming(), left.clone().cancelled_owned());
+        .serve_with_incoming(bound.incoming());
     tracing::info!(address, driver = args.driver, slots, threads, "the executor listens");
 
     let name = args.name.unwrap_or_else(|| address.trim_start_matches("http://").to_owned());
