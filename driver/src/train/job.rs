@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use howdah_proto::{
     JobId, NodeId, Partition,
     event::{Event, StageKind},
-    lineage::Lineage,
+    lineage::{Lineage, StorageLevel},
     pb,
     settings::TrainSettings,
 };
@@ -88,7 +88,7 @@ impl TrainJob {
         for operator in &settings.pipeline.prepare {
             node = lineage.operator(node, operator.clone());
         }
-        lineage.persist(node);
+        lineage.persist(node, Some(StorageLevel::MEMORY));
         let block = node;
         for operator in &settings.pipeline.feed {
             node = lineage.operator(node, operator.clone());

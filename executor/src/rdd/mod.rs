@@ -2,6 +2,7 @@
 
 pub mod batch;
 mod chain;
+mod combiner;
 mod error;
 mod operator;
 mod record;
@@ -10,6 +11,7 @@ mod samples;
 
 pub use batch::{Batch, FrameError, RecordTooLarge, Row, Rows};
 pub use chain::Chain;
+pub use combiner::{AnyCombiner, Slot};
 pub use error::{Again, FetchFailure, RddError};
 pub use operator::{AnyOperator, Augmentation, Operator, OperatorError, RecordContext};
 pub use record::{Picture, PictureMeta, Record};

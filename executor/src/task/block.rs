@@ -30,7 +30,7 @@ impl<'a> Plan<'a> {
             if let NodeKind::Operator(operator) = &step.kind {
                 plan.feed.push(operator);
             }
-            if step.persist {
+            if step.persist.is_some() {
                 persisted = true;
                 plan.block = *id;
                 plan.prepare.append(&mut plan.feed);
@@ -76,6 +76,8 @@ pub(super) fn find(run: &Run<'_>, plan: &Plan<'_>) -> Result<Found, TaskError> {
 
 #[cfg(test)]
 mod tests {
+    use howdah_proto::lineage::StorageLevel;
+
     use super::*;
 
     fn operator(name: &str) -> OperatorSpec {
@@ -90,7 +92,7 @@ mod tests {
         let resized = lineage.operator(decoded, operator("resize"));
         let flat = lineage.operator(resized, operator("flatten"));
         assert!(Plan::to(&lineage, flat).is_err());
-        lineage.persist(resized);
+        lineage.persist(resized, Some(StorageLevel::MEMORY));
         let plan = Plan::to(&lineage, flat).unwrap();
         let names = |specs: &[&OperatorSpec]| specs.iter().map(|s| s.name.clone()).collect::<Vec<_>>();
         assert_eq!(plan.block, resized);

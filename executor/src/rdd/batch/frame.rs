@@ -90,8 +90,8 @@ mod tests {
 
     fn framed() -> (Batch, Vec<u8>) {
         let mut batch = Batch::new();
-        batch.push(b"key", b"value").unwrap();
-        batch.push(b"", b"").unwrap();
+        batch.push_pair(b"key", &[b"value"]).unwrap();
+        batch.push_whole(&[]).unwrap();
         let mut bytes = Vec::new();
         Frame::write(&batch, &mut bytes);
         (batch, bytes)

@@ -25,14 +25,32 @@ pub(crate) struct Ends {
     pub(crate) row: u32,
 }
 
-/// A record in its encoded form. The key of a pair comes first; any other record is all key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Bytes after the value of a pair: the length of its key, so that a pair can be told apart wherever it stands.
+pub const PAIR_TRAILER_BYTES: usize = 4;
+
+/// A record in its encoded form.
+///
+/// A pair is its key, its value and the length of the key (`u32`, big-endian); that is how a pair is encoded inside
+/// other records, too. A record that is no pair is all key. Encoded keys compare as keys do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row<'a> {
     bytes: &'a [u8],
     key_len: usize,
 }
 
 impl<'a> Row<'a> {
+    /// Takes a record as one that is no pair.
+    pub fn whole(bytes: &'a [u8]) -> Self {
+        Self { bytes, key_len: bytes.len() }
+    }
+
+    /// Takes a record as a pair; none if it can't be one.
+    pub fn pair(bytes: &'a [u8]) -> Option<Self> {
+        let (rest, trailer) = bytes.split_last_chunk::<PAIR_TRAILER_BYTES>()?;
+        let key_len = u32::from_be_bytes(*trailer) as usize;
+        (key_len <= rest.len()).then_some(Self { bytes, key_len })
+    }
+
     /// The whole record.
     pub fn bytes(self) -> &'a [u8] {
         self.bytes
@@ -45,7 +63,12 @@ impl<'a> Row<'a> {
 
     /// The value of a pair, or nothing.
     pub fn value(self) -> &'a [u8] {
-        &self.bytes[self.key_len..]
+        if self.is_pair() { &self.bytes[self.key_len..self.bytes.len() - PAIR_TRAILER_BYTES] } else { &[] }
+    }
+
+    /// Whether it is known to be a pair.
+    pub fn is_pair(self) -> bool {
+        self.key_len < self.bytes.len()
     }
 }
 
@@ -70,16 +93,6 @@ impl Batch {
     /// Makes an empty batch.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Makes a batch of one record.
-    ///
-    /// # Errors
-    /// [`RecordTooLarge`].
-    pub fn of(key: &[u8], value: &[u8]) -> Result<Self, RecordTooLarge> {
-        let mut batch = Self::new();
-        batch.push(key, value)?;
-        Ok(batch)
     }
 
     /// The number of records.
@@ -107,42 +120,47 @@ impl Batch {
         self.data.capacity() + self.ends.capacity() * size_of::<Ends>()
     }
 
-    /// Adds a pair; a record that is none has an empty value.
+    /// Adds a record as it is: a pair stays one.
     ///
     /// # Errors
     /// [`RecordTooLarge`].
-    pub fn push(&mut self, key: &[u8], value: &[u8]) -> Result<(), RecordTooLarge> {
-        self.push_parts(key, &[value])
+    pub fn push(&mut self, row: Row<'_>) -> Result<(), RecordTooLarge> {
+        let (key, end) = (self.data.len() + row.key_len, self.data.len() + row.bytes.len());
+        self.check(end)?;
+        self.data.extend_from_slice(row.bytes);
+        self.ends.push(Ends { key: key as u32, row: end as u32 });
+        Ok(())
+    }
+
+    /// Adds a record that is no pair, made of several parts.
+    ///
+    /// # Errors
+    /// [`RecordTooLarge`].
+    pub fn push_whole(&mut self, parts: &[&[u8]]) -> Result<(), RecordTooLarge> {
+        let end = parts.iter().fold(self.data.len(), |end, part| end + part.len());
+        self.check(end)?;
+        parts.iter().for_each(|part| self.data.extend_from_slice(part));
+        self.ends.push(Ends { key: end as u32, row: end as u32 });
+        Ok(())
     }
 
     /// Adds a pair whose value is made of several parts.
     ///
     /// # Errors
     /// [`RecordTooLarge`].
-    pub fn push_parts(&mut self, key: &[u8], value: &[&[u8]]) -> Result<(), RecordTooLarge> {
+    pub fn push_pair(&mut self, key: &[u8], value: &[&[u8]]) -> Result<(), RecordTooLarge> {
         let key_end = self.data.len() + key.len();
-        let end = value.iter().fold(key_end, |end, part| end + part.len());
-        if end > MAX_BATCH_BYTES {
-            return Err(RecordTooLarge { bytes: end });
-        }
+        let end = value.iter().fold(key_end, |end, part| end + part.len()) + PAIR_TRAILER_BYTES;
+        self.check(end)?;
         self.data.extend_from_slice(key);
-        for part in value {
-            self.data.extend_from_slice(part);
-        }
+        value.iter().for_each(|part| self.data.extend_from_slice(part));
+        self.data.extend_from_slice(&(key.len() as u32).to_be_bytes());
         self.ends.push(Ends { key: key_end as u32, row: end as u32 });
         Ok(())
     }
 
-    /// Adds a record as it is in another batch.
-    ///
-    /// # Errors
-    /// [`RecordTooLarge`].
-    pub fn push_row(&mut self, row: Row<'_>) -> Result<(), RecordTooLarge> {
-        self.push(row.key(), row.value())
-    }
-
-    /// Adds a record that `write` appends to the buffer; `write` returns the length of its key. Nothing is added if
-    /// it fails.
+    /// Adds a record that `write` appends to the buffer, with the trailer if it is a pair; `write` returns the length
+    /// of the key, which is all of the record if it is no pair. Nothing is added if it fails.
     ///
     /// # Errors
     /// What `write` says, or [`RecordTooLarge`].
@@ -153,9 +171,7 @@ impl Batch {
         let start = self.data.len();
         let written = write(&mut self.data).and_then(|key_len| {
             let end = self.data.len();
-            if end > MAX_BATCH_BYTES {
-                return Err(RecordTooLarge { bytes: end }.into());
-            }
+            self.check(end)?;
             Ok(Ends { key: (start + key_len).min(end) as u32, row: end as u32 })
         });
         match written {
@@ -193,6 +209,10 @@ impl Batch {
         self.ends.clear();
     }
 
+    fn check(&self, end: usize) -> Result<(), RecordTooLarge> {
+        if end > MAX_BATCH_BYTES { Err(RecordTooLarge { bytes: end }) } else { Ok(()) }
+    }
+
     /// Takes what is in the batch, and leaves an empty one.
     pub fn take(&mut self) -> Self {
         std::mem::take(self)
@@ -206,24 +226,34 @@ mod tests {
     #[test]
     fn records_keep_their_order_keys_and_values() {
         let mut batch = Batch::new();
-        batch.push(b"k", b"value").unwrap();
-        batch.push(b"whole", b"").unwrap();
-        batch.push_parts(b"", &[b"a", b"b"]).unwrap();
-        let rows: Vec<(&[u8], &[u8])> = batch.rows().map(|row| (row.key(), row.value())).collect();
-        assert_eq!(rows, [(&b"k"[..], &b"value"[..]), (b"whole", b""), (b"", b"ab")]);
-        assert_eq!(batch.row(1).unwrap().bytes(), b"whole");
-        assert_eq!(batch.row(3), None);
+        batch.push_pair(b"k", &[b"val", b"ue"]).unwrap();
+        batch.push_whole(&[b"who", b"le"]).unwrap();
+        batch.push_pair(b"", &[]).unwrap();
+        let rows: Vec<_> = batch.rows().map(|row| (row.key(), row.value(), row.is_pair())).collect();
+        assert_eq!(rows, [(&b"k"[..], &b"value"[..], true), (b"whole", b"", false), (b"", b"", true)]);
+        let (copy, row) = (batch.clone(), batch.row(0).unwrap());
+        assert_eq!(Row::pair(row.bytes()), Some(row));
+        batch.push(copy.row(0).unwrap()).unwrap();
+        assert_eq!(batch.row(3), copy.row(0));
+        assert_eq!(batch.row(4), None);
+    }
+
+    #[test]
+    fn what_can_not_be_a_pair_is_not_taken_for_one() {
+        assert_eq!(Row::pair(b"abc"), None);
+        assert_eq!(Row::pair(b"a\0\0\0\x02"), None);
     }
 
     #[test]
     fn a_record_that_can_not_be_written_leaves_no_trace() {
-        let mut batch = Batch::of(b"a", b"").unwrap();
+        let mut batch = Batch::new();
+        batch.push_whole(&[b"a"]).unwrap();
         let failed: Result<(), RecordTooLarge> = batch.push_with(|out| {
             out.extend_from_slice(b"half");
             Err(RecordTooLarge { bytes: 1 })
         });
         assert!(failed.is_err());
-        batch.push(b"b", b"").unwrap();
+        batch.push_whole(&[b"b"]).unwrap();
         assert_eq!(batch.rows().map(|row| row.bytes().to_vec()).collect::<Vec<_>>(), [b"a", b"b"]);
     }
 }
