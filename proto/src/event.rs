@@ -87,6 +87,8 @@ pub enum FailureKind {
     Cancelled,
     /// The executor was lost, or drained.
     ExecutorLost,
+    /// Map outputs that it needed could not be fetched.
+    FetchFailed,
 }
 
 /// Something that happened in a job.

@@ -26,6 +26,8 @@ ids! {
     SessionId(u64);
     /// A job, unique for the life of a driver.
     JobId(u64);
+    /// The owner of a lineage, of its blocks and its map outputs: a training job, or the context of a program.
+    ContextId(u64);
     /// A stage, unique for the life of a driver.
     StageId(u64);
     /// The place of a task in its stage.
@@ -44,6 +46,13 @@ ids! {
     Step(u64);
     /// A shard of the parameters, counted from 0.
     ShardIndex(u32);
+}
+
+impl From<JobId> for ContextId {
+    /// A training job owns the context with its number.
+    fn from(job: JobId) -> Self {
+        Self(job.0)
+    }
 }
 
 /// One attempt of one task.
@@ -91,8 +100,8 @@ impl TryFrom<Option<pb::AttemptRef>> for AttemptId {
 /// A block: the computed data of one partition of one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BlockId {
-    /// The job whose lineage has the node.
-    pub job: JobId,
+    /// The context whose lineage has the node.
+    pub context: ContextId,
     /// The node that was computed.
     pub node: NodeId,
     /// The partition of the node.
@@ -101,18 +110,18 @@ pub struct BlockId {
 
 impl fmt::Display for BlockId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "block {}.{}.{}", self.job, self.node, self.partition)
+        write!(f, "block {}.{}.{}", self.context, self.node, self.partition)
     }
 }
 
 impl From<BlockId> for pb::BlockId {
     fn from(id: BlockId) -> Self {
-        Self { job_id: id.job.0, node: id.node.0, partition: id.partition.0 }
+        Self { context_id: id.context.0, node: id.node.0, partition: id.partition.0 }
     }
 }
 
 impl From<pb::BlockId> for BlockId {
     fn from(id: pb::BlockId) -> Self {
-        Self { job: JobId(id.job_id), node: NodeId(id.node), partition: Partition(id.partition) }
+        Self { context: ContextId(id.context_id), node: NodeId(id.node), partition: Partition(id.partition) }
     }
 }

@@ -15,8 +15,8 @@ pub mod transport;
 
 pub use error::{WireError, required};
 pub use ids::{
-    Attempt, AttemptId, BlockId, Epoch, JobId, MemberId, NodeId, ObjectId, Partition, SessionId, ShardIndex,
-    StageId, Step, TaskIndex,
+    Attempt, AttemptId, BlockId, ContextId, Epoch, JobId, MemberId, NodeId, ObjectId, Partition, SessionId,
+    ShardIndex, StageId, Step, TaskIndex,
 };
 
 /// The version of the protocol between the roles; members with another one are refused at registration.

@@ -10,7 +10,7 @@ use super::{
     state::{JobState, Stage},
 };
 use crate::{
-    scheduler::{JobError, JobOptions, Millis, TaskDescription},
+    scheduler::{JobError, JobOptions, Millis, Output, StageDescription, TaskDescription},
     train::{Ending, JobCommand, StageProgress, StageTask, TrainJob},
 };
 
@@ -41,7 +41,7 @@ impl Engine {
         };
         let (train, commands) = TrainJob::new(job, settings, now);
         self.jobs.insert(job, JobState { train, shared: None, version: 0, creates_shards: false });
-        let started = self.scheduler.on_job_submitted(job, options);
+        let started = self.scheduler.on_job_submitted(job, job.into(), options);
         self.carry_out(started, now);
         self.do_for_job(job, commands, now);
         (job, std::mem::take(&mut self.effects))
@@ -171,15 +171,17 @@ impl Engine {
         let progress = StageProgress::new(total);
         let partitions = tasks.iter().map(|task| task.partition).collect();
         self.stages.insert(stage, Stage { job, kind, partitions, started: now, progress, reported: now });
-        let described: Vec<TaskDescription> = tasks
+        let block = |task: &StageTask| {
+            let node = task.prefers.into_iter();
+            node.map(|node| BlockId { context: job.into(), node, partition: task.partition }).collect()
+        };
+        let tasks = tasks
             .iter()
-            .map(|task| TaskDescription {
-                partition: task.partition,
-                prefers: task.prefers.map(|node| BlockId { job, node, partition: task.partition }),
-            })
+            .map(|task| TaskDescription { partition: task.partition, prefers: block(task), kept_at: None })
             .collect();
         // The job submits a stage when what it needs is there: it orders them itself.
-        let commands = self.scheduler.on_stage_submitted(job, stage, &[], &described, now);
+        let description = StageDescription { stage, parents: Vec::new(), tasks, output: Output::Returned };
+        let commands = self.scheduler.on_stage_submitted(job, description, now);
         self.carry_out(commands, now);
     }
 
@@ -199,6 +201,8 @@ impl Engine {
             }
             Ending::Cancelled { reason } => Event::JobCancelled { reason },
         };
+        let closed = self.scheduler.on_context_closed(job.into(), now);
+        self.carry_out(closed, now);
         let told: Vec<_> =
             self.attached.iter_mut().filter_map(|(id, told)| told.remove(&job).map(|_| *id)).collect();
         for executor in told {

@@ -154,7 +154,7 @@ impl Engine {
     pub(super) fn carry_out(&mut self, commands: Vec<Command>, now: Millis) {
         for command in commands {
             match command {
-                Command::Launch { executor, attempt, partition } => {
+                Command::Launch { executor, attempt, partition, speculative: _ } => {
                     self.launch(executor, attempt, partition, now);
                 }
                 Command::Cancel { executor, attempt, reason } => self.send(
@@ -171,14 +171,16 @@ impl Engine {
                         self.emit(job, Event::StageStarted { stage, kind, tasks });
                     }
                 }
-                Command::TaskDone { attempt, partition, executor, took } => {
+                Command::TaskDone { attempt, partition, executor, took, again: _ } => {
                     self.task_done(attempt, partition, executor, took, now);
                 }
-                Command::Retrying { attempt, partition, executor, kind, message, after: _ } => {
-                    if let Some(job) = self.jobs.get_mut(&attempt.job) {
-                        job.train.on_retry();
+                Command::Retrying { attempt, partition, executor, kind, message, after: _, other_runs } => {
+                    if !other_runs {
+                        if let Some(job) = self.jobs.get_mut(&attempt.job) {
+                            job.train.on_retry();
+                        }
+                        self.note_progress(attempt.stage, partition, 0, now);
                     }
-                    self.note_progress(attempt.stage, partition, 0, now);
                     let event = Event::TaskFailed {
                         stage: attempt.stage,
                         partition,
@@ -193,6 +195,16 @@ impl Engine {
                 Command::JobFailed { job, error } => self.give_up(job, &error, now),
                 Command::Waiting { job, reason } => self.emit(job, Event::Waiting { reason }),
                 Command::GoesOn { job } => self.emit(job, Event::GoesOn),
+                Command::StageRetried { job, stage, attempt, reason } => {
+                    tracing::warn!(%job, %stage, attempt, reason, "a stage is tried again");
+                }
+                Command::Excluded { executor, stage, until: _, reason } => {
+                    let stage = stage.map(|stage| stage.0);
+                    tracing::warn!(%executor, stage, reason, "an executor is excluded");
+                }
+                Command::Included { executor } => {
+                    tracing::info!(%executor, "an executor is no longer excluded");
+                }
                 Command::Ignored { attempt, executor, why } => {
                     tracing::debug!(%attempt, %executor, %why, "ignored a report");
                 }

@@ -106,7 +106,7 @@ impl Engine {
     fn block_of(&self, attempt: AttemptId) -> Option<BlockId> {
         let (_, partition) = self.stage_of(attempt)?;
         let node = self.jobs.get(&attempt.job)?.train.block();
-        Some(BlockId { job: attempt.job, node, partition })
+        Some(BlockId { context: attempt.job.into(), node, partition })
     }
 
     pub(super) fn launch(
@@ -124,7 +124,7 @@ impl Engine {
             return self.carry_out(commands, now);
         };
         let (files, work) = job.train.task(stage.kind, partition);
-        let place = BlockId { job: attempt.job, node: job.train.block(), partition };
+        let place = BlockId { context: attempt.job.into(), node: job.train.block(), partition };
         let spec = pb::TaskSpec {
             attempt: Some(attempt.into()),
             partition: partition.0,

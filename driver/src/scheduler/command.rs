@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use howdah_proto::{AttemptId, JobId, MemberId, Partition, StageId, event::FailureKind};
 
-use super::JobError;
+use super::{JobError, Millis};
 
 /// What the shell around the scheduler must do or record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Command {
         attempt: AttemptId,
         /// The partition it computes.
         partition: Partition,
+        /// Whether another attempt of the task runs elsewhere, and is slow.
+        speculative: bool,
     },
     /// Tell the executor to stop the attempt.
     Cancel {
@@ -34,7 +36,7 @@ pub enum Command {
         /// How many tasks it has.
         tasks: u32,
     },
-    /// A task is done; what this attempt reported counts. It comes once per task.
+    /// A task is done; what this attempt reported counts. It comes again if the task's output was lost.
     TaskDone {
         /// The attempt that succeeded.
         attempt: AttemptId,
@@ -44,8 +46,10 @@ pub enum Command {
         executor: MemberId,
         /// The time from its launch.
         took: Duration,
+        /// Whether the success of this task was told before; only the first counts for accumulators.
+        again: bool,
     },
-    /// An attempt failed, and its task is tried again.
+    /// An attempt failed, and its task is tried again, unless another attempt of it still runs.
     Retrying {
         /// The attempt that failed.
         attempt: AttemptId,
@@ -59,6 +63,37 @@ pub enum Command {
         message: String,
         /// How long the task waits before it may run.
         after: Duration,
+        /// Whether another attempt of the task still runs, which makes a new one needless.
+        other_runs: bool,
+    },
+    /// A stage goes on after it lost outputs of its own, or could not fetch those of its parents.
+    ///
+    /// If it had finished, it has not any more.
+    StageRetried {
+        /// The job.
+        job: JobId,
+        /// The stage.
+        stage: StageId,
+        /// The number of its attempt, counted from 1.
+        attempt: u32,
+        /// Why, in words.
+        reason: String,
+    },
+    /// An executor failed too often, and gets nothing new for a while or of one stage.
+    Excluded {
+        /// The executor.
+        executor: MemberId,
+        /// The stage whose tasks it does not get; all if absent.
+        stage: Option<StageId>,
+        /// Until when; as long as the stage lives if absent.
+        until: Option<Millis>,
+        /// Why, in words.
+        reason: String,
+    },
+    /// An executor that was excluded for everything gets tasks again.
+    Included {
+        /// The executor.
+        executor: MemberId,
     },
     /// All tasks of a stage are done.
     StageFinished {

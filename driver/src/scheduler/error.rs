@@ -40,6 +40,18 @@ pub enum JobError {
         /// The last loss.
         last: FailedAttempt,
     },
+    /// Map outputs that a stage needed were lost again each time it was tried.
+    #[error(
+        "stage {stage} failed {attempts} times in a row because it could not fetch its input, the last time in {last}"
+    )]
+    StageFailed {
+        /// The stage.
+        stage: StageId,
+        /// How often it was tried.
+        attempts: u32,
+        /// The last attempt that could not fetch.
+        last: FailedAttempt,
+    },
     /// There was no executor for longer than the user allows.
     #[error("job {job} waited {} s and no executor came; start one, or allow a longer wait", waited.as_secs_f64())]
     NoExecutor {

@@ -1,10 +1,13 @@
 //! A small cluster for tests: executors 1, 2, … and job 1.
 
 use howdah_proto::{
-    Attempt, AttemptId, BlockId, JobId, MemberId, NodeId, Partition, StageId, TaskIndex, event::FailureKind,
+    Attempt, AttemptId, BlockId, ContextId, JobId, MemberId, NodeId, Partition, StageId, TaskIndex,
+    event::FailureKind,
 };
 
-use super::{Command, JobError, JobOptions, Millis, Options, Scheduler, TaskDescription};
+use super::{
+    Command, JobError, JobOptions, Millis, Options, Output, Scheduler, StageDescription, TaskDescription,
+};
 
 pub(super) const JOB: JobId = JobId(1);
 pub(super) const STAGE: StageId = StageId(1);
@@ -12,7 +15,12 @@ pub(super) const START: Millis = Millis(1_000);
 
 /// An executor per number of slots, and job 1 without a stage.
 pub(super) fn cluster(slots: &[u32]) -> Scheduler {
-    cluster_with(slots, JobOptions::default())
+    cluster_with(slots, without_speculation())
+}
+
+/// The defaults, but no timer for slow attempts.
+pub(super) fn without_speculation() -> JobOptions {
+    JobOptions { speculation: None, ..JobOptions::default() }
 }
 
 pub(super) fn cluster_with(slots: &[u32], options: JobOptions) -> Scheduler {
@@ -20,23 +28,25 @@ pub(super) fn cluster_with(slots: &[u32], options: JobOptions) -> Scheduler {
     for (id, slots) in (1..).zip(slots) {
         scheduler.on_executor_registered(MemberId(id), *slots, format!("host{id}"), START);
     }
-    scheduler.on_job_submitted(JOB, options);
+    scheduler.on_job_submitted(JOB, JOB.into(), options);
     scheduler
 }
 
 pub(super) fn tasks(count: u32) -> Vec<TaskDescription> {
-    (0..count).map(|index| TaskDescription { partition: Partition(index), prefers: None }).collect()
+    let describe =
+        |index| TaskDescription { partition: Partition(index), prefers: Vec::new(), kept_at: None };
+    (0..count).map(describe).collect()
 }
 
 pub(super) fn tasks_near_blocks(count: u32) -> Vec<TaskDescription> {
     tasks(count)
         .into_iter()
-        .map(|task| TaskDescription { prefers: Some(block(task.partition.0)), ..task })
+        .map(|task| TaskDescription { prefers: vec![block(task.partition.0)], ..task })
         .collect()
 }
 
 pub(super) fn block(partition: u32) -> BlockId {
-    BlockId { job: JOB, node: NodeId(0), partition: Partition(partition) }
+    BlockId { context: ContextId(1), node: NodeId(0), partition: Partition(partition) }
 }
 
 /// An attempt of a task of stage 1 of job 1.
@@ -64,8 +74,41 @@ pub(super) fn error(commands: &[Command]) -> Option<&JobError> {
 
 impl Scheduler {
     /// Submits stage 1.
-    pub(super) fn submit(&mut self, tasks: &[TaskDescription]) -> Vec<Command> {
-        self.on_stage_submitted(JOB, STAGE, &[], tasks, START)
+    pub(super) fn submit(&mut self, tasks: Vec<TaskDescription>) -> Vec<Command> {
+        self.submit_stage(JOB, STAGE.0, &[], tasks)
+    }
+
+    pub(super) fn submit_stage(
+        &mut self,
+        job: JobId,
+        stage: u64,
+        parents: &[u64],
+        tasks: Vec<TaskDescription>,
+    ) -> Vec<Command> {
+        self.submit_as(Output::Returned, job, stage, parents, tasks)
+    }
+
+    /// Submits a stage whose outputs stay on the executors.
+    pub(super) fn submit_map(
+        &mut self,
+        stage: u64,
+        parents: &[u64],
+        tasks: Vec<TaskDescription>,
+    ) -> Vec<Command> {
+        self.submit_as(Output::Kept, JOB, stage, parents, tasks)
+    }
+
+    fn submit_as(
+        &mut self,
+        output: Output,
+        job: JobId,
+        stage: u64,
+        parents: &[u64],
+        tasks: Vec<TaskDescription>,
+    ) -> Vec<Command> {
+        let parents = parents.iter().copied().map(StageId).collect();
+        let description = StageDescription { stage: StageId(stage), parents, tasks, output };
+        self.on_stage_submitted(job, description, START)
     }
 
     pub(super) fn succeed(&mut self, attempt: AttemptId, executor: u64) -> Vec<Command> {

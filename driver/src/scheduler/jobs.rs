@@ -1,20 +1,26 @@
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use howdah_proto::{AttemptId, JobId, MemberId, StageId, TaskIndex};
+use howdah_proto::{ContextId, JobId, MemberId, StageId, TaskIndex};
 
 use super::{
     JobOptions, Millis,
-    stages::{Stage, Task, TaskKey, TaskState},
+    stages::{Phase, Stage},
+    tasks::{StageKey, Task, TaskKey, TaskState},
 };
 
 /// A job that is neither finished, failed nor cancelled.
 #[derive(Debug)]
 pub(super) struct Job {
+    pub(super) context: ContextId,
     pub(super) options: JobOptions,
     pub(super) stages: BTreeMap<StageId, Stage>,
-    /// How many tasks of all stages are pending.
-    pub(super) pending: usize,
+    /// The stages with a task that could be launched.
+    pub(super) offering: BTreeSet<StageId>,
+    /// How many tasks of all open stages are pending.
+    pub(super) pending: u32,
     pub(super) waiting: Option<Waiting>,
+    /// The executors on which a task of it failed.
+    pub(super) failed_on: BTreeSet<MemberId>,
 }
 
 /// A job has pending tasks, and there is no executor.
@@ -25,16 +31,23 @@ pub(super) struct Waiting {
 }
 
 impl Job {
-    pub(super) fn new(options: JobOptions) -> Self {
-        Self { options, stages: BTreeMap::new(), pending: 0, waiting: None }
+    pub(super) fn new(context: ContextId, options: JobOptions) -> Self {
+        Self {
+            context,
+            options,
+            stages: BTreeMap::new(),
+            offering: BTreeSet::new(),
+            pending: 0,
+            waiting: None,
+            failed_on: BTreeSet::new(),
+        }
     }
 
     /// Goes through all tasks, which only the end of the job may do.
     pub(super) fn tasks(&self, job: JobId) -> impl Iterator<Item = (TaskKey, &Task)> {
         self.stages.iter().flat_map(move |(stage, content)| {
-            (0..)
-                .zip(&content.tasks)
-                .map(move |(index, task)| (TaskKey { job, stage: *stage, task: TaskIndex(index) }, task))
+            let stage = StageKey { job, stage: *stage };
+            (0..).map(TaskIndex).zip(&content.tasks).map(move |(index, task)| (stage.task(index), task))
         })
     }
 }
@@ -43,36 +56,44 @@ impl Job {
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
     pub(super) live: BTreeMap<JobId, Job>,
+    pub(super) by_context: BTreeSet<(ContextId, JobId)>,
 }
 
 impl Jobs {
-    pub(super) fn stage_mut(&mut self, job: JobId, stage: StageId) -> Option<&mut Stage> {
-        self.live.get_mut(&job)?.stages.get_mut(&stage)
+    pub(super) fn stage(&self, key: StageKey) -> Option<&Stage> {
+        self.live.get(&key.job)?.stages.get(&key.stage)
+    }
+
+    pub(super) fn stage_mut(&mut self, key: StageKey) -> Option<&mut Stage> {
+        self.live.get_mut(&key.job)?.stages.get_mut(&key.stage)
+    }
+
+    pub(super) fn task(&self, key: TaskKey) -> Option<&Task> {
+        self.stage(key.stage())?.task(key.task)
     }
 
     pub(super) fn task_mut(&mut self, key: TaskKey) -> Option<&mut Task> {
-        self.stage_mut(key.job, key.stage)?.task_mut(key.task)
+        self.stage_mut(key.stage())?.task_mut(key.task)
     }
 
-    /// Finds the task whose running attempt this is; none if its job has ended.
-    pub(super) fn running_mut(&mut self, attempt: AttemptId, on: MemberId) -> Option<&mut Task> {
-        self.task_mut(TaskKey::from(attempt)).filter(|task| {
-            task.attempt == attempt.attempt
-                && matches!(task.state, TaskState::Running { executor, .. } if executor == on)
-        })
-    }
-
-    /// Changes the state of a task, and the counts of its stage and job; returns the former state.
-    pub(super) fn set_state(&mut self, key: TaskKey, state: TaskState) -> Option<TaskState> {
-        let job = self.live.get_mut(&key.job)?;
-        let stage = job.stages.get_mut(&key.stage)?;
+    /// Changes the state of a task, and the counts of its stage and job.
+    pub(super) fn set_state(&mut self, key: TaskKey, state: TaskState) {
+        let Some(job) = self.live.get_mut(&key.job) else { return };
+        let Some(stage) = job.stages.get_mut(&key.stage) else { return };
         let before = stage.counts.pending;
-        let former = stage.set_state(key.task, state);
-        match stage.counts.pending.cmp(&before) {
-            Ordering::Less => job.pending -= 1,
-            Ordering::Equal => {}
-            Ordering::Greater => job.pending += 1,
+        stage.set_state(key.task, state);
+        if stage.phase == Phase::Open {
+            job.pending = job.pending + stage.counts.pending - before;
         }
-        former
+    }
+
+    /// Opens or closes a stage, or marks it as finished.
+    pub(super) fn set_phase(&mut self, key: StageKey, phase: Phase) {
+        let Some(job) = self.live.get_mut(&key.job) else { return };
+        let Some(stage) = job.stages.get_mut(&key.stage) else { return };
+        let pending = |stage: &Stage| if stage.phase == Phase::Open { stage.counts.pending } else { 0 };
+        let before = pending(stage);
+        stage.phase = phase;
+        job.pending = job.pending + pending(stage) - before;
     }
 }

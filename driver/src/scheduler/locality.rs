@@ -1,6 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use howdah_proto::{BlockId, JobId, MemberId, NodeId, Partition};
+use howdah_proto::{BlockId, ContextId, MemberId, NodeId, Partition};
+
+use super::queues::{add, remove};
 
 /// Which executors hold which blocks.
 #[derive(Debug, Default)]
@@ -12,7 +14,7 @@ pub(super) struct Locations {
 impl Locations {
     /// Records a copy of a block; returns whether it is news.
     pub(super) fn store(&mut self, executor: MemberId, block: BlockId) -> bool {
-        self.held.entry(executor).or_default().insert(block);
+        add(&mut self.held, executor, block);
         self.holders.entry(block).or_default().insert(executor)
     }
 
@@ -29,21 +31,22 @@ impl Locations {
         }
     }
 
-    /// Forgets all blocks of a job.
-    pub(super) fn forget_job(&mut self, job: JobId) {
-        let first = BlockId { job, node: NodeId(0), partition: Partition(0) };
-        let last = BlockId { job, node: NodeId(u32::MAX), partition: Partition(u32::MAX) };
-        let blocks: Vec<BlockId> = self.holders.range(first..=last).map(|(block, _)| *block).collect();
-        for block in blocks {
-            for executor in self.holders.remove(&block).unwrap_or_default() {
-                remove(&mut self.held, &executor, &block);
-            }
-        }
+    /// Returns the blocks of a context, or those of one node of it.
+    pub(super) fn blocks(&self, context: ContextId, node: Option<NodeId>) -> Vec<BlockId> {
+        let (first, last) = node.map_or((NodeId(0), NodeId(u32::MAX)), |node| (node, node));
+        let first = BlockId { context, node: first, partition: Partition(0) };
+        let last = BlockId { context, node: last, partition: Partition(u32::MAX) };
+        self.holders.range(first..=last).map(|(block, _)| *block).collect()
     }
 
     /// Returns the executors that hold a block, lowest id first.
     pub(super) fn holders(&self, block: BlockId) -> impl Iterator<Item = MemberId> + '_ {
         self.holders.get(&block).into_iter().flatten().copied()
+    }
+
+    /// Whether an executor holds a block.
+    pub(super) fn is_at(&self, block: BlockId, executor: MemberId) -> bool {
+        self.holders.get(&block).is_some_and(|holders| holders.contains(&executor))
     }
 
     #[cfg(test)]
@@ -52,25 +55,16 @@ impl Locations {
     }
 }
 
-fn remove<K: Ord, V: Ord>(map: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {
-    if let Some(set) = map.get_mut(key) {
-        set.remove(value);
-        if set.is_empty() {
-            map.remove(key);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn block(job: u64, partition: u32) -> BlockId {
-        BlockId { job: JobId(job), node: NodeId(7), partition: Partition(partition) }
+    fn block(context: u64, node: u32) -> BlockId {
+        BlockId { context: ContextId(context), node: NodeId(node), partition: Partition(0) }
     }
 
     #[test]
-    fn a_lost_executor_and_an_ended_job_take_their_blocks_with_them() {
+    fn a_lost_executor_takes_its_copies_with_it() {
         let mut locations = Locations::default();
         for (executor, of) in [(1, block(1, 0)), (2, block(1, 0)), (1, block(2, 5))] {
             assert!(locations.store(MemberId(executor), of));
@@ -79,10 +73,17 @@ mod tests {
         locations.forget_executor(MemberId(1));
         assert_eq!(locations.holders(block(1, 0)).collect::<Vec<_>>(), [MemberId(2)]);
         assert_eq!(locations.holders(block(2, 5)).count(), 0);
-        locations.store(MemberId(3), block(2, 5));
-        locations.forget_job(JobId(1));
-        assert_eq!(locations.holders(block(1, 0)).count(), 0);
-        locations.forget(MemberId(3), block(2, 5));
+        locations.forget(MemberId(2), block(1, 0));
         assert!(locations.is_empty());
+    }
+
+    #[test]
+    fn the_blocks_of_a_context_and_of_its_nodes_are_found() {
+        let mut locations = Locations::default();
+        for of in [block(1, 0), block(1, u32::MAX), block(2, 0)] {
+            locations.store(MemberId(1), of);
+        }
+        assert_eq!(locations.blocks(ContextId(1), None), [block(1, 0), block(1, u32::MAX)]);
+        assert_eq!(locations.blocks(ContextId(1), Some(NodeId(0))), [block(1, 0)]);
     }
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use howdah_proto::event::FailureKind;
 
-use super::{JobOptions, Options, stages::Task};
+use super::{JobOptions, Options, tasks::Task};
 
 /// What becomes of a task whose attempt ended without success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
-    const AT_ONCE: Self = Self::Again { after: Duration::ZERO, elsewhere: false };
+    pub(super) const AT_ONCE: Self = Self::Again { after: Duration::ZERO, elsewhere: false };
 }
 
 /// Decides about a failure that the executor reported, and counts it at the task.
@@ -33,14 +33,18 @@ pub(super) fn after_failure(
         FailureKind::Superseded | FailureKind::ExecutorLost => Verdict::AT_ONCE,
         // Nobody asked for it, so that it is the executor's fault; a live task isn't left behind for that.
         FailureKind::Cancelled => after_crash(task, job),
-        FailureKind::Task | FailureKind::ShardUnavailable => {
+        FailureKind::Task | FailureKind::FetchFailed | FailureKind::ShardUnavailable => {
             task.failures += 1;
             if task.failures >= job.task_attempts {
                 Verdict::TooManyFailures
-            } else if kind == FailureKind::Task {
-                Verdict::Again { after: Duration::ZERO, elsewhere: true }
             } else {
-                Verdict::Again { after: backoff(task.failures, options), elsewhere: false }
+                match kind {
+                    FailureKind::Task => Verdict::Again { after: Duration::ZERO, elsewhere: true },
+                    FailureKind::ShardUnavailable => {
+                        Verdict::Again { after: backoff(task.failures, options), elsewhere: false }
+                    }
+                    _ => Verdict::AT_ONCE,
+                }
             }
         }
     }

@@ -1,22 +1,18 @@
 use std::collections::BTreeSet;
 
-use howdah_proto::{Attempt, AttemptId, BlockId, JobId, MemberId, Partition, StageId, TaskIndex};
+use howdah_proto::{Attempt, MemberId, StageId, TaskIndex};
 
-use super::Millis;
-
-/// A task of a stage, as it is submitted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TaskDescription {
-    /// The partition it computes.
-    pub partition: Partition,
-    /// The block that it reads; it runs where that block is, if it can.
-    pub prefers: Option<BlockId>,
-}
+use super::{
+    Output, Speculation, StageDescription,
+    queues::StageQueues,
+    speculation::Stragglers,
+    tasks::{Task, TaskState},
+};
 
 /// How many tasks of a stage are in which state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StageCounts {
-    /// Tasks that wait for the stage's parents.
+    /// Tasks that wait for the stage's parents, or for a stage that needs their output.
     pub blocked: u32,
     /// Tasks that wait for a slot, or for their next attempt.
     pub pending: u32,
@@ -36,121 +32,139 @@ impl StageCounts {
         match state {
             TaskState::Blocked => &mut self.blocked,
             TaskState::Pending(_) | TaskState::Delayed { .. } => &mut self.pending,
-            TaskState::Running { .. } => &mut self.running,
-            TaskState::Done => &mut self.done,
+            TaskState::Running(_) => &mut self.running,
+            TaskState::Done { .. } => &mut self.done,
         }
     }
 }
 
-/// Names a task, in the order in which tasks get slots: the first job, its first stage, its first task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct TaskKey {
-    pub(super) job: JobId,
-    pub(super) stage: StageId,
-    pub(super) task: TaskIndex,
+/// Where a stage stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// A parent isn't finished, or nobody needs the outputs. What runs goes on, and nothing new is launched.
+    Closed,
+    /// Its tasks may be launched.
+    Open,
+    /// All tasks were done; an output may have been lost since.
+    Finished,
 }
 
-impl TaskKey {
-    pub(super) fn attempt(self, attempt: Attempt) -> AttemptId {
-        AttemptId { job: self.job, stage: self.stage, task: self.task, attempt }
-    }
-
-    /// Whether its stage comes before that of another task.
-    pub(super) fn is_of_earlier_stage_than(self, other: Self) -> bool {
-        (self.job, self.stage) < (other.job, other.stage)
-    }
-}
-
-impl From<AttemptId> for TaskKey {
-    fn from(id: AttemptId) -> Self {
-        Self { job: id.job, stage: id.stage, task: id.task }
-    }
-}
-
-/// Where a task stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum TaskState {
-    /// A parent of the stage isn't finished.
-    Blocked,
-    Pending(Pending),
-    /// It failed, and waits for its next attempt.
-    Delayed {
-        until: Millis,
-    },
-    Running {
-        executor: MemberId,
-        since: Millis,
-    },
-    Done,
-}
-
-/// Where a pending task is queued.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Pending {
-    /// The executors that hold its block.
-    pub(super) near: Vec<MemberId>,
-    /// Until when it runs only near its block; if absent, it may run anywhere.
-    pub(super) only_near_until: Option<Millis>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Task {
-    pub(super) partition: Partition,
-    pub(super) prefers: Option<BlockId>,
-    pub(super) state: TaskState,
-    /// The number of the latest attempt; 0 if there was none.
-    pub(super) attempt: Attempt,
-    /// Attempts that failed by the task's own error.
-    pub(super) failures: u32,
-    /// Attempts whose executor died.
-    pub(super) crashes: u32,
-    /// The executor on which it failed last.
-    pub(super) avoid: Option<MemberId>,
-}
-
-/// A stage. The tasks of a finished stage are dropped; its counts stay.
+/// A stage. The tasks of a finished stage are dropped unless their outputs are kept; its counts stay.
 #[derive(Debug)]
 pub(super) struct Stage {
+    pub(super) output: Output,
     pub(super) tasks: Vec<Task>,
     pub(super) counts: StageCounts,
-    pub(super) unfinished_parents: BTreeSet<StageId>,
+    pub(super) parents: Vec<StageId>,
     pub(super) children: Vec<StageId>,
-    pub(super) finished: bool,
+    pub(super) phase: Phase,
+    /// Whether it was ever open.
+    pub(super) started: bool,
+    /// Whether it is unfinished and should finish: its output is returned, or a child in demand fetches it.
+    pub(super) demanded: bool,
+    /// How many children are in demand.
+    pub(super) demands: u32,
+    /// The parents that must finish before it opens, while it is in demand.
+    pub(super) unfinished_parents: BTreeSet<StageId>,
+    /// Tasks that became blocked after the stage had started.
+    pub(super) missing: BTreeSet<TaskIndex>,
+    /// How often outputs of its parents were lost.
+    pub(super) losses: u32,
+    /// The number of its attempt, counted from 1.
+    pub(super) attempt: u32,
+    /// How many attempts in a row could not fetch their input.
+    pub(super) fetch_failures: u32,
+    pub(super) queues: StageQueues,
+    /// Whether it is among the stages of its job that offer tasks.
+    pub(super) offers: bool,
+    /// The executors on which too many of its tasks failed.
+    pub(super) excluded: BTreeSet<MemberId>,
+    /// What speculation needs to know, if it is on.
+    pub(super) stragglers: Option<Stragglers>,
 }
 
 impl Stage {
-    pub(super) fn new(tasks: &[TaskDescription], unfinished_parents: BTreeSet<StageId>) -> Self {
-        let tasks: Vec<Task> = tasks
-            .iter()
-            .map(|task| Task {
+    /// Makes a stage with all tasks blocked or done; an output counts if its executor is known.
+    pub(super) fn new(
+        description: StageDescription,
+        parents: Vec<StageId>,
+        speculation: Option<Speculation>,
+        is_known: impl Fn(MemberId) -> bool,
+    ) -> Self {
+        let StageDescription { tasks, output, .. } = description;
+        let mut counts = StageCounts::default();
+        let mut tasks_in_place = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            let kept_at = task.kept_at.filter(|at| output == Output::Kept && is_known(*at));
+            let state = kept_at.map_or(TaskState::Blocked, |at| TaskState::Done { at: Some(at) });
+            *counts.of(&state) += 1;
+            tasks_in_place.push(Task {
                 partition: task.partition,
                 prefers: task.prefers,
-                state: TaskState::Blocked,
+                state,
                 attempt: Attempt(0),
                 failures: 0,
                 crashes: 0,
-                avoid: None,
-            })
-            .collect();
-        let blocked = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
-        Self {
-            tasks,
-            counts: StageCounts { blocked, ..StageCounts::default() },
-            unfinished_parents,
-            children: Vec::new(),
-            finished: false,
+                excluded: Vec::new(),
+                succeeded: kept_at.is_some(),
+            });
         }
+        Self {
+            output,
+            tasks: tasks_in_place,
+            counts,
+            parents,
+            children: Vec::new(),
+            phase: Phase::Closed,
+            started: false,
+            demanded: false,
+            demands: 0,
+            unfinished_parents: BTreeSet::new(),
+            missing: BTreeSet::new(),
+            losses: 0,
+            attempt: 1,
+            fetch_failures: 0,
+            queues: StageQueues::default(),
+            offers: false,
+            excluded: BTreeSet::new(),
+            stragglers: speculation.map(Stragglers::new),
+        }
+    }
+
+    pub(super) fn task(&self, index: TaskIndex) -> Option<&Task> {
+        self.tasks.get(usize::try_from(index.0).ok()?)
     }
 
     pub(super) fn task_mut(&mut self, index: TaskIndex) -> Option<&mut Task> {
         self.tasks.get_mut(usize::try_from(index.0).ok()?)
     }
 
-    /// Changes the state of a task, and the counts with it; returns the former state.
-    pub(super) fn set_state(&mut self, index: TaskIndex, state: TaskState) -> Option<TaskState> {
-        let task = self.tasks.get_mut(usize::try_from(index.0).ok()?)?;
+    pub(super) fn all_done(&self) -> bool {
+        self.counts.done == self.counts.total()
+    }
+
+    /// Whether children find all outputs that they need.
+    pub(super) fn is_complete(&self) -> bool {
+        self.phase == Phase::Finished && self.all_done()
+    }
+
+    /// Changes the state of a task, and the counts with it.
+    pub(super) fn set_state(&mut self, index: TaskIndex, state: TaskState) {
+        let Some(task) = usize::try_from(index.0).ok().and_then(|index| self.tasks.get_mut(index)) else {
+            return;
+        };
         *self.counts.of(&task.state) -= 1;
         *self.counts.of(&state) += 1;
-        Some(std::mem::replace(&mut task.state, state))
+        task.state = state;
+    }
+
+    /// Returns the counts as users see them: what waits in a closed stage is blocked.
+    pub(super) fn counts(&self) -> StageCounts {
+        match self.phase {
+            Phase::Open => self.counts,
+            Phase::Closed | Phase::Finished => {
+                StageCounts { blocked: self.counts.blocked + self.counts.pending, pending: 0, ..self.counts }
+            }
+        }
     }
 }

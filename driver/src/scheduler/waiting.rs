@@ -1,4 +1,4 @@
-use super::{Command, Millis, Scheduler, jobs::Waiting, pending::Timer};
+use super::{Command, Millis, Scheduler, jobs::Waiting, queues::Timer};
 
 impl Scheduler {
     /// Says which jobs begin to wait for an executor, or go on because there is one.
@@ -12,14 +12,14 @@ impl Scheduler {
         for (id, job) in &mut self.jobs.live {
             if no_executor && job.pending > 0 && job.waiting.is_none() {
                 let until = job.options.executor_wait.map(|wait| now.after(wait));
-                self.queues.timers.extend(until.map(|until| (until, Timer::ExecutorWait(*id))));
+                self.index.timers.extend(until.map(|until| (until, Timer::ExecutorWait(*id))));
                 job.waiting = Some(Waiting { since: now, until });
                 self.waiting += 1;
                 let reason = format!("no executor for {} tasks", job.pending);
                 commands.push(Command::Waiting { job: *id, reason });
             } else if !no_executor && let Some(waiting) = job.waiting.take() {
                 self.waiting -= 1;
-                self.queues.forget_wait(*id, waiting);
+                self.index.forget_wait(*id, waiting);
                 commands.push(Command::GoesOn { job: *id });
             }
         }
@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn a_job_without_executors_says_that_it_waits_and_then_that_it_goes_on() {
         let mut scheduler = cluster(&[1]);
-        scheduler.submit(&tasks(2));
+        scheduler.submit(tasks(2));
         let commands = scheduler.on_executor_lost(MemberId(1), "gone", START);
         let [Command::Retrying { .. }, Command::Waiting { job: JOB, reason }] = &commands[..] else {
             panic!("{commands:?}")
@@ -58,8 +58,8 @@ mod tests {
     fn a_job_gives_up_after_the_wait_that_the_user_set() {
         let wait = Duration::from_secs(30);
         let mut scheduler =
-            cluster_with(&[], JobOptions { executor_wait: Some(wait), ..JobOptions::default() });
-        scheduler.submit(&tasks(1));
+            cluster_with(&[], JobOptions { executor_wait: Some(wait), ..without_speculation() });
+        scheduler.submit(tasks(1));
         let due = START.after(wait);
         assert_eq!(scheduler.next_deadline(), Some(due));
         let commands = scheduler.on_tick(due);
@@ -72,8 +72,8 @@ mod tests {
     fn a_job_that_goes_on_in_time_waits_afresh_the_next_time() {
         let wait = Duration::from_secs(30);
         let mut scheduler =
-            cluster_with(&[], JobOptions { executor_wait: Some(wait), ..JobOptions::default() });
-        scheduler.submit(&tasks(1));
+            cluster_with(&[], JobOptions { executor_wait: Some(wait), ..without_speculation() });
+        scheduler.submit(tasks(1));
         scheduler.on_executor_registered(MemberId(1), 1, "host1", START);
         assert_eq!(scheduler.next_deadline(), None);
         let later = Millis(20_000);

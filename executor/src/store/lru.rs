@@ -49,7 +49,7 @@ impl<T: Clone> Lru<T> {
             if to_free == 0 {
                 break;
             }
-            if (candidate.job, candidate.node) != (id.job, id.node) {
+            if (candidate.context, candidate.node) != (id.context, id.node) {
                 to_free = to_free.saturating_sub(self.entries.get(candidate).map_or(0, |entry| entry.bytes));
                 evicted.push(*candidate);
             }
@@ -84,12 +84,12 @@ impl<T: Clone> Lru<T> {
 
 #[cfg(test)]
 mod tests {
-    use howdah_proto::{JobId, NodeId, Partition};
+    use howdah_proto::{ContextId, NodeId, Partition};
 
     use super::*;
 
     fn block(node: u32, partition: u32) -> BlockId {
-        BlockId { job: JobId(1), node: NodeId(node), partition: Partition(partition) }
+        BlockId { context: ContextId(1), node: NodeId(node), partition: Partition(partition) }
     }
 
     #[test]

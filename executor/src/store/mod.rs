@@ -43,7 +43,7 @@ impl BlockStore {
 
     /// Forgets every block of a job.
     pub fn drop_job(&self, job: JobId) {
-        self.lock().retain(|id| id.job != job);
+        self.lock().retain(|id| id.context != job.into());
     }
 
     /// Forgets everything.

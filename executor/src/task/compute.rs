@@ -86,7 +86,7 @@ pub(super) fn compute(
         }
     }
     let samples = Arc::new(samples);
-    let id = BlockId { job: run.job.job, node: plan.block, partition: run.task.partition };
+    let id = BlockId { context: run.job.job.into(), node: plan.block, partition: run.task.partition };
     let put = run.environment.store.put(id, samples.clone());
     Ok(Computed { samples, skipped, stored: put.stored.then_some(id), evicted: put.evicted })
 }

@@ -82,7 +82,8 @@ impl TaskError {
     /// The kind as it goes to the driver.
     pub fn wire_kind(&self) -> Kind {
         match self.kind() {
-            FailureKind::Task => Kind::Task,
+            // No task of a training job fetches map outputs.
+            FailureKind::Task | FailureKind::FetchFailed => Kind::Task,
             FailureKind::BadInput => Kind::BadInput,
             FailureKind::Superseded => Kind::Superseded,
             FailureKind::ShardUnavailable => Kind::ShardUnavailable,

@@ -1,9 +1,9 @@
 use howdah_proto::{AttemptId, BlockId, MemberId, event::FailureKind};
 
 use crate::scheduler::{
-    Command, FailedAttempt, Ignored, JobError, Millis, Scheduler,
+    Command, FailedAttempt, Ignored, JobError, Millis, Output, Scheduler,
     retry::{self, Verdict},
-    stages::{TaskKey, TaskState},
+    tasks::{Runs, TaskKey, TaskState},
 };
 
 /// An attempt that ended without success.
@@ -26,7 +26,7 @@ impl Scheduler {
     /// Completes a task, and notes the blocks that its executor stored.
     ///
     /// Only the executor that the attempt was launched on can complete it, once, and only until it is lost.
-    /// Blocks of another job than the attempt's are not believed.
+    /// Blocks of another context than the job's are not believed. Another attempt of the task is cancelled.
     pub fn on_attempt_succeeded(
         &mut self,
         attempt: AttemptId,
@@ -38,18 +38,7 @@ impl Scheduler {
         if !self.release(attempt, executor, &mut commands) {
             return commands;
         }
-        let key = TaskKey::from(attempt);
-        if let Some(task) = self.jobs.running_mut(attempt, executor) {
-            let partition = task.partition;
-            for block in stored.iter().filter(|block| block.job == attempt.job) {
-                self.block_stored(executor, *block);
-            }
-            if let Some(TaskState::Running { since, .. }) = self.jobs.set_state(key, TaskState::Done) {
-                let took = now.since(since);
-                commands.push(Command::TaskDone { attempt, partition, executor, took });
-            }
-            self.finish_stage_if_done(attempt.job, attempt.stage, now, &mut commands);
-        }
+        self.succeeded(attempt, executor, stored, now, &mut commands);
         self.settle(now, commands)
     }
 
@@ -58,9 +47,12 @@ impl Scheduler {
     /// - `Task`: counted, and tried again on another executor if there is one;
     /// - `ShardUnavailable`: counted, and tried again after a wait that doubles each time;
     /// - `BadInput`: the job fails at once;
+    /// - `FetchFailed`: counted, because nothing says which output is lost; see [`Self::on_fetch_failed`];
     /// - `Superseded`: tried again under a higher attempt number, not counted;
     /// - `ExecutorLost`: the executor is draining; tried again elsewhere, not counted;
     /// - `Cancelled`: only the slot comes free; if nobody had cancelled it, it counts as a crash.
+    ///
+    /// While another attempt of the task runs, the failure is counted and the task not tried again.
     pub fn on_attempt_failed(
         &mut self,
         attempt: AttemptId,
@@ -76,14 +68,63 @@ impl Scheduler {
         if kind == FailureKind::ExecutorLost {
             self.drain(executor);
         }
-        if let Some(options) = self.jobs.live.get(&attempt.job).map(|job| job.options)
-            && let Some(task) = self.jobs.running_mut(attempt, executor)
-        {
-            let verdict = retry::after_failure(task, kind, &options, &self.options);
-            let failure = Failure { attempt, executor, kind, message: message.into() };
-            self.carry_out(verdict, failure, now, &mut commands);
-        }
+        self.failed(Failure { attempt, executor, kind, message: message.into() }, now, &mut commands);
         self.settle(now, commands)
+    }
+
+    fn succeeded(
+        &mut self,
+        attempt: AttemptId,
+        executor: MemberId,
+        stored: &[BlockId],
+        now: Millis,
+        commands: &mut Vec<Command>,
+    ) {
+        let key = TaskKey::from(attempt);
+        let Some(job) = self.jobs.live.get_mut(&attempt.job) else { return };
+        let context = job.context;
+        let Some(stage) = job.stages.get_mut(&attempt.stage) else { return };
+        let at = (stage.output == Output::Kept).then_some(executor);
+        let Some(task) = stage.task_mut(attempt.task) else { return };
+        let Some((run, runs)) = task.run(attempt.attempt, executor).copied().zip(task.runs().copied()) else {
+            return;
+        };
+        let (partition, took) = (task.partition, now.since(run.since));
+        let again = std::mem::replace(&mut task.succeeded, true);
+        if let Some(stragglers) = &mut stage.stragglers {
+            stragglers.finished(took);
+        }
+        for block in stored.iter().filter(|block| block.context == context) {
+            self.block_stored(executor, *block);
+        }
+        self.put(key, TaskState::Done { at });
+        self.pools.run_ended(attempt.job);
+        commands.push(Command::TaskDone { attempt, partition, executor, took, again });
+        if let Some(other) = runs.other(attempt.attempt) {
+            self.pools.run_ended(attempt.job);
+            let reason = "another attempt of the task was faster".to_owned();
+            let attempt = key.attempt(other.attempt);
+            commands.push(Command::Cancel { executor: other.executor, attempt, reason });
+        }
+        self.finish_if_done(key.stage(), now, commands);
+        self.watch_stragglers(key.stage(), now);
+    }
+
+    fn failed(&mut self, failure: Failure, now: Millis, commands: &mut Vec<Command>) {
+        let attempt = failure.attempt;
+        let Some(job) = self.jobs.live.get_mut(&attempt.job) else { return };
+        let stage = job.stages.get_mut(&attempt.stage);
+        let Some(task) = stage.and_then(|stage| stage.task_mut(attempt.task)) else { return };
+        if task.run(attempt.attempt, failure.executor).is_none() {
+            return;
+        }
+        let alone = task.runs().is_none_or(|runs| runs.second.is_none());
+        if !alone && failure.kind == FailureKind::Superseded {
+            // The attempt that superseded it goes on.
+            return self.carry_out(Verdict::AT_ONCE, failure, now, commands);
+        }
+        let verdict = retry::after_failure(task, failure.kind, &job.options, &self.options);
+        self.carry_out(verdict, failure, now, commands);
     }
 
     /// Does what was decided about the task of a failed attempt.
@@ -95,16 +136,35 @@ impl Scheduler {
         commands: &mut Vec<Command>,
     ) {
         let Failure { attempt, executor, kind, message } = failure;
-        let Some(task) = self.jobs.running_mut(attempt, executor) else { return };
+        let key = TaskKey::from(attempt);
+        let Some(task) = self.jobs.task(key) else { return };
+        let Some(runs) = task.runs().filter(|runs| runs.find(attempt.attempt, executor).is_some()) else {
+            return;
+        };
+        let other = runs.other(attempt.attempt);
         let (partition, failures, crashes) = (task.partition, task.failures, task.crashes);
         let last = |message| FailedAttempt { attempt, partition, executor, message };
         let error = match verdict {
             Verdict::Again { after, elsewhere } => {
-                if elsewhere {
-                    task.avoid = Some(executor);
+                self.pools.run_ended(attempt.job);
+                if let Some(first) = other {
+                    self.put(key, TaskState::Running(Runs { first, second: None }));
+                } else {
+                    self.queue_after(key, after, now);
                 }
-                self.queue_after(TaskKey::from(attempt), after, now);
-                commands.push(Command::Retrying { attempt, partition, executor, kind, message, after });
+                let other_runs = other.is_some();
+                commands.push(Command::Retrying {
+                    attempt,
+                    partition,
+                    executor,
+                    kind,
+                    message,
+                    after,
+                    other_runs,
+                });
+                if elsewhere {
+                    self.note_failure(key, executor, now, commands);
+                }
                 return;
             }
             Verdict::TooManyFailures => JobError::TaskFailed { failures, last: last(message) },
@@ -115,7 +175,12 @@ impl Scheduler {
     }
 
     /// Frees the slot of an attempt that ended; if it has none, the report is ignored.
-    fn release(&mut self, attempt: AttemptId, executor: MemberId, commands: &mut Vec<Command>) -> bool {
+    pub(super) fn release(
+        &mut self,
+        attempt: AttemptId,
+        executor: MemberId,
+        commands: &mut Vec<Command>,
+    ) -> bool {
         let held = self.executors.release(executor, attempt);
         if held {
             self.slots_changed(executor);
@@ -131,156 +196,5 @@ impl Scheduler {
             None => Ignored::UnknownExecutor,
         };
         Command::Ignored { attempt, executor, why }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use howdah_proto::{JobId, Partition};
-
-    use super::*;
-    use crate::scheduler::fixture::*;
-
-    #[test]
-    fn a_success_that_comes_twice_completes_the_task_once() {
-        let mut scheduler = cluster(&[1]);
-        scheduler.submit(&tasks(1));
-        let done = Command::TaskDone {
-            attempt: attempt(0, 1),
-            partition: Partition(0),
-            executor: MemberId(1),
-            took: Duration::ZERO,
-        };
-        let finished = Command::StageFinished { job: JOB, stage: STAGE };
-        assert_eq!(scheduler.succeed(attempt(0, 1), 1), [done, finished]);
-        let why = Ignored::NotRunning;
-        let again = Command::Ignored { attempt: attempt(0, 1), executor: MemberId(1), why };
-        assert_eq!(scheduler.succeed(attempt(0, 1), 1), [again]);
-    }
-
-    #[test]
-    fn only_the_executor_that_runs_an_attempt_can_end_it() {
-        let mut scheduler = cluster(&[1, 1]);
-        scheduler.submit(&tasks(1));
-        scheduler.succeed(attempt(0, 1), 2);
-        scheduler.fail(attempt(0, 1), 2, FailureKind::BadInput);
-        scheduler.succeed(attempt(0, 2), 1);
-        scheduler.succeed(attempt(9, 1), 1);
-        assert_eq!(
-            scheduler.stage_counts(JOB, STAGE).map(|counts| (counts.running, counts.done)),
-            Some((1, 0))
-        );
-    }
-
-    #[test]
-    fn a_failed_task_runs_on_another_executor_even_if_that_one_is_busy() {
-        let mut scheduler = cluster(&[1, 1]);
-        let first = scheduler.submit(&tasks(3));
-        assert_eq!(launches(&first), [(1, 0, 1, 1), (1, 1, 1, 2)]);
-        // Executor 1 is free at once, and gets another task.
-        assert_eq!(launches(&scheduler.fail(attempt(0, 1), 1, FailureKind::Task)), [(1, 2, 1, 1)]);
-        assert_eq!(launches(&scheduler.succeed(attempt(2, 1), 1)), []);
-        assert_eq!(launches(&scheduler.succeed(attempt(1, 1), 2)), [(1, 0, 2, 2)]);
-    }
-
-    #[test]
-    fn a_failed_task_runs_again_on_the_only_executor() {
-        let mut scheduler = cluster(&[1, 1]);
-        scheduler.on_executor_draining(MemberId(2), START);
-        scheduler.submit(&tasks(1));
-        assert_eq!(launches(&scheduler.fail(attempt(0, 1), 1, FailureKind::Task)), [(1, 0, 2, 1)]);
-    }
-
-    #[test]
-    fn a_task_that_fails_as_often_as_it_may_fails_its_job_with_its_last_error_and_place() {
-        let mut scheduler = cluster(&[1]);
-        scheduler.submit(&tasks(1));
-        for number in 1..=3 {
-            assert_eq!(error(&scheduler.fail(attempt(0, number), 1, FailureKind::Task)), None);
-        }
-        let last = scheduler.fail(attempt(0, 4), 1, FailureKind::Task);
-        let text = error(&last).map(ToString::to_string).unwrap_or_default();
-        assert_eq!(
-            text,
-            "a task failed 4 times, the last time as task 0 of stage 1 (job 1, attempt 4), partition 0, \
-             on executor 1: it broke"
-        );
-        assert!(scheduler.is_clean());
-    }
-
-    #[test]
-    fn bad_input_fails_the_job_at_once_and_cancels_the_other_attempts() {
-        let mut scheduler = cluster(&[2]);
-        scheduler.submit(&tasks(3));
-        let commands = scheduler.fail(attempt(0, 1), 1, FailureKind::BadInput);
-        assert!(matches!(error(&commands), Some(JobError::BadInput(_))), "{commands:?}");
-        let cancelled = |command: &&Command| matches!(command, Command::Cancel { .. });
-        assert_eq!(commands.iter().filter(cancelled).count(), 1);
-        assert_eq!(launches(&commands), []);
-    }
-
-    #[test]
-    fn a_superseded_attempt_is_replaced_by_a_higher_one_and_not_counted() {
-        let mut scheduler = cluster(&[1]);
-        scheduler.submit(&tasks(1));
-        for number in 1..20 {
-            let commands = scheduler.fail(attempt(0, number), 1, FailureKind::Superseded);
-            assert_eq!(launches(&commands), [(1, 0, number + 1, 1)]);
-        }
-    }
-
-    #[test]
-    fn a_task_waits_after_a_shard_did_not_answer() {
-        let mut scheduler = cluster(&[1]);
-        scheduler.submit(&tasks(1));
-        assert_eq!(launches(&scheduler.fail(attempt(0, 1), 1, FailureKind::ShardUnavailable)), []);
-        let due = START.after(Duration::from_secs(1));
-        assert_eq!(scheduler.next_deadline(), Some(due));
-        assert_eq!(launches(&scheduler.on_tick(Millis(due.0 - 1))), []);
-        assert_eq!(launches(&scheduler.on_tick(due)), [(1, 0, 2, 1)]);
-        for number in 2..=3 {
-            scheduler.fail(attempt(0, number), 1, FailureKind::ShardUnavailable);
-            scheduler.on_tick(Millis(60_000));
-        }
-        let last = scheduler.fail(attempt(0, 4), 1, FailureKind::ShardUnavailable);
-        assert!(matches!(error(&last), Some(JobError::TaskFailed { failures: 4, .. })), "{last:?}");
-    }
-
-    #[test]
-    fn an_executor_that_hands_a_task_back_gets_nothing_new() {
-        let mut scheduler = cluster(&[2, 1]);
-        scheduler.submit(&tasks(3));
-        let commands = scheduler.fail(attempt(0, 1), 1, FailureKind::ExecutorLost);
-        assert_eq!(launches(&commands), []);
-        assert_eq!(launches(&scheduler.succeed(attempt(2, 1), 2)), [(1, 0, 2, 2)]);
-    }
-
-    #[test]
-    fn a_cancelled_attempt_keeps_its_slot_until_the_executor_confirms() {
-        let mut scheduler = cluster(&[1]);
-        scheduler.submit(&tasks(1));
-        scheduler.on_job_cancelled(JOB, "enough", START);
-        scheduler.on_job_submitted(JobId(2), Default::default());
-        assert_eq!(launches(&scheduler.on_stage_submitted(JobId(2), STAGE, &[], &tasks(1), START)), []);
-        assert_eq!(launches(&scheduler.fail(attempt(0, 1), 1, FailureKind::Cancelled)), [(1, 0, 1, 1)]);
-    }
-
-    #[test]
-    fn a_task_whose_executor_cancels_it_unasked_is_not_left_behind() {
-        let mut scheduler = cluster(&[1]);
-        scheduler.submit(&tasks(1));
-        assert_eq!(launches(&scheduler.fail(attempt(0, 1), 1, FailureKind::Cancelled)), [(1, 0, 2, 1)]);
-    }
-
-    #[test]
-    fn stored_blocks_of_another_job_are_not_believed() {
-        let mut scheduler = cluster(&[1]);
-        scheduler.submit(&tasks(1));
-        let foreign = BlockId { job: JobId(9), ..block(0) };
-        scheduler.on_attempt_succeeded(attempt(0, 1), MemberId(1), &[block(0), foreign], START);
-        assert_eq!(scheduler.holders(block(0)).count(), 1);
-        assert_eq!(scheduler.holders(foreign).count(), 0);
     }
 }

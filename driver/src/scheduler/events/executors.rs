@@ -1,7 +1,7 @@
-use howdah_proto::{BlockId, MemberId, event::FailureKind};
+use howdah_proto::{AttemptId, BlockId, MemberId, event::FailureKind};
 
 use super::attempts::Failure;
-use crate::scheduler::{Command, Millis, Scheduler, retry};
+use crate::scheduler::{Command, Millis, Scheduler, queues::Timer, retry};
 
 impl Scheduler {
     /// Takes in an executor; one with the same id that is still known counts as lost.
@@ -13,7 +13,7 @@ impl Scheduler {
         now: Millis,
     ) -> Vec<Command> {
         let mut commands = Vec::new();
-        self.lose(executor, "it registered again", now, &mut commands);
+        self.lose(&[(executor, "it registered again")], now, &mut commands);
         self.executors.insert(executor, host.into(), slots);
         self.slots_changed(executor);
         self.settle(now, commands)
@@ -25,9 +25,10 @@ impl Scheduler {
         self.settle(now, Vec::new())
     }
 
-    /// Forgets an executor and its blocks, and runs its tasks elsewhere.
+    /// Forgets an executor with its blocks and outputs, and runs its tasks elsewhere.
     ///
-    /// The loss counts as a crash of each of its tasks, unless it was draining.
+    /// The loss counts as a crash of each of its tasks, unless it was draining. Outputs that are still needed are
+    /// computed again.
     pub fn on_executor_lost(&mut self, executor: MemberId, reason: &str, now: Millis) -> Vec<Command> {
         self.on_executors_lost(&[(executor, reason)], now)
     }
@@ -35,9 +36,7 @@ impl Scheduler {
     /// Forgets executors that are lost at the same time: no task of one goes to another of them.
     pub fn on_executors_lost(&mut self, lost: &[(MemberId, &str)], now: Millis) -> Vec<Command> {
         let mut commands = Vec::new();
-        for (executor, reason) in lost {
-            self.lose(*executor, reason, now, &mut commands);
-        }
+        self.lose(lost, now, &mut commands);
         self.settle(now, commands)
     }
 
@@ -52,26 +51,55 @@ impl Scheduler {
     pub(super) fn drain(&mut self, executor: MemberId) {
         if self.executors.drain(executor) {
             self.nothing_is_near(executor);
+            self.slots_changed(executor);
         }
     }
 
-    fn lose(&mut self, id: MemberId, reason: &str, now: Millis, commands: &mut Vec<Command>) {
-        let Some(executor) = self.executors.remove(id) else { return };
-        self.nothing_is_near(id);
-        self.blocks.forget_executor(id);
-        let message = format!("executor {id} on {} was lost: {reason}", executor.host);
-        for attempt in executor.attempts {
-            let Some(options) = self.jobs.live.get(&attempt.job).map(|job| job.options) else { continue };
-            let Some(task) = self.jobs.running_mut(attempt, id) else { continue };
-            let kind = FailureKind::ExecutorLost;
-            let verdict = if executor.draining {
-                retry::after_failure(task, kind, &options, &self.options)
-            } else {
-                retry::after_crash(task, &options)
-            };
-            let failure = Failure { attempt, executor: id, kind, message: message.clone() };
-            self.carry_out(verdict, failure, now, commands);
+    fn lose(&mut self, lost: &[(MemberId, &str)], now: Millis, commands: &mut Vec<Command>) {
+        let mut gone = Vec::new();
+        for (id, reason) in lost {
+            self.forgive(*id);
+            let Some(executor) = self.executors.remove(*id) else { continue };
+            if let Some(until) = executor.excluded_until {
+                self.index.timers.remove(&(until, Timer::Excluded(*id)));
+            }
+            self.nothing_is_near(*id);
+            self.host_changed(executor.host_id);
+            self.blocks.forget_executor(*id);
+            gone.push((*id, executor, *reason));
         }
+        self.outputs_lost(lost, now, commands);
+        for (id, executor, reason) in gone {
+            let message = format!("executor {id} on {} was lost: {reason}", executor.host);
+            for attempt in executor.attempts {
+                self.attempt_lost(attempt, id, executor.draining, &message, now, commands);
+            }
+        }
+    }
+
+    fn attempt_lost(
+        &mut self,
+        attempt: AttemptId,
+        executor: MemberId,
+        drained: bool,
+        message: &str,
+        now: Millis,
+        commands: &mut Vec<Command>,
+    ) {
+        let Some(job) = self.jobs.live.get_mut(&attempt.job) else { return };
+        let stage = job.stages.get_mut(&attempt.stage);
+        let Some(task) = stage.and_then(|stage| stage.task_mut(attempt.task)) else { return };
+        if task.run(attempt.attempt, executor).is_none() {
+            return;
+        }
+        let kind = FailureKind::ExecutorLost;
+        let verdict = if drained {
+            retry::after_failure(task, kind, &job.options, &self.options)
+        } else {
+            retry::after_crash(task, &job.options)
+        };
+        let failure = Failure { attempt, executor, kind, message: message.to_owned() };
+        self.carry_out(verdict, failure, now, commands);
     }
 }
 
@@ -83,7 +111,7 @@ mod tests {
     #[test]
     fn the_tasks_of_a_lost_executor_run_elsewhere_and_its_late_success_counts_for_nothing() {
         let mut scheduler = cluster(&[1, 1]);
-        scheduler.submit(&tasks(1));
+        scheduler.submit(tasks(1));
         let commands = scheduler.on_executor_lost(MemberId(1), "no heartbeat", START);
         assert_eq!(launches(&commands), [(1, 0, 2, 2)]);
         let why = Ignored::UnknownExecutor;
@@ -94,7 +122,7 @@ mod tests {
     #[test]
     fn an_executor_that_registers_again_has_lost_what_it_ran() {
         let mut scheduler = cluster(&[1]);
-        scheduler.submit(&tasks(1));
+        scheduler.submit(tasks(1));
         let commands = scheduler.on_executor_registered(MemberId(1), 1, "host1", START);
         assert_eq!(launches(&commands), [(1, 0, 2, 1)]);
         assert!(matches!(scheduler.succeed(attempt(0, 1), 1)[..], [Command::Ignored { .. }]));
@@ -103,7 +131,7 @@ mod tests {
     #[test]
     fn a_task_that_kills_its_executors_fails_its_job() {
         let mut scheduler = cluster(&[1; 8]);
-        scheduler.submit(&tasks(1));
+        scheduler.submit(tasks(1));
         for executor in 1..8 {
             assert_eq!(error(&scheduler.on_executor_lost(MemberId(executor), "gone", START)), None);
         }
@@ -117,7 +145,7 @@ mod tests {
     #[test]
     fn the_end_of_a_draining_executor_is_no_crash() {
         let mut scheduler = cluster(&[1]);
-        scheduler.submit(&tasks(1));
+        scheduler.submit(tasks(1));
         for executor in 1..20 {
             scheduler.on_executor_draining(MemberId(executor), START);
             scheduler.on_executor_registered(MemberId(executor + 1), 1, "next", START);
@@ -129,7 +157,7 @@ mod tests {
     #[test]
     fn a_draining_executor_finishes_what_it_has_and_gets_nothing_new() {
         let mut scheduler = cluster(&[1, 1]);
-        scheduler.submit(&tasks(3));
+        scheduler.submit(tasks(3));
         scheduler.on_executor_draining(MemberId(1), START);
         let commands = scheduler.succeed(attempt(0, 1), 1);
         assert!(matches!(commands[..], [Command::TaskDone { .. }]), "{commands:?}");

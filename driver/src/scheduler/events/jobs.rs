@@ -1,48 +1,30 @@
-use std::collections::BTreeSet;
-
-use howdah_proto::{JobId, StageId, TaskIndex};
+use howdah_proto::{ContextId, JobId};
 
 use crate::scheduler::{
-    Command, JobError, JobOptions, Millis, Scheduler, TaskDescription,
+    Command, JobError, JobOptions, Millis, Scheduler,
     jobs::Job,
-    stages::{Stage, TaskKey, TaskState},
+    tasks::{StageKey, TaskKey},
 };
 
 impl Scheduler {
-    /// Takes in a job; one that is there already keeps its options.
-    pub fn on_job_submitted(&mut self, job: JobId, options: JobOptions) -> Vec<Command> {
-        self.jobs.live.entry(job).or_insert_with(|| Job::new(options));
+    /// Takes in a job, whose attempts store blocks of its context; one that is there already stays as it is.
+    pub fn on_job_submitted(&mut self, job: JobId, context: ContextId, options: JobOptions) -> Vec<Command> {
+        if !self.is_live(job) {
+            self.pools.add(job, &options.pool);
+            self.jobs.by_context.insert((context, job));
+            self.jobs.live.insert(job, Job::new(context, options));
+        }
         Vec::new()
     }
 
-    /// Takes in a stage, whose tasks run when all its parents are finished.
-    ///
-    /// Stage ids must rise in the order of submission, and tasks stand in the order of their partitions. A stage
-    /// of a job that has ended is ignored.
-    pub fn on_stage_submitted(
-        &mut self,
-        job: JobId,
-        stage: StageId,
-        parents: &[StageId],
-        tasks: &[TaskDescription],
-        now: Millis,
-    ) -> Vec<Command> {
-        let mut commands = Vec::new();
-        match self.add_stage(job, stage, parents, tasks) {
-            Ok(()) => self.start_stage_if_ready(job, stage, now, &mut commands),
-            Err(error) => self.fail_job(job, error, &mut commands),
-        }
-        self.settle(now, commands)
-    }
-
-    /// Ends a job at the user's wish: its attempts are cancelled, and all its state is forgotten.
+    /// Ends a job at the user's wish: its attempts are cancelled, and all its state but its blocks is forgotten.
     pub fn on_job_cancelled(&mut self, job: JobId, reason: impl Into<String>, now: Millis) -> Vec<Command> {
         let mut commands = Vec::new();
         self.fail_job(job, JobError::Cancelled { job, reason: reason.into() }, &mut commands);
         self.settle(now, commands)
     }
 
-    /// Forgets a job that needs no more stages; attempts that still run are cancelled.
+    /// Forgets a job that needs no more stages, but not its blocks; attempts that still run are cancelled.
     pub fn on_job_finished(&mut self, job: JobId, now: Millis) -> Vec<Command> {
         let mut commands = Vec::new();
         self.forget_job(job, "the job has finished", &mut commands);
@@ -50,112 +32,55 @@ impl Scheduler {
     }
 
     /// Ends a job with an error, if it has not ended already.
-    pub(super) fn fail_job(&mut self, job: JobId, error: JobError, commands: &mut Vec<Command>) {
+    pub(in crate::scheduler) fn fail_job(
+        &mut self,
+        job: JobId,
+        error: JobError,
+        commands: &mut Vec<Command>,
+    ) {
         if self.forget_job(job, &error.to_string(), commands) {
             commands.push(Command::JobFailed { job, error });
         }
     }
 
-    /// Finishes a stage whose tasks are all done, and starts the children that waited for it alone.
-    pub(super) fn finish_stage_if_done(
-        &mut self,
-        job: JobId,
-        stage: StageId,
-        now: Millis,
-        commands: &mut Vec<Command>,
-    ) {
-        // A list instead of recursion: a chain of stages without tasks may be long.
-        let mut candidates = vec![stage];
-        while let Some(stage) = candidates.pop() {
-            let Some(content) = self.jobs.stage_mut(job, stage) else { continue };
-            if content.finished || content.counts.done < content.counts.total() {
-                continue;
-            }
-            content.finished = true;
-            content.tasks = Vec::new();
-            let children = std::mem::take(&mut content.children);
-            commands.push(Command::StageFinished { job, stage });
-            for child in children {
-                let Some(content) = self.jobs.stage_mut(job, child) else { continue };
-                content.unfinished_parents.remove(&stage);
-                if content.unfinished_parents.is_empty() {
-                    self.start_stage(job, child, now, commands);
-                    candidates.push(child);
+    /// Takes everything of a job out of the state; returns whether there was anything.
+    fn forget_job(&mut self, id: JobId, reason: &str, commands: &mut Vec<Command>) -> bool {
+        let Some(job) = self.jobs.live.get(&id) else { return false };
+        let tasks: Vec<TaskKey> = job.tasks(id).map(|(key, _)| key).collect();
+        for stage in job.stages.keys().copied().collect::<Vec<_>>() {
+            self.forget_stragglers(StageKey { job: id, stage });
+        }
+        for key in tasks {
+            self.leave(key);
+            let runs = self.jobs.task(key).and_then(|task| task.runs()).copied();
+            for run in runs.iter().flat_map(|runs| runs.iter()) {
+                let (executor, attempt) = (run.executor, key.attempt(run.attempt));
+                if self.executors.runs(executor, attempt) {
+                    commands.push(Command::Cancel { executor, attempt, reason: reason.to_owned() });
                 }
             }
         }
-    }
-
-    fn add_stage(
-        &mut self,
-        job: JobId,
-        stage: StageId,
-        parents: &[StageId],
-        tasks: &[TaskDescription],
-    ) -> Result<(), JobError> {
-        let Some(content) = self.jobs.live.get_mut(&job) else { return Ok(()) };
-        if content.stages.contains_key(&stage) {
-            return Err(JobError::StageTwice { job, stage });
-        }
-        let mut unfinished = BTreeSet::new();
-        for parent in parents {
-            let found = content.stages.get_mut(parent);
-            let found = found.ok_or(JobError::UnknownParent { job, stage, parent: *parent })?;
-            if !found.finished && unfinished.insert(*parent) {
-                found.children.push(stage);
-            }
-        }
-        content.stages.insert(stage, Stage::new(tasks, unfinished));
-        Ok(())
-    }
-
-    fn start_stage_if_ready(&mut self, job: JobId, stage: StageId, now: Millis, commands: &mut Vec<Command>) {
-        if self.jobs.stage_mut(job, stage).is_some_and(|stage| stage.unfinished_parents.is_empty()) {
-            self.start_stage(job, stage, now, commands);
-            self.finish_stage_if_done(job, stage, now, commands);
-        }
-    }
-
-    fn start_stage(&mut self, job: JobId, stage: StageId, now: Millis, commands: &mut Vec<Command>) {
-        let Some(content) = self.jobs.stage_mut(job, stage) else { return };
-        let tasks = content.counts.total();
-        commands.push(Command::StageStarted { job, stage, tasks });
-        for task in (0..tasks).map(TaskIndex) {
-            self.queue(TaskKey { job, stage, task }, now);
-        }
-    }
-
-    /// Takes everything of a job out of the state; returns whether there was anything.
-    fn forget_job(&mut self, id: JobId, reason: &str, commands: &mut Vec<Command>) -> bool {
+        self.pools.remove(id);
         let Some(job) = self.jobs.live.remove(&id) else { return false };
-        for (key, task) in job.tasks(id) {
-            self.queues.remove(key, task);
-            let attempt = key.attempt(task.attempt);
-            if let TaskState::Running { executor, .. } = task.state
-                && self.executors.runs(executor, attempt)
-            {
-                commands.push(Command::Cancel { executor, attempt, reason: reason.to_owned() });
-            }
-        }
+        self.jobs.by_context.remove(&(job.context, id));
+        self.forget_failures(id, job.failed_on);
         if let Some(waiting) = job.waiting {
             self.waiting -= 1;
-            self.queues.forget_wait(id, waiting);
+            self.index.forget_wait(id, waiting);
         }
-        self.blocks.forget_job(id);
         true
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use howdah_proto::{Attempt, AttemptId, MemberId};
+    use howdah_proto::{Attempt, AttemptId, MemberId, StageId, TaskIndex};
 
     use super::*;
     use crate::scheduler::fixture::*;
 
     fn submit(scheduler: &mut Scheduler, job: u64, stage: u64, parents: &[u64], count: u32) -> Vec<Command> {
-        let parents: Vec<StageId> = parents.iter().copied().map(StageId).collect();
-        scheduler.on_stage_submitted(JobId(job), StageId(stage), &parents, &tasks(count), START)
+        scheduler.submit_stage(JobId(job), stage, parents, tasks(count))
     }
 
     #[test]
@@ -188,7 +113,7 @@ mod tests {
     fn the_first_job_and_its_first_stage_get_slots_first() {
         let mut scheduler = cluster(&[1]);
         for job in [2, 3] {
-            scheduler.on_job_submitted(JobId(job), JobOptions::default());
+            scheduler.on_job_submitted(JobId(job), JobId(job).into(), JobOptions::default());
         }
         submit(&mut scheduler, 3, 1, &[], 1);
         submit(&mut scheduler, 2, 3, &[], 1);

@@ -1,6 +1,9 @@
 //! What each event does to the state.
 
 mod attempts;
+mod contexts;
 mod executors;
+mod fetches;
 mod jobs;
+mod stages;
 mod ticks;

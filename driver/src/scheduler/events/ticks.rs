@@ -2,29 +2,30 @@ use howdah_proto::JobId;
 
 use crate::scheduler::{
     Command, JobError, Millis, Scheduler,
-    pending::Timer,
-    stages::{TaskKey, TaskState},
+    queues::Timer,
+    tasks::{TaskKey, TaskState},
 };
 
 impl Scheduler {
-    /// Does what was due by now: waits for locality, for a retry or for an executor that are over.
+    /// Does what was due by now: waits that are over, and looks for slow attempts.
     pub fn on_tick(&mut self, now: Millis) -> Vec<Command> {
         let mut commands = Vec::new();
-        while let Some((at, timer)) = self.queues.timers.first().copied().filter(|(at, _)| *at <= now) {
-            self.queues.timers.remove(&(at, timer));
+        while let Some((at, timer)) = self.index.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.index.timers.remove(&(at, timer));
             match timer {
                 Timer::Task(key) => self.task_is_due(key, now),
                 Timer::ExecutorWait(job) => self.executor_wait_is_over(job, now, &mut commands),
+                Timer::Stragglers(stage) => self.look_for_stragglers(stage, now),
+                Timer::Excluded(executor) => self.include(executor, &mut commands),
             }
         }
         self.settle(now, commands)
     }
 
     fn task_is_due(&mut self, key: TaskKey, now: Millis) {
-        let Some(task) = self.jobs.task_mut(key) else { return };
-        match task.state {
-            TaskState::Delayed { .. } => self.queue(key, now),
-            _ => self.queues.widen(key, task),
+        match self.jobs.task(key).map(|task| &task.state) {
+            Some(TaskState::Delayed { .. }) => self.queue(key, now),
+            _ => self.go_farther(key, now),
         }
     }
 

@@ -1,0 +1,4 @@
+//! What the scheduler promises, rule by rule.
+
+mod attempts;
+mod dag;
