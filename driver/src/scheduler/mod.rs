@@ -38,6 +38,8 @@ mod waiting;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
 
 pub use command::{Command, Ignored};

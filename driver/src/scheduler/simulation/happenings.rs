@@ -1,6 +1,6 @@
 //! What can happen in the simulation.
 
-use howdah_proto::{AttemptId, JobId, MemberId, event::FailureKind};
+use howdah_proto::{AttemptId, ContextId, JobId, MemberId, StageId, event::FailureKind};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Happening {
@@ -9,6 +9,7 @@ pub(super) enum Happening {
     Lost(MemberId),
     Submit(JobId),
     CancelJob(JobId),
+    CloseContext(ContextId),
     Mischief,
 }
 
@@ -16,6 +17,10 @@ pub(super) enum Happening {
 pub(super) enum Outcome {
     Success,
     Failure(u8),
+    /// It could not fetch an output; what it says of it is true or not.
+    NoFetch {
+        true_name: bool,
+    },
     /// The executor dies of it.
     Death,
 }
@@ -35,4 +40,17 @@ pub(super) enum Flaw {
     None,
     AlwaysFails,
     KillsItsExecutor,
+    NeverFetches,
+    LiesAboutFetches,
+}
+
+impl Flaw {
+    pub(super) fn is_about_fetches(self) -> bool {
+        matches!(self, Self::NeverFetches | Self::LiesAboutFetches)
+    }
+
+    /// The stage whose first task has the flaw.
+    pub(super) fn stage(self) -> StageId {
+        if self.is_about_fetches() { StageId(2) } else { StageId(1) }
+    }
 }

@@ -2,6 +2,7 @@
 
 mod happenings;
 mod model;
+mod reports;
 mod world;
 
 use std::collections::BTreeMap;
@@ -33,7 +34,7 @@ fn every_job_ends_rightly_whatever_the_cluster_does() {
         }
     }
     // Else the simulation shows little.
-    assert_eq!(ends.len(), 6, "every way to end is tried: {ends:?}");
+    assert_eq!(ends.len(), 7, "every way to end is tried: {ends:?}");
     assert!(ends["finished"] > 300, "{ends:?}");
 }
 
@@ -42,6 +43,7 @@ fn name(error: &JobError) -> &'static str {
         JobError::TaskFailed { .. } => "task failed",
         JobError::BadInput(_) => "bad input",
         JobError::TaskCrashed { .. } => "task crashed",
+        JobError::StageFailed { .. } => "stage failed",
         JobError::NoExecutor { .. } => "no executor",
         JobError::Cancelled { .. } => "cancelled",
         JobError::UnknownParent { .. } | JobError::StageTwice { .. } => "wrongly submitted",

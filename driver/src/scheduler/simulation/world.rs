@@ -6,22 +6,29 @@ use std::{
     time::Duration,
 };
 
-use howdah_proto::{Attempt, AttemptId, BlockId, JobId, MemberId, NodeId, Partition, StageId, TaskIndex};
-use rand::{Rng, SeedableRng, rngs::StdRng, seq::IteratorRandom};
+use howdah_proto::{AttemptId, BlockId, ContextId, JobId, MemberId, NodeId, Partition, StageId, TaskIndex};
+use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{
-    happenings::{Flaw, Happening, KINDS, Outcome},
-    model::{End, Model},
+    happenings::{Flaw, Happening, Outcome},
+    model::Model,
 };
-use crate::scheduler::{Command, JobOptions, Millis, Options, Scheduler, TaskDescription};
+use crate::scheduler::{
+    Command, JobOptions, Millis, Options, Output, PoolName, Scheduler, Speculation, StageDescription,
+    TaskDescription,
+};
 
 const CHAOS_ENDS: Millis = Millis(20_000);
 const MOST_EVENTS: u32 = 100_000;
-const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Two jobs share a context.
+pub(super) fn context_of(job: JobId) -> ContextId {
+    ContextId(job.0.div_ceil(2))
+}
 
 pub(super) struct World {
-    random: StdRng,
-    now: Millis,
+    pub(super) random: StdRng,
+    pub(super) now: Millis,
     agenda: BinaryHeap<Reverse<(Millis, u64, Happening)>>,
     sequence: u64,
     next_member: u64,
@@ -50,6 +57,9 @@ impl World {
             if world.random.random_bool(0.1) {
                 world.plan(0..20_000, Happening::CancelJob(job));
             }
+            if world.random.random_bool(0.05) {
+                world.plan(0..20_000, Happening::CloseContext(context_of(job)));
+            }
         }
         for _ in 0..world.random.random_range(0..60) {
             world.plan(0..CHAOS_ENDS.0, Happening::Mischief);
@@ -75,13 +85,13 @@ impl World {
             } else if self.model.accepting() == 0 && !self.scheduler.is_idle() {
                 self.happen(Happening::Join);
             } else {
-                return;
+                return self.close_all();
             }
         }
         panic!("it does not end");
     }
 
-    fn plan(&mut self, from_now: std::ops::Range<u64>, happening: Happening) {
+    pub(super) fn plan(&mut self, from_now: std::ops::Range<u64>, happening: Happening) {
         let at = Millis(self.now.0 + self.random.random_range(from_now));
         self.sequence += 1;
         self.agenda.push(Reverse((at, self.sequence, happening)));
@@ -101,20 +111,22 @@ impl World {
                 self.answer(commands);
             }
             Happening::CancelJob(_) => {}
+            Happening::CloseContext(context) => self.close(context),
             Happening::Lost(id) => self.lose(id),
             Happening::Report(id, attempt, outcome) => self.report(id, attempt, outcome),
             Happening::Mischief => self.mischief(),
         }
     }
 
-    fn join(&mut self, id: MemberId) {
+    pub(super) fn join(&mut self, id: MemberId) {
         let slots = self.random.random_range(0..=4);
         self.model.registered(id, slots);
-        let commands = self.scheduler.on_executor_registered(id, slots, "host", self.now);
+        let commands =
+            self.scheduler.on_executor_registered(id, slots, format!("host{}", id.0 / 3), self.now);
         self.answer(commands);
     }
 
-    fn lose(&mut self, id: MemberId) {
+    pub(super) fn lose(&mut self, id: MemberId) {
         if self.model.executors.contains_key(&id) && self.random.random_bool(0.7) {
             self.plan(0..5_000, Happening::Join);
         }
@@ -123,40 +135,75 @@ impl World {
         self.answer(commands);
     }
 
+    fn close_all(&mut self) {
+        for job in self.model.jobs.keys().copied().collect::<Vec<_>>() {
+            self.close(context_of(job));
+        }
+    }
+
+    fn close(&mut self, context: ContextId) {
+        let jobs = self.model.jobs.keys().copied().filter(|job| context_of(*job) == context);
+        for job in jobs.collect::<Vec<_>>() {
+            self.model.cancelled(job);
+        }
+        let commands = self.scheduler.on_context_closed(context, self.now);
+        self.answer(commands);
+    }
+
     fn submit(&mut self, job: JobId) {
-        let flaw = match self.random.random_range(0..10) {
-            0 => Flaw::AlwaysFails,
-            1 => Flaw::KillsItsExecutor,
+        let flaw = match self.random.random_range(0..20) {
+            0 | 1 => Flaw::AlwaysFails,
+            2 | 3 => Flaw::KillsItsExecutor,
+            4 => Flaw::NeverFetches,
+            5 => Flaw::LiesAboutFetches,
             _ => Flaw::None,
         };
         self.flaws.insert(job, flaw);
         let executor_wait = self.random.random_bool(0.3).then_some(Duration::from_secs(2));
-        let options = JobOptions { executor_wait, ..JobOptions::default() };
-        self.model.job_submitted(job, options);
-        let commands = self.scheduler.on_job_submitted(job, options);
+        let pool = PoolName::new(format!("pool{}", self.random.random_range(0..3)));
+        let speculation = self.random.random_bool(0.8).then(Speculation::default);
+        let options = JobOptions { executor_wait, pool, speculation, ..JobOptions::default() };
+        self.model.job_submitted(job, options.clone());
+        let commands = self.scheduler.on_job_submitted(job, context_of(job), options);
         self.answer(commands);
-        for stage in 1..=self.random.random_range(1..=5) {
-            let parents: Vec<StageId> =
-                (1..stage).map(StageId).filter(|_| self.random.random_bool(0.5)).collect();
-            // The task with the flaw must be there.
-            let count = self.random.random_range(u32::from(stage == 1)..=30);
-            let prefers = |partition| {
-                let node = NodeId(u32::try_from(parents.first()?.0).ok()?);
-                Some(BlockId { job, node, partition })
-            };
-            let describe = |partition| TaskDescription { partition, prefers: prefers(partition) };
-            let tasks: Vec<TaskDescription> = (0..count).map(Partition).map(describe).collect();
+        let least = if flaw.is_about_fetches() { 2 } else { 1 };
+        let last = self.random.random_range(least..=6);
+        for stage in 1..=last {
+            let description = self.draw_stage(job, flaw, stage, stage == last);
             if self.model.job(job).end.is_none() {
-                self.model.stage_submitted(job, StageId(stage), parents.clone(), &tasks);
+                self.model.stage_submitted(job, &description);
             }
-            let commands = self.scheduler.on_stage_submitted(job, StageId(stage), &parents, &tasks, self.now);
+            let commands = self.scheduler.on_stage_submitted(job, description, self.now);
             self.answer(commands);
         }
         self.finish_complete_jobs();
     }
 
+    /// Draws a stage; the task that a flaw is about is there, and runs.
+    fn draw_stage(&mut self, job: JobId, flaw: Flaw, stage: u64, last: bool) -> StageDescription {
+        let is_flawed = flaw != Flaw::None && stage == flaw.stage().0;
+        let feeds_the_flaw = flaw.is_about_fetches() && stage == 1;
+        let kept = feeds_the_flaw || !is_flawed && !last && self.random.random_bool(0.6);
+        let parents: Vec<StageId> = (1..stage)
+            .map(StageId)
+            .filter(|_| flaw.is_about_fetches() && is_flawed || self.random.random_bool(0.5))
+            .collect();
+        let count = self.random.random_range(u32::from(stage <= 2)..=30);
+        let mut tasks = Vec::new();
+        for partition in (0..count).map(Partition) {
+            let nodes = parents.iter().filter_map(|parent| u32::try_from(parent.0).ok()).map(NodeId);
+            let block = |node| BlockId { context: context_of(job), node, partition };
+            let some_member = MemberId(self.random.random_range(1..self.next_member + 2));
+            let has_output = kept && !feeds_the_flaw && self.random.random_bool(0.1);
+            let prefers = nodes.map(block).take(2).collect();
+            tasks.push(TaskDescription { partition, prefers, kept_at: has_output.then_some(some_member) });
+        }
+        let output = if kept { Output::Kept } else { Output::Returned };
+        StageDescription { stage: StageId(stage), parents, tasks, output }
+    }
+
     /// Checks what the scheduler answers, and does what it commands.
-    fn answer(&mut self, commands: Vec<Command>) {
+    pub(super) fn answer(&mut self, commands: Vec<Command>) {
         self.model.check(&commands, self.now);
         for command in commands {
             match command {
@@ -174,98 +221,28 @@ impl World {
         }
     }
 
+    pub(super) fn is_flawed(&self, attempt: AttemptId) -> bool {
+        let flaw = self.flaws[&attempt.job];
+        flaw != Flaw::None && attempt.stage == flaw.stage() && attempt.task == TaskIndex(0)
+    }
+
     fn draw_outcome(&mut self, attempt: AttemptId) -> Outcome {
-        if attempt.stage == StageId(1) && attempt.task == TaskIndex(0) {
-            match self.flaws[&attempt.job] {
+        let flaw = self.flaws[&attempt.job];
+        if self.is_flawed(attempt) {
+            match flaw {
                 Flaw::AlwaysFails => return Outcome::Failure(0),
                 Flaw::KillsItsExecutor => return Outcome::Death,
+                Flaw::NeverFetches => return Outcome::NoFetch { true_name: true },
+                Flaw::LiesAboutFetches => return Outcome::NoFetch { true_name: false },
                 Flaw::None => {}
             }
         }
         match self.random.random_range(0..1000) {
             0..100 if self.now < CHAOS_ENDS => Outcome::Failure(self.random.random_range(0..5)),
             100 if self.now < CHAOS_ENDS => Outcome::Failure(5),
+            101..120 if self.now < CHAOS_ENDS => Outcome::NoFetch { true_name: true },
+            120..130 if self.now < CHAOS_ENDS => Outcome::NoFetch { true_name: false },
             _ => Outcome::Success,
-        }
-    }
-
-    fn report(&mut self, id: MemberId, attempt: AttemptId, outcome: Outcome) {
-        if self.model.executors.get(&id).is_some_and(|executor| executor.hung) {
-            // What a hung executor did comes to light after it was given up.
-            self.plan(3_000..4_000, Happening::Report(id, attempt, outcome));
-            return;
-        }
-        if outcome == Outcome::Death {
-            if self.model.executors.get(&id).is_some_and(|executor| executor.running.contains(&attempt)) {
-                self.lose(id);
-            }
-            return;
-        }
-        let believed = self.model.reported(attempt, id);
-        let commands = if let Outcome::Failure(kind) = outcome {
-            let kind = KINDS[usize::from(kind)];
-            if believed {
-                self.model.failed(attempt, id, kind);
-            }
-            self.scheduler.on_attempt_failed(attempt, id, kind, "it broke", self.now)
-        } else {
-            let node = NodeId(u32::try_from(attempt.stage.0).unwrap_or_default());
-            let block = BlockId { job: attempt.job, node, partition: Partition(attempt.task.0) };
-            self.scheduler.on_attempt_succeeded(attempt, id, &[block], self.now)
-        };
-        let ignored = matches!(commands[..], [Command::Ignored { .. }]);
-        assert_eq!(ignored, !believed, "{attempt} on {id}: {outcome:?}");
-        self.answer(commands);
-        self.finish_complete_jobs();
-    }
-
-    fn finish_complete_jobs(&mut self) {
-        let jobs: Vec<JobId> = self.model.jobs.keys().copied().collect();
-        for job in jobs {
-            if self.model.is_complete(job) {
-                self.model.job(job).end = Some(End::Finished);
-                let commands = self.scheduler.on_job_finished(job, self.now);
-                self.answer(commands);
-            }
-        }
-    }
-
-    fn mischief(&mut self) {
-        let Some(id) = self.model.executors.keys().copied().choose(&mut self.random) else { return };
-        let some_attempt = self.model.executors.values().flat_map(|executor| &executor.running);
-        let some_attempt = some_attempt.copied().choose(&mut self.random);
-        match self.random.random_range(0..7) {
-            0 => self.lose(id),
-            1 => self.join(id),
-            2 => {
-                self.model.executors.entry(id).and_modify(|executor| executor.hung = true);
-                let noticed = u64::try_from(HEARTBEAT_TIMEOUT.as_millis()).unwrap_or_default();
-                self.plan(noticed..noticed + 1, Happening::Lost(id));
-            }
-            3 => {
-                self.model.executors.entry(id).and_modify(|executor| executor.draining = true);
-                let commands = self.scheduler.on_executor_draining(id, self.now);
-                self.answer(commands);
-                self.plan(0..2_000, Happening::Lost(id));
-            }
-            4 => {
-                let blocks = [BlockId { job: JobId(1), node: NodeId(1), partition: Partition(0) }];
-                let commands = self.scheduler.on_blocks_dropped(id, &blocks, self.now);
-                self.answer(commands);
-            }
-            // A lie about an attempt that may run elsewhere, and one about an attempt that never was.
-            5 => {
-                if let Some(attempt) = some_attempt {
-                    self.report(id, attempt, Outcome::Success);
-                    self.report(id, attempt, Outcome::Success);
-                }
-            }
-            _ => {
-                if let Some(attempt) = some_attempt {
-                    let never = AttemptId { attempt: Attempt(attempt.attempt.0 + 1), ..attempt };
-                    self.report(id, never, Outcome::Failure(5));
-                }
-            }
         }
     }
 }

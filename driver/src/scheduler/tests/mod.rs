@@ -2,3 +2,6 @@
 
 mod attempts;
 mod dag;
+mod exclusion;
+mod sharing;
+mod stragglers;
