@@ -18,10 +18,12 @@ const SEEDS: u64 = 300;
 #[test]
 fn every_job_ends_rightly_whatever_the_cluster_does() {
     let mut ends = BTreeMap::<&str, u32>::new();
+    let mut seen = BTreeMap::<&str, u32>::new();
     for seed in 0..SEEDS {
         let mut world = World::new(seed);
         world.run();
         assert!(world.scheduler.is_clean(), "seed {seed}: something is left of jobs that ended");
+        world.seen.iter().for_each(|(what, count)| *seen.entry(what).or_default() += count);
         for (id, job) in &world.model.jobs {
             let end = match &job.end {
                 Some(End::Finished) => "finished",
@@ -35,6 +37,7 @@ fn every_job_ends_rightly_whatever_the_cluster_does() {
     }
     // Else the simulation shows little.
     assert_eq!(ends.len(), 7, "every way to end is tried: {ends:?}");
+    assert!(seen.len() == 6 && seen.values().all(|count| *count > 20), "everything is tried: {seen:?}");
     assert!(ends["finished"] > 300, "{ends:?}");
 }
 

@@ -35,6 +35,8 @@ pub(super) struct World {
     pub(super) scheduler: Scheduler,
     pub(super) model: Model,
     pub(super) flaws: BTreeMap<JobId, Flaw>,
+    /// How often what happened that the simulation is about.
+    pub(super) seen: BTreeMap<&'static str, u32>,
 }
 
 impl World {
@@ -48,6 +50,7 @@ impl World {
             scheduler: Scheduler::new(Options::default()),
             model: Model::default(),
             flaws: BTreeMap::new(),
+            seen: BTreeMap::new(),
         };
         for _ in 0..world.random.random_range(1..=50) {
             world.plan(0..5_000, Happening::Join);
@@ -206,9 +209,19 @@ impl World {
     pub(super) fn answer(&mut self, commands: Vec<Command>) {
         self.model.check(&commands, self.now);
         for command in commands {
+            let seen = match &command {
+                Command::Launch { speculative: true, .. } => Some("second attempt"),
+                Command::TaskDone { again: true, .. } => Some("output computed again"),
+                Command::StageRetried { .. } => Some("stage tried again"),
+                Command::Excluded { stage: Some(_), .. } => Some("excluded for a stage"),
+                Command::Excluded { .. } => Some("excluded for everything"),
+                Command::Included { .. } => Some("included"),
+                _ => None,
+            };
+            seen.into_iter().for_each(|seen| *self.seen.entry(seen).or_default() += 1);
             match command {
                 Command::Launch { executor, attempt, .. } => {
-                    let outcome = self.draw_outcome(attempt);
+                    let outcome = self.draw_outcome(attempt, executor);
                     // Some executors are slow.
                     let longest = if executor.0.is_multiple_of(7) { 5_000 } else { 500 };
                     self.plan(1..longest, Happening::Report(executor, attempt, outcome));
@@ -226,7 +239,7 @@ impl World {
         flaw != Flaw::None && attempt.stage == flaw.stage() && attempt.task == TaskIndex(0)
     }
 
-    fn draw_outcome(&mut self, attempt: AttemptId) -> Outcome {
+    fn draw_outcome(&mut self, attempt: AttemptId, executor: MemberId) -> Outcome {
         let flaw = self.flaws[&attempt.job];
         if self.is_flawed(attempt) {
             match flaw {
@@ -236,6 +249,10 @@ impl World {
                 Flaw::LiesAboutFetches => return Outcome::NoFetch { true_name: false },
                 Flaw::None => {}
             }
+        }
+        // Some executors are broken.
+        if executor.0.is_multiple_of(5) && self.now < CHAOS_ENDS && self.random.random_bool(0.5) {
+            return Outcome::Failure(0);
         }
         match self.random.random_range(0..1000) {
             0..100 if self.now < CHAOS_ENDS => Outcome::Failure(self.random.random_range(0..5)),
