@@ -1,19 +1,24 @@
-//! Records, the operators that transform them, and the blocks that keep them.
+//! Records, the functions that transform them, and what is computed of them, partition by partition.
 
 pub mod batch;
-mod chain;
+pub mod codec;
 mod combiner;
 mod error;
-mod operator;
-mod record;
+pub mod function;
+pub mod narrow;
+pub mod picture;
 mod registry;
-mod samples;
+pub mod scope;
 
 pub use batch::{Batch, FrameError, RecordTooLarge, Row, Rows};
-pub use chain::Chain;
 pub use combiner::{AnyCombiner, Slot};
 pub use error::{Again, FetchFailure, RddError};
-pub use operator::{AnyOperator, Augmentation, Operator, OperatorError, RecordContext};
-pub use record::{Picture, PictureMeta, Record};
-pub use registry::{Registry, RegistryError, spec_of};
-pub use samples::{PictureShape, Samples, SamplesError};
+pub use function::{
+    Aggregate, AnyForEach, AnyMapPartitions, Combine, Data, Failure, Filter, FlatMap, FlatMapValues, ForEach,
+    Function, KeyBy, Map, MapPartitions, MapValues, Max, Min, Number, Records, Reduce, Step, Sum, spec_of,
+};
+pub use picture::{
+    AnyOperator, Augmentation, Chain, Operator, OperatorError, Picture, PictureMeta, PictureShape, Record,
+    RecordContext, Samples, SamplesError,
+};
+pub use registry::{Kind, Registry, RegistryError, Transform};

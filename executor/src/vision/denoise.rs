@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{gaussian::Gaussian, take};
-use crate::rdd::{Operator, OperatorError, Record, RecordContext};
+use crate::rdd::{Function, Operator, OperatorError, Record, RecordContext};
 
 /// The widest blur, in pixels.
 pub const MAX_SIGMA: f32 = 100.0;
@@ -23,7 +23,7 @@ impl Denoise {
     }
 }
 
-impl Operator for Denoise {
+impl Function for Denoise {
     const NAME: &'static str = "denoise";
     const VERSION: u32 = 1;
 
@@ -34,7 +34,9 @@ impl Operator for Denoise {
             Err(format!("sigma is {}, it must be above 0 and at most {MAX_SIGMA} pixels", self.sigma))
         }
     }
+}
 
+impl Operator for Denoise {
     fn apply(&mut self, record: Record, _: &RecordContext) -> Result<Record, OperatorError> {
         let (meta, mut picture) = take::picture::<Self>(record)?;
         let gaussian = self.gaussian.get_or_insert_with(|| Gaussian::new(self.sigma));

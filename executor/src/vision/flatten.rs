@@ -1,17 +1,19 @@
 use serde::{Deserialize, Serialize};
 
 use super::take;
-use crate::rdd::{Operator, OperatorError, Record, RecordContext};
+use crate::rdd::{Function, Operator, OperatorError, Record, RecordContext};
 
 /// Turns the pixels of a picture into features: each byte, in the picture's order, as a number from 0 to 255.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flatten {}
 
-impl Operator for Flatten {
+impl Function for Flatten {
     const NAME: &'static str = "flatten";
     const VERSION: u32 = 1;
+}
 
+impl Operator for Flatten {
     fn apply(&mut self, record: Record, _: &RecordContext) -> Result<Record, OperatorError> {
         let (meta, picture) = take::picture::<Self>(record)?;
         let values = picture.pixels.iter().map(|&byte| f32::from(byte)).collect();

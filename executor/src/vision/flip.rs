@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{chance::Chance, take};
-use crate::rdd::{Operator, OperatorError, Record, RecordContext};
+use crate::rdd::{Function, Operator, OperatorError, Record, RecordContext};
 
 /// Mirrors some pictures left to right, in training only.
 ///
@@ -13,7 +13,7 @@ pub struct Flip {
     pub probability: f32,
 }
 
-impl Operator for Flip {
+impl Function for Flip {
     const NAME: &'static str = "flip";
     const VERSION: u32 = 1;
 
@@ -24,7 +24,9 @@ impl Operator for Flip {
             Err(format!("probability is {}, it must be from 0 to 1", self.probability))
         }
     }
+}
 
+impl Operator for Flip {
     fn apply(&mut self, record: Record, context: &RecordContext) -> Result<Record, OperatorError> {
         let (meta, mut picture) = take::picture::<Self>(record)?;
         let flipped = context.augmentation.is_some_and(|augmentation| {

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::take;
-use crate::rdd::{Operator, OperatorError, Picture, Record, RecordContext};
+use crate::rdd::{Function, Operator, OperatorError, Picture, Record, RecordContext};
 
 /// Turns a picture gray; one that is gray already stays as it is.
 ///
@@ -10,10 +10,12 @@ use crate::rdd::{Operator, OperatorError, Picture, Record, RecordContext};
 #[serde(deny_unknown_fields)]
 pub struct Grayscale {}
 
-impl Operator for Grayscale {
+impl Function for Grayscale {
     const NAME: &'static str = "grayscale";
     const VERSION: u32 = 1;
+}
 
+impl Operator for Grayscale {
     fn apply(&mut self, record: Record, _: &RecordContext) -> Result<Record, OperatorError> {
         let (meta, mut picture) = take::picture::<Self>(record)?;
         if picture.channels == 3 {

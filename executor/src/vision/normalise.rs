@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::take;
-use crate::rdd::{Operator, OperatorError, Record, RecordContext};
+use crate::rdd::{Function, Operator, OperatorError, Record, RecordContext};
 
 /// Brings features into the range a network learns best from: `x` becomes `x * scale + offset`, in place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,7 +13,7 @@ pub struct Normalise {
     pub offset: f32,
 }
 
-impl Operator for Normalise {
+impl Function for Normalise {
     const NAME: &'static str = "normalise";
     const VERSION: u32 = 1;
 
@@ -24,7 +24,9 @@ impl Operator for Normalise {
             Err(format!("scale {} and offset {} must be finite", self.scale, self.offset))
         }
     }
+}
 
+impl Operator for Normalise {
     fn apply(&mut self, record: Record, _: &RecordContext) -> Result<Record, OperatorError> {
         let Record::Features { meta, mut values } = record else {
             return Err(take::mismatch::<Self>("features", &record));

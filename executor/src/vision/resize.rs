@@ -5,7 +5,7 @@ use fast_image_resize::{
 use serde::{Deserialize, Serialize};
 
 use super::take;
-use crate::rdd::{Operator, OperatorError, Picture, Record, RecordContext};
+use crate::rdd::{Function, Operator, OperatorError, Picture, Record, RecordContext};
 
 /// The longest side that a picture can be resized to, in pixels.
 pub const MAX_SIDE: u32 = 8_192;
@@ -50,7 +50,7 @@ impl Resize {
     }
 }
 
-impl Operator for Resize {
+impl Function for Resize {
     const NAME: &'static str = "resize";
     const VERSION: u32 = 1;
 
@@ -62,7 +62,9 @@ impl Operator for Resize {
             Err(format!("{} x {}: each side must be from 1 to {MAX_SIDE} pixels", self.width, self.height))
         }
     }
+}
 
+impl Operator for Resize {
     fn apply(&mut self, record: Record, _: &RecordContext) -> Result<Record, OperatorError> {
         let (meta, mut picture) = take::picture::<Self>(record)?;
         if (picture.width, picture.height) != (self.width, self.height) {

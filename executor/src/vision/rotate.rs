@@ -3,7 +3,7 @@ use std::mem;
 use serde::{Deserialize, Serialize};
 
 use super::{chance::Chance, take};
-use crate::rdd::{Operator, OperatorError, Picture, Record, RecordContext};
+use crate::rdd::{Function, Operator, OperatorError, Picture, Record, RecordContext};
 
 /// Fractional bits of a place in the picture.
 const FRACTION_BITS: u32 = 16;
@@ -28,7 +28,7 @@ impl Rotate {
     }
 }
 
-impl Operator for Rotate {
+impl Function for Rotate {
     const NAME: &'static str = "rotate";
     const VERSION: u32 = 1;
 
@@ -39,7 +39,9 @@ impl Operator for Rotate {
             Err(format!("max_degrees is {}, it must be from 0 to 180", self.max_degrees))
         }
     }
+}
 
+impl Operator for Rotate {
     fn apply(&mut self, record: Record, context: &RecordContext) -> Result<Record, OperatorError> {
         let (meta, mut picture) = take::picture::<Self>(record)?;
         if let Some(augmentation) = context.augmentation

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use self::error::DecodeError;
 pub use self::limit::MAX_PIXELS;
 use super::take;
-use crate::rdd::{Operator, OperatorError, Picture, Record, RecordContext};
+use crate::rdd::{Function, Operator, OperatorError, Picture, Record, RecordContext};
 
 /// Decodes a picture file: JPEG, PNG, BMP, GIF (the first frame), WebP, TIFF or PNM, told apart by content.
 ///
@@ -36,10 +36,12 @@ pub enum Color {
     Rgb,
 }
 
-impl Operator for Decode {
+impl Function for Decode {
     const NAME: &'static str = "decode";
     const VERSION: u32 = 1;
+}
 
+impl Operator for Decode {
     fn apply(&mut self, record: Record, _: &RecordContext) -> Result<Record, OperatorError> {
         let Record::Encoded { meta, bytes } = record else {
             return Err(take::mismatch::<Self>("an encoded picture", &record));

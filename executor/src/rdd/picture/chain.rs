@@ -1,6 +1,7 @@
 use howdah_proto::lineage::OperatorSpec;
 
-use super::{AnyOperator, OperatorError, Record, RecordContext, Registry, RegistryError};
+use super::{AnyOperator, OperatorError, Record, RecordContext};
+use crate::rdd::{Registry, RegistryError};
 
 /// Operators one after the other; a loop, so that a long lineage does not recurse.
 pub struct Chain {

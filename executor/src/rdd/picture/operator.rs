@@ -1,26 +1,10 @@
 use howdah_proto::Epoch;
-use serde::{Serialize, de::DeserializeOwned};
 
 use super::Record;
+use crate::rdd::Function;
 
-/// An operator: a struct whose serialised fields are its parameters, and one method.
-///
-/// It is registered by name and version in the `main` of a driver or executor binary, see [`super::Registry`].
-/// Scratch memory that it keeps between records goes into fields marked `#[serde(skip)]`.
-pub trait Operator: Serialize + DeserializeOwned + Send + 'static {
-    /// The name it is looked up by.
-    const NAME: &'static str;
-    /// The version of its behaviour; another version is another operator.
-    const VERSION: u32;
-
-    /// Checks the parameters after they were read.
-    ///
-    /// # Errors
-    /// What is wrong with them, in words.
-    fn validate(&self) -> Result<(), String> {
-        Ok(())
-    }
-
+/// A function that transforms pictures: a struct whose serialised fields are its parameters, and one method.
+pub trait Operator: Function {
     /// Transforms one record.
     ///
     /// # Errors
