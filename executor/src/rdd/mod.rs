@@ -1,16 +1,21 @@
 //! Records, the functions that transform them, and what is computed of them, partition by partition.
 
+pub mod action;
 pub mod batch;
 pub mod codec;
 mod combiner;
+pub mod compute;
 mod error;
 pub mod function;
 pub mod narrow;
 pub mod picture;
 mod registry;
+pub mod saved;
 pub mod scope;
+pub mod source;
 
 pub use batch::{Batch, FrameError, RecordTooLarge, Row, Rows};
+pub use codec::CodecError;
 pub use combiner::{AnyCombiner, Slot};
 pub use error::{Again, FetchFailure, RddError};
 pub use function::{

@@ -16,6 +16,12 @@ impl<R: Rows + ?Sized> Rows for Box<R> {
     }
 }
 
+impl<R: Rows + ?Sized> Rows for &mut R {
+    fn next_batch(&mut self) -> Result<Option<Batch>, RddError> {
+        (**self).next_batch()
+    }
+}
+
 /// Rows that are there already, in one batch.
 #[derive(Debug, Default)]
 pub struct OneBatch(Batch);

@@ -18,6 +18,8 @@ mod reduce;
 mod slots;
 mod step;
 mod sum;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use aggregate::Aggregate;
 pub use combine::Combine;

@@ -1,20 +1,20 @@
 use crate::rdd::{AnyCombiner, Batch, RddError, Rows};
 
 /// All records of a partition merged into one; none if it has none.
-pub struct Partial {
-    rows: Option<Box<dyn Rows>>,
+pub struct Partial<R> {
+    rows: Option<R>,
     combiner: Box<dyn AnyCombiner>,
     combined: bool,
 }
 
-impl Partial {
+impl<R: Rows> Partial<R> {
     /// Merges records, which are accumulators already if `combined`.
-    pub fn new(rows: Box<dyn Rows>, combiner: Box<dyn AnyCombiner>, combined: bool) -> Self {
+    pub fn new(rows: R, combiner: Box<dyn AnyCombiner>, combined: bool) -> Self {
         Self { rows: Some(rows), combiner, combined }
     }
 }
 
-impl Rows for Partial {
+impl<R: Rows> Rows for Partial<R> {
     fn next_batch(&mut self) -> Result<Option<Batch>, RddError> {
         let Some(mut rows) = self.rows.take() else { return Ok(None) };
         let mut sum = None;
