@@ -51,9 +51,13 @@ impl Encoder<'_> {
     fn escaped(&mut self, mut bytes: &[u8]) -> Done {
         self.out.reserve(bytes.len() + 2);
         while let Some(zero) = memchr::memchr(0, bytes) {
-            self.out.extend_from_slice(&bytes[..=zero]);
-            self.out.push(0xFF);
-            bytes = &bytes[zero + 1..];
+            self.out.extend_from_slice(&bytes[..zero]);
+            bytes = &bytes[zero..];
+            // Zeros come in runs, which a search for each of them would make slow.
+            while let [0, rest @ ..] = bytes {
+                self.out.extend_from_slice(&[0, 0xFF]);
+                bytes = rest;
+            }
         }
         self.out.extend_from_slice(bytes);
         self.put(&[0, 0])
