@@ -41,9 +41,12 @@ pub struct Args {
     /// How many threads a task computes on; by default the cores divided by the slots.
     #[arg(long, env = "HOWDAH_THREADS", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Option<u32>,
-    /// How much memory blocks may take, as bytes or with KiB, MiB or GiB.
+    /// How much memory blocks, shuffles and broadcast values may take, as bytes or with KiB, MiB or GiB.
     #[arg(long, value_name = "BYTES", env = "HOWDAH_MEMORY", default_value = "1GiB")]
     pub memory: Memory,
+    /// The folder for what doesn't fit into memory; by default the system's folder for temporary files.
+    #[arg(long, value_name = "FOLDER", env = "HOWDAH_SCRATCH")]
+    pub scratch: Option<PathBuf>,
     /// How long running tasks may go on after SIGTERM.
     #[arg(long, value_name = "SECONDS", env = "HOWDAH_DRAIN", default_value_t = 20)]
     pub drain: u64,

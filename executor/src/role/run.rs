@@ -6,7 +6,9 @@ use howdah_paramserver::role::{
     notify, shutdown,
 };
 use howdah_proto::{
-    pb::{ExecutorRole, blocks_server::BlocksServer, register_request::Role},
+    pb::{
+        ExecutorRole, blocks_server::BlocksServer, register_request::Role, shuffles_server::ShufflesServer,
+    },
     transport,
 };
 use tokio::{runtime::Handle, sync::mpsc};
@@ -14,9 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Args, session::Session};
 use crate::{
-    rdd::Registry,
-    service::BlocksService,
-    store::BlockStore,
+    memory::Memory,
+    rdd::{RddError, Registry},
+    service::{BlocksService, ShufflesService},
+    shuffle::OutputStore,
+    store::{BlockStore, Scratch},
     worker::{Worker, WorkerError},
 };
 
@@ -40,6 +44,9 @@ pub enum ExecutorError {
     /// Its task slots can't be started.
     #[error(transparent)]
     Worker(#[from] WorkerError),
+    /// It has no folder for scratch files.
+    #[error("{0}\nhint: name another folder with --scratch")]
+    Scratch(#[from] RddError),
     /// Signals or threads can't be had.
     #[error("the operating system refuses what the executor needs: {0}")]
     System(#[from] std::io::Error),
@@ -51,7 +58,12 @@ impl ExecutorError {
         match self {
             Self::Join(JoinError::Address(_)) => 2,
             Self::Listen(error) if error.is_usage() => 2,
-            Self::Listen(_) | Self::Join(_) | Self::Serve { .. } | Self::Worker(_) | Self::System(_) => 1,
+            Self::Listen(_)
+            | Self::Join(_)
+            | Self::Serve { .. }
+            | Self::Worker(_)
+            | Self::Scratch(_)
+            | Self::System(_) => 1,
         }
     }
 }
@@ -76,7 +88,10 @@ pub async fn serve(args: Args, registry: Registry, stop: CancellationToken) -> R
     let address = bound.address().to_owned();
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
     let (slots, threads) = args.slots_and_threads(cores);
-    let store = Arc::new(BlockStore::new(args.memory.0));
+    let memory = Memory::new(args.memory.0);
+    let scratch = Scratch::new(args.scratch.as_deref())?;
+    let store = BlockStore::new(&memory, &scratch);
+    let outputs = OutputStore::new(&memory, &scratch);
     let operators = registry.versions();
     let worker =
         Worker::start(store.clone(), Arc::new(registry), Handle::current(), slots, threads as usize)?;
@@ -84,6 +99,7 @@ pub async fn serve(args: Args, registry: Registry, stop: CancellationToken) -> R
     health.set_service_status("", tonic_health::ServingStatus::Serving).await;
     let serving = transport::server()
         .add_service(BlocksServer::new(BlocksService::new(store.clone())))
+        .add_service(ShufflesServer::new(ShufflesService::new(outputs)))
         .add_service(health_service)
         .serve_with_incoming(bound.incoming());
     tracing::info!(address, driver = args.driver, slots, threads, "the executor listens");

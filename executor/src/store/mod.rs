@@ -1,18 +1,56 @@
-//! The block store: computed partitions, kept within a memory budget.
+//! The block store: computed partitions, in memory and on disk.
 
-mod lru;
+mod assemble;
+mod frames;
+mod keep;
+mod scratch;
+mod sink;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-use howdah_proto::{BlockId, JobId};
+use howdah_proto::{BlockId, ContextId, NodeId, lineage::StoragePlace};
 
-use crate::rdd::Samples;
-use lru::Lru;
+use crate::{
+    memory::{Evict, Evicted, Kept, KeptName, Memory, Pin},
+    rdd::{Rows, Samples},
+};
+use keep::{BlockRows, Keeping};
+
+pub use assemble::{Assembled, Assembler};
+pub use frames::{FrameReader, Frames};
+pub use scratch::{Scratch, ScratchFile, ScratchGuard};
+pub use sink::{Demand, Filled, FrameSink, Taken};
 
 /// The blocks of an executor, shared between its task slots and its Blocks service.
 #[derive(Debug)]
 pub struct BlockStore {
-    blocks: Mutex<Lru<Arc<Samples>>>,
+    memory: Memory,
+    scratch: Arc<Scratch>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    blocks: HashMap<BlockId, Block>,
+    dropped: Vec<BlockId>,
+}
+
+#[derive(Debug)]
+enum Block {
+    Samples { samples: Arc<Samples>, kept: Kept },
+    Batches { frames: Arc<Frames>, kept: Option<Arc<Kept>>, place: StoragePlace },
+}
+
+/// What a block is made of; it stays readable while this lives, even if the store forgets it.
+#[derive(Debug)]
+pub enum BlockContent {
+    /// Pictures.
+    Samples(Arc<Samples>),
+    /// Batches, kept from leaving the memory.
+    Batches(Arc<Frames>, Option<Pin>),
 }
 
 /// What became of a block that was put.
@@ -20,44 +58,189 @@ pub struct BlockStore {
 pub struct PutOutcome {
     /// Whether the block is in the store now.
     pub stored: bool,
-    /// The blocks that had to leave for it.
+    /// The blocks that had to leave the store, for this one or before it, and weren't named yet.
     pub evicted: Vec<BlockId>,
 }
 
 impl BlockStore {
-    /// Makes a store that holds at most `budget_bytes`.
-    pub fn new(budget_bytes: u64) -> Self {
-        Self { blocks: Mutex::new(Lru::new(budget_bytes)) }
+    /// Makes a store that shares `memory` with others.
+    pub fn new(memory: &Memory, scratch: &Arc<Scratch>) -> Arc<Self> {
+        let store =
+            Arc::new(Self { memory: memory.clone(), scratch: Arc::clone(scratch), state: Mutex::default() });
+        let evictor: Arc<dyn Evict> = store.clone();
+        memory.evict_with(Arc::downgrade(&evictor));
+        store
     }
 
-    /// Keeps a block, evicting the least recently used ones of other nodes if it must.
+    /// Keeps pictures in memory, evicting the least recently used blocks of other nodes if it must.
     pub fn put(&self, id: BlockId, samples: Arc<Samples>) -> PutOutcome {
-        let bytes = samples.bytes() as u64;
-        self.lock().put(id, samples, bytes)
+        self.forget_where(|known| *known == id);
+        let kept = self.memory.keep(KeptName::Block(id));
+        let stored = kept.try_grow(samples.bytes() as u64);
+        if stored {
+            self.lock().blocks.insert(id, Block::Samples { samples, kept });
+            self.settle(id);
+        }
+        PutOutcome { stored, evicted: self.take_dropped() }
     }
 
-    /// The block, if it is here.
+    /// The pictures of a block, if they are here.
     pub fn get(&self, id: BlockId) -> Option<Arc<Samples>> {
-        self.lock().get(id)
+        match self.content(id)? {
+            BlockContent::Samples(samples) => Some(samples),
+            BlockContent::Batches(..) => None,
+        }
     }
 
-    /// Forgets every block of a job.
-    pub fn drop_job(&self, job: JobId) {
-        self.lock().retain(|id| id.context != job.into());
+    /// Puts rows into the store as they pass by. The block is there when all have passed; what doesn't fit, or is
+    /// broken off, is not kept. Memory stays bounded while they pass.
+    pub fn keep<R: Rows>(self: &Arc<Self>, id: BlockId, place: StoragePlace, rows: R) -> impl Rows + use<R> {
+        Keeping { id, place, rows, sink: Some(self.sink(id, place)), store: Arc::clone(self) }
+    }
+
+    /// Begins a block that arrives in frames; [`Self::insert`] ends it.
+    pub fn sink(&self, id: BlockId, place: StoragePlace) -> FrameSink {
+        FrameSink::new(KeptName::Block(id), place, Demand::Evicting, &self.memory, &self.scratch)
+    }
+
+    /// Keeps what has been filled into a sink.
+    pub fn insert(&self, id: BlockId, place: StoragePlace, filled: Filled) {
+        let block =
+            Block::Batches { frames: Arc::new(filled.frames), kept: filled.kept.map(Arc::new), place };
+        let old = self.lock().blocks.insert(id, block);
+        drop(old);
+        self.settle(id);
+    }
+
+    /// The rows of a block, if they are here. An error while they are read means that the block was damaged; it is
+    /// forgotten then.
+    pub fn rows(self: &Arc<Self>, id: BlockId) -> Option<impl Rows + use<>> {
+        match self.content(id)? {
+            BlockContent::Samples(_) => None,
+            BlockContent::Batches(frames, pin) => {
+                let rows = frames.read(0..frames.bytes(), pin);
+                Some(BlockRows { id, rows, store: Arc::clone(self) })
+            }
+        }
+    }
+
+    /// What a block is made of, if it is here.
+    pub fn content(&self, id: BlockId) -> Option<BlockContent> {
+        match self.lock().blocks.get(&id)? {
+            Block::Samples { samples, kept } => {
+                kept.touch();
+                Some(BlockContent::Samples(Arc::clone(samples)))
+            }
+            Block::Batches { frames, kept, .. } => {
+                let pin = kept.as_ref().map(|kept| {
+                    kept.touch();
+                    kept.pin()
+                });
+                Some(BlockContent::Batches(Arc::clone(frames), pin))
+            }
+        }
+    }
+
+    /// Whether a block is here.
+    pub fn contains(&self, id: BlockId) -> bool {
+        self.lock().blocks.contains_key(&id)
+    }
+
+    /// Forgets the blocks of a node.
+    pub fn forget(&self, context: ContextId, node: NodeId) {
+        self.forget_where(|id| id.context == context && id.node == node);
+    }
+
+    /// Forgets every block of a context.
+    pub fn drop_context(&self, context: ContextId) {
+        self.forget_where(|id| id.context == context);
     }
 
     /// Forgets everything.
     pub fn clear(&self) {
-        self.lock().retain(|_| false);
+        self.forget_where(|_| true);
+        self.lock().dropped.clear();
     }
 
-    /// Bytes that the blocks take.
+    /// Takes the blocks that had to leave since they were last taken, so that the driver can be told.
+    pub fn take_dropped(&self) -> Vec<BlockId> {
+        std::mem::take(&mut self.lock().dropped)
+    }
+
+    /// Bytes that are taken of the memory that the blocks share with others.
     pub fn used_bytes(&self) -> u64 {
-        self.lock().used_bytes()
+        self.memory.used_bytes()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Lru<Arc<Samples>>> {
-        // Every method of Lru leaves it whole, so a panic elsewhere while it was locked does no harm.
-        self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lose(&self, id: BlockId) {
+        self.remove(id);
+    }
+
+    fn settle(&self, id: BlockId) {
+        match self.lock().blocks.get(&id) {
+            Some(Block::Samples { kept, .. }) => kept.settle(),
+            Some(Block::Batches { kept: Some(kept), .. }) => kept.settle(),
+            Some(Block::Batches { kept: None, .. }) | None => {}
+        }
+    }
+
+    /// Forgets a block that can be computed again.
+    fn remove(&self, id: BlockId) {
+        let mut state = self.lock();
+        let removed = state.blocks.remove(&id);
+        if removed.is_some() {
+            state.dropped.push(id);
+        }
+        drop(state);
+    }
+
+    fn forget_where(&self, gone: impl Fn(&BlockId) -> bool) {
+        let mut state = self.lock();
+        let removed: Vec<_> = state.blocks.extract_if(|id, _| gone(id)).collect();
+        // Files are removed when nobody waits for the lock.
+        drop(state);
+        drop(removed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The maps are whole between any two statements, so a panic elsewhere while it was locked does no harm.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+impl Evict for BlockStore {
+    fn evict(&self, name: KeptName) -> Evicted {
+        let KeptName::Block(id) = name else { return Evicted::NotMine };
+        let frames = match self.lock().blocks.get(&id) {
+            Some(Block::Batches { frames, kept: Some(_), place: StoragePlace::MemoryAndDisk }) => {
+                Some(Arc::clone(frames))
+            }
+            Some(Block::Batches { kept: None, .. }) | None => return Evicted::Gone,
+            Some(_) => None,
+        };
+        let on_disk = match frames.as_ref().map(|frames| frames.to_disk(&self.scratch)) {
+            Some(Ok(frames)) => Some(Arc::new(frames)),
+            Some(Err(error)) => {
+                tracing::warn!(%id, %error, "a block can't be moved to disk and is dropped");
+                None
+            }
+            None => None,
+        };
+        match (on_disk, self.lock().blocks.get_mut(&id)) {
+            (Some(moved), Some(Block::Batches { frames: known, kept, .. })) => {
+                if frames.is_some_and(|old| Arc::ptr_eq(&old, known)) {
+                    *known = moved;
+                    *kept = None;
+                }
+                return Evicted::Gone;
+            }
+            (Some(_), _) => return Evicted::Gone,
+            (None, _) => {}
+        }
+        self.remove(id);
+        Evicted::Gone
+    }
+}
+
+#[cfg(test)]
+mod tests;

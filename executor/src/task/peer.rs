@@ -64,6 +64,7 @@ async fn receive(address: &str, id: BlockId) -> Result<Samples, PeerError> {
                 }
                 content.extend_from_slice(&data);
             }
+            Part::Batches(_) => return Err(WireError::invalid("header", "the block has no pictures").into()),
         }
     }
     let (shape, rows, _) = announced.ok_or(WireError::Missing("header"))?;

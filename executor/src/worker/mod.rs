@@ -130,7 +130,7 @@ impl Worker {
             },
             Command::DropJob(drop) => {
                 let job = howdah_proto::JobId(drop.job_id);
-                inner.store.drop_job(job);
+                inner.store.drop_context(job.into());
                 inner.dispatch.on_drop_job(job)
             }
             Command::Shutdown(shutdown) => {
