@@ -5,16 +5,20 @@
 //! is its gRPC side, [`mod@driver`] puts both on a socket, and [`local`] adds the other roles as child processes.
 //! [`client`] talks to a driver, and [`cli`] is the command line over all of it.
 
+pub mod actions;
 pub mod board;
 pub mod cli;
 pub mod client;
+pub mod contexts;
 pub mod dataset;
 pub mod driver;
 pub mod engine;
 pub mod inference;
 pub mod local;
 pub mod membership;
+pub mod objects;
 pub mod output;
+pub mod plan;
 pub mod scheduler;
 pub mod service;
 pub mod train;

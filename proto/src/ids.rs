@@ -38,6 +38,8 @@ ids! {
     NodeId(u32);
     /// Something that a program gave to the driver for its executors: a slice of a collection, or a broadcast value.
     ObjectId(u64);
+    /// An accumulator, unique in its context.
+    AccumulatorId(u64);
     /// A partition of a node, counted from 0.
     Partition(u32);
     /// A pass over the training pictures, counted from 1.

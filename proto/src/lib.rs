@@ -15,12 +15,12 @@ pub mod transport;
 
 pub use error::{WireError, required};
 pub use ids::{
-    Attempt, AttemptId, BlockId, ContextId, Epoch, JobId, MemberId, NodeId, ObjectId, Partition, SessionId,
-    ShardIndex, StageId, Step, TaskIndex,
+    AccumulatorId, Attempt, AttemptId, BlockId, ContextId, Epoch, JobId, MemberId, NodeId, ObjectId,
+    Partition, SessionId, ShardIndex, StageId, Step, TaskIndex,
 };
 
 /// The version of the protocol between the roles; members with another one are refused at registration.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// The version of the software, as users see it.
 pub const SOFTWARE_VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -6,6 +6,7 @@ use howdah_paramserver::role::{listen::Exposure, logging::LogFormat, notify, shu
 use super::{CliError, out};
 use crate::{
     driver::{Driver, DriverOptions},
+    scheduler::Pool,
     service::Heartbeat,
 };
 
@@ -35,6 +36,10 @@ pub(super) struct Args {
     /// A member that is silent for so long is lost.
     #[arg(long, value_name = "SECONDS", env = "HOWDAH_HEARTBEAT_TIMEOUT", default_value_t = 10.0)]
     heartbeat_timeout: f64,
+    /// A pool of jobs: pools share the slots by weight, and get their smallest share first. `fair` shares a pool's slots
+    /// between its jobs, `fifo` gives them to the first one. A pool that a program names without this has weight 1.
+    #[arg(long = "pool", value_name = "NAME[:fifo|fair[:WEIGHT[:MIN_SHARE]]]")]
+    pools: Vec<Pool>,
     /// How log lines look.
     #[arg(long, value_enum, env = "HOWDAH_LOG_FORMAT", default_value = "text")]
     pub(super) log_format: LogFormat,
@@ -68,6 +73,7 @@ pub(super) async fn run(args: Args, registry: Registry) -> Result<(), CliError> 
         work_dir: args.work_dir.unwrap_or_else(temporary),
         registry,
         heartbeat,
+        pools: args.pools,
     })
     .await?;
     out::say(&format!("the driver listens at {}", driver.url()));

@@ -5,7 +5,7 @@ use futures::{Stream, TryStreamExt};
 use howdah_proto::{
     JobId, PROTOCOL_VERSION,
     event::Recorded,
-    pb::{self, jobs_client::JobsClient},
+    pb::{self, contexts_client::ContextsClient, jobs_client::JobsClient},
     settings::TrainSettings,
     transport::{ConnectError, MESSAGE_LIMIT_BYTES, connect},
 };
@@ -48,6 +48,7 @@ pub enum ClientError {
 pub struct Client {
     address: String,
     jobs: JobsClient<Channel>,
+    contexts: ContextsClient<Channel>,
 }
 
 impl Client {
@@ -57,8 +58,9 @@ impl Client {
     /// [`ClientError::Connect`].
     pub async fn connect(address: &str) -> Result<Self, ClientError> {
         let channel = connect(address).await?;
-        let jobs = JobsClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT_BYTES);
-        Ok(Self { address: address.to_owned(), jobs })
+        let jobs = JobsClient::new(channel.clone()).max_decoding_message_size(MESSAGE_LIMIT_BYTES);
+        let contexts = ContextsClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT_BYTES);
+        Ok(Self { address: address.to_owned(), jobs, contexts })
     }
 
     /// Submits a training job.
@@ -125,6 +127,15 @@ impl Client {
     pub async fn members(&mut self) -> Result<Vec<pb::Member>, ClientError> {
         let reply = self.jobs.members(pb::MembersRequest {}).await.map_err(|status| self.failed(&status))?;
         Ok(reply.into_inner().members)
+    }
+
+    /// Describes the contexts of programs and the training jobs, or one of them.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn describe(&mut self, context_id: Option<u64>) -> Result<pb::Description, ClientError> {
+        let request = pb::DescribeRequest { context_id };
+        Ok(self.contexts.describe(request).await.map_err(|status| self.failed(&status))?.into_inner())
     }
 
     fn failed(&self, status: &Status) -> ClientError {

@@ -11,7 +11,8 @@ use crate::{
     board::Board,
     engine::{EngineHandle, EngineOptions, start},
     membership::Standards,
-    scheduler::Options,
+    objects::Objects,
+    scheduler::{Options, Pool},
     service::{self, Heartbeat},
 };
 
@@ -30,22 +31,30 @@ pub struct DriverOptions {
     pub registry: Registry,
     /// How members show that they live.
     pub heartbeat: Heartbeat,
+    /// The pools of jobs that share the cluster.
+    pub pools: Vec<Pool>,
 }
 
 impl DriverOptions {
     /// A driver on a free port of this machine, with the built-in operators.
     pub fn loopback(work_dir: PathBuf) -> Self {
-        let mut registry = Registry::new();
-        howdah_executor::vision::register(&mut registry);
         Self {
             listen: "127.0.0.1:0".to_owned(),
             exposure: Exposure::Loopback,
             advertise: None,
             work_dir,
-            registry,
+            registry: built_in(),
             heartbeat: Heartbeat::default(),
+            pools: Vec::new(),
         }
     }
+}
+
+/// The operators that Howdah's own programs know.
+pub fn built_in() -> Registry {
+    let mut registry = Registry::new();
+    howdah_executor::vision::register(&mut registry);
+    registry
 }
 
 /// A driver that can't start.
@@ -65,6 +74,13 @@ pub struct Driver {
     server: JoinHandle<()>,
 }
 
+/// A driver that is dropped takes nothing new.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
 /// How long clients may take to leave.
 const LEAVE: Duration = Duration::from_millis(500);
 
@@ -80,15 +96,16 @@ impl Driver {
         let engine_options = EngineOptions {
             heartbeat_timeout: options.heartbeat.timeout,
             work_dir: options.work_dir,
-            scheduler: Options::default(),
+            scheduler: Options { pools: options.pools, ..Options::default() },
         };
-        let (engine, _task) = start(engine_options, board.clone());
+        let objects = Objects::default();
+        let (engine, _task) = start(engine_options, board.clone(), objects.clone());
         let standards = Standards { operators: options.registry.versions() };
         let (reporter, health) = tonic_health::server::health_reporter();
         reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
-        let router =
-            service::router(howdah_proto::transport::server(), &engine, &board, standards, options.heartbeat)
-                .add_service(health);
+        let server = howdah_proto::transport::server();
+        let router = service::router(server, &engine, &board, &objects, standards, options.heartbeat)
+            .add_service(health);
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let server = tokio::spawn(async move {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use howdah_executor::learn::Network;
 use howdah_proto::{
-    JobId, MemberId,
+    ContextId, JobId, MemberId,
     event::Event,
     pb,
     settings::{TrainSettings, UpdateRule},
@@ -46,6 +46,23 @@ pub enum Effect {
         job: JobId,
         /// The model file.
         model: Bytes,
+    },
+    /// Tell the program that runs a job.
+    Reply {
+        /// Which job.
+        job: JobId,
+        /// What.
+        reply: pb::RunReply,
+    },
+    /// The program that runs a job has been told everything.
+    EndReplies {
+        /// Which job.
+        job: JobId,
+    },
+    /// Drop the objects of a context.
+    DropObjects {
+        /// Whose.
+        context: ContextId,
     },
     /// Do something that takes time, and report back.
     Io {

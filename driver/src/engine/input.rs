@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use howdah_proto::{JobId, MemberId, SessionId, pb, settings::TrainSettings};
+use howdah_proto::{ContextId, JobId, MemberId, NodeId, SessionId, WireError, pb, settings::TrainSettings};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{dataset::Dataset, membership::Registration, train::Collected};
@@ -70,6 +70,52 @@ pub enum Input {
     Members {
         /// Where the answer goes.
         reply: oneshot::Sender<Vec<pb::Member>>,
+    },
+    /// A program opens a context.
+    OpenContext {
+        /// What it is called.
+        name: String,
+        /// Where its id goes.
+        reply: oneshot::Sender<ContextId>,
+    },
+    /// A program is gone, or needs its context no longer.
+    CloseContext {
+        /// Which.
+        context: ContextId,
+    },
+    /// A program defines nodes of its lineage.
+    Define {
+        /// In which context.
+        context: ContextId,
+        /// The nodes.
+        nodes: Vec<pb::Node>,
+        /// Whether they make sense.
+        reply: oneshot::Sender<Result<(), WireError>>,
+    },
+    /// A program runs an action.
+    Run {
+        /// Which.
+        request: Box<pb::RunRequest>,
+        /// Where what comes of it goes.
+        replies: mpsc::UnboundedSender<pb::RunReply>,
+        /// Where the id of its job goes.
+        reply: oneshot::Sender<Result<JobId, WireError>>,
+    },
+    /// A program needs the kept partitions of a node no longer.
+    Unpersist {
+        /// In which context.
+        context: ContextId,
+        /// Which.
+        node: NodeId,
+        /// Whether there is such a node.
+        reply: oneshot::Sender<Result<(), WireError>>,
+    },
+    /// Somebody asks what contexts are made of.
+    Describe {
+        /// Which one; all if absent.
+        context: Option<ContextId>,
+        /// Where the answer goes.
+        reply: oneshot::Sender<pb::Description>,
     },
     /// Something that took time is done.
     Io {

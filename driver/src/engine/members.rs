@@ -91,6 +91,9 @@ impl Engine {
         let of_role = |role| lost.iter().filter(move |lost| lost.member.role.role() == role);
         let executors: Vec<(MemberId, &str)> =
             of_role(Role::Executor).map(|lost| (lost.member.id, lost.reason.as_str())).collect();
+        for (id, _) in &executors {
+            self.rdd_executor_lost(*id);
+        }
         let commands = self.scheduler.on_executors_lost(&executors, now);
         self.carry_out(commands, now);
         for Lost { member, reason } in of_role(Role::Paramserver) {
@@ -111,6 +114,7 @@ impl Engine {
         self.emit_to_all(&event);
         if role == Role::Executor {
             self.attached.remove(&id);
+            self.rdds.contexts.values_mut().for_each(|context| context.forget_executor(id));
             self.effects.push(Effect::Hangup { executor: id });
             for job in self.jobs.values_mut().filter(|_| !left) {
                 job.train.on_executor_lost();

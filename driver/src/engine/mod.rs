@@ -8,6 +8,7 @@ mod input;
 mod io;
 mod jobs;
 mod members;
+mod rdd;
 mod shell;
 mod state;
 mod tasks;

@@ -6,15 +6,16 @@ use std::{
 };
 
 use howdah_paramserver::role::notify;
-use howdah_proto::{JobId, MemberId, pb};
+use howdah_proto::{JobId, MemberId, WireError, pb};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     task::JoinHandle,
 };
 
 use super::{Effect, Engine, EngineHandle, Input, MemberCounts, io::Io};
 use crate::{
     board::Board,
+    objects::Objects,
     scheduler::{Millis, Options},
 };
 
@@ -35,19 +36,19 @@ const TICK: Duration = Duration::from_millis(500);
 const INPUTS: usize = 4096;
 
 /// Starts the engine in a task of its own; it ends when the last handle is dropped.
-pub fn start(options: EngineOptions, board: Board) -> (EngineHandle, JoinHandle<()>) {
+pub fn start(options: EngineOptions, board: Board, objects: Objects) -> (EngineHandle, JoinHandle<()>) {
     let (inputs, receiver) = mpsc::channel(INPUTS);
     let (counts, members) = watch::channel(MemberCounts::default());
     // The I/O that the engine starts must not keep the engine alive.
     let io = Io::new(inputs.downgrade(), options.work_dir.clone());
-    let task = tokio::spawn(run(options, board, receiver, counts, io));
+    let task = tokio::spawn(run(options, (board, objects), receiver, counts, io));
     (EngineHandle { inputs, members }, task)
 }
 
 /// Takes inputs until there can't be any more.
 async fn run(
     options: EngineOptions,
-    board: Board,
+    (board, objects): (Board, Objects),
     mut inputs: mpsc::Receiver<Input>,
     counts: watch::Sender<MemberCounts>,
     io: Io,
@@ -58,6 +59,8 @@ async fn run(
         board,
         io,
         links: HashMap::new(),
+        replies: HashMap::new(),
+        objects,
         started: Instant::now(),
     };
     let mut watchdog = pin!(notify::feed_watchdog());
@@ -93,6 +96,8 @@ struct Shell {
     board: Board,
     io: Io,
     links: HashMap<MemberId, mpsc::UnboundedSender<pb::TaskCommand>>,
+    replies: HashMap<JobId, mpsc::UnboundedSender<pb::RunReply>>,
+    objects: Objects,
     started: Instant,
 }
 
@@ -145,6 +150,40 @@ impl Shell {
                 let _ = reply.send(self.engine.members());
                 Vec::new()
             }
+            Input::OpenContext { name, reply } => {
+                let (context, effects) = self.engine.on_context_opened(name);
+                self.objects.open(context);
+                self.perform(effects);
+                match reply.send(context) {
+                    Ok(()) => Vec::new(),
+                    Err(_) => self.engine.on_context_closed(context, now),
+                }
+            }
+            Input::CloseContext { context } => self.engine.on_context_closed(context, now),
+            Input::Define { context, nodes, reply } => {
+                answer(self.engine.on_define(context, nodes, now), reply)
+            }
+            Input::Unpersist { context, node, reply } => {
+                answer(self.engine.on_unpersist(context, node, now), reply)
+            }
+            Input::Describe { context, reply } => {
+                let _ = reply.send(self.engine.describe(context));
+                Vec::new()
+            }
+            Input::Run { request, replies, reply } => match self.engine.on_run(*request, now) {
+                Ok((job, effects)) => {
+                    self.replies.insert(job, replies);
+                    self.perform(effects);
+                    match reply.send(Ok(job)) {
+                        Ok(()) => Vec::new(),
+                        Err(_) => self.engine.on_cancel(job, "the program is gone".to_owned(), now),
+                    }
+                }
+                Err(error) => {
+                    let _ = reply.send(Err(error));
+                    Vec::new()
+                }
+            },
             Input::Io { job, result } => self.engine.on_io(job, result, now),
         };
         self.perform(effects);
@@ -178,10 +217,34 @@ impl Shell {
                         let _ = entry.model.set(model);
                     }
                 }
+                Effect::Reply { job, reply } => {
+                    if let Some(replies) = self.replies.get(&job) {
+                        // A program that has gone cancels its job by that.
+                        let _ = replies.send(reply);
+                    }
+                }
+                Effect::EndReplies { job } => {
+                    self.replies.remove(&job);
+                }
+                Effect::DropObjects { context } => self.objects.close(context),
                 Effect::Io { job, request } => self.io.start(job, request),
             }
         }
     }
+}
+
+/// Says whether a request was taken, and gives the effects if it was.
+fn answer(
+    taken: Result<Vec<Effect>, WireError>,
+    reply: oneshot::Sender<Result<(), WireError>>,
+) -> Vec<Effect> {
+    let (answer, effects) = match taken {
+        Ok(effects) => (Ok(()), effects),
+        Err(error) => (Err(error), Vec::new()),
+    };
+    // A client that has gone needs no answer.
+    let _ = reply.send(answer);
+    effects
 }
 
 fn unix_ms() -> u64 {

@@ -6,7 +6,7 @@ use howdah_proto::{
     pb,
 };
 
-use super::{Effect, MemberCounts};
+use super::{Effect, MemberCounts, rdd::Rdds};
 use crate::{
     membership::Members,
     scheduler::{Command, Millis, Options, Scheduler},
@@ -26,6 +26,8 @@ pub struct Engine {
     pub(super) reported: Option<(AttemptId, pb::attempt_succeeded::Result)>,
     /// The shards of ended jobs that are still being created, and can be dropped only then.
     pub(super) unfinished_shards: BTreeMap<JobId, Vec<pb::ShardPlace>>,
+    /// What programs run.
+    pub(super) rdds: Rdds,
     pub(super) next_job: u64,
     pub(super) next_stage: u64,
     pub(super) effects: Vec<Effect>,
@@ -65,6 +67,7 @@ impl Engine {
             attached: BTreeMap::new(),
             reported: None,
             unfinished_shards: BTreeMap::new(),
+            rdds: Rdds::default(),
             next_job: 1,
             next_stage: 1,
             effects: Vec::new(),
@@ -123,6 +126,7 @@ impl Engine {
             && self.stages.is_empty()
             && self.reported.is_none()
             && self.unfinished_shards.is_empty()
+            && self.rdds.is_clean()
             && self.attached.values().all(BTreeMap::is_empty)
             && self.scheduler.is_clean()
     }
@@ -154,7 +158,8 @@ impl Engine {
     pub(super) fn carry_out(&mut self, commands: Vec<Command>, now: Millis) {
         for command in commands {
             match command {
-                Command::Launch { executor, attempt, partition, speculative: _ } => {
+                Command::Launch { executor, attempt, partition, speculative } => {
+                    self.rdd_launched(attempt.job, speculative);
                     self.launch(executor, attempt, partition, now);
                 }
                 Command::Cancel { executor, attempt, reason } => self.send(
@@ -174,6 +179,7 @@ impl Engine {
                 Command::TaskDone { attempt, partition, executor, took, again: _ } => {
                     self.task_done(attempt, partition, executor, took, now);
                 }
+                Command::Retrying { attempt, .. } if self.rdds.has(attempt.job) => self.rdd_retrying(attempt),
                 Command::Retrying { attempt, partition, executor, kind, message, after: _, other_runs } => {
                     if !other_runs {
                         if let Some(job) = self.jobs.get_mut(&attempt.job) {
@@ -191,11 +197,20 @@ impl Engine {
                     };
                     self.emit(attempt.job, event);
                 }
+                Command::StageFinished { job, stage } if self.rdds.has(job) => {
+                    self.rdd_stage_finished(stage, now);
+                }
                 Command::StageFinished { job, stage } => self.stage_finished(job, stage, now),
+                Command::JobFailed { job, error } if self.rdds.has(job) => {
+                    self.give_action_up(job, &error, now);
+                }
                 Command::JobFailed { job, error } => self.give_up(job, &error, now),
+                Command::Waiting { job, reason } if self.rdds.has(job) => self.rdd_waiting(job, reason),
                 Command::Waiting { job, reason } => self.emit(job, Event::Waiting { reason }),
+                Command::GoesOn { job } if self.rdds.has(job) => self.rdd_waiting(job, String::new()),
                 Command::GoesOn { job } => self.emit(job, Event::GoesOn),
                 Command::StageRetried { job, stage, attempt, reason } => {
+                    self.rdd_stage_retried(job);
                     tracing::warn!(%job, %stage, attempt, reason, "a stage is tried again");
                 }
                 Command::Excluded { executor, stage, until: _, reason } => {
@@ -219,7 +234,13 @@ impl Engine {
     /// Where a block is, for an executor that doesn't have it.
     pub(super) fn places(&self, block: BlockId) -> Vec<pb::BlockPlace> {
         let holders = self.scheduler.holders(block).filter_map(|id| self.members.get(id));
-        holders.map(|member| pb::BlockPlace { node: block.node.0, address: member.address.clone() }).collect()
+        holders
+            .map(|member| pb::BlockPlace {
+                node: block.node.0,
+                address: member.address.clone(),
+                partition: block.partition.0,
+            })
+            .collect()
     }
 
     /// Notes how far a task is, and tells those who watch, but not too often.

@@ -40,6 +40,7 @@ impl Engine {
     ) -> Result<(), WireError> {
         let commands = match update {
             Update::Hello(_) => return Ok(()),
+            Update::ResultChunk(chunk) => return self.take_chunk(id, chunk, now),
             Update::Started(started) => {
                 let attempt = started.attempt.try_into()?;
                 self.scheduler.on_attempt_started(attempt, id)
@@ -57,6 +58,10 @@ impl Engine {
             Update::Failed(failed) => {
                 let attempt: AttemptId = failed.attempt.try_into()?;
                 let kind = failure_kind(failed.kind());
+                if self.rdds.has(attempt.job) {
+                    self.rdd_failed(attempt, id, kind, failed, now);
+                    return Ok(());
+                }
                 self.scheduler.on_attempt_failed(attempt, id, kind, failed.message, now)
             }
             Update::Drain(_) => {
@@ -74,6 +79,9 @@ impl Engine {
 
     /// Completes a task, if its result can be true; else the attempt has failed.
     fn succeeded(&mut self, attempt: AttemptId, id: MemberId, report: pb::AttemptSucceeded, now: Millis) {
+        if self.rdds.has(attempt.job) {
+            return self.rdd_succeeded(attempt, id, report, now);
+        }
         if let Some(Err(error)) = self.check(attempt, report.result.as_ref()) {
             let kind = FailureKind::Task;
             let commands = self.scheduler.on_attempt_failed(attempt, id, kind, error.to_string(), now);
@@ -116,6 +124,9 @@ impl Engine {
         partition: Partition,
         now: Millis,
     ) {
+        if self.rdds.stages.contains_key(&attempt.stage) {
+            return self.launch_rdd(executor, attempt, partition);
+        }
         let (Some(stage), Some(job)) = (self.stages.get(&attempt.stage), self.jobs.get(&attempt.job)) else {
             // Its job ended by a command that the scheduler gave before this one. The executor never hears of the
             // attempt, and so can't say that it ended.
@@ -154,6 +165,9 @@ impl Engine {
         took: Duration,
         now: Millis,
     ) {
+        if self.rdds.has(attempt.job) {
+            return self.rdd_task_done(attempt, partition, executor, now);
+        }
         let Some((_, result)) = self.reported.take_if(|(reported, _)| *reported == attempt) else { return };
         let view = self.view();
         let (Some(stage), Some(job)) = (self.stages.get(&attempt.stage), self.jobs.get_mut(&attempt.job))
@@ -203,6 +217,7 @@ impl Engine {
 fn failure_kind(kind: Kind) -> FailureKind {
     match kind {
         Kind::Unspecified | Kind::Task => FailureKind::Task,
+        Kind::FetchFailed => FailureKind::FetchFailed,
         Kind::BadInput => FailureKind::BadInput,
         Kind::Superseded => FailureKind::Superseded,
         Kind::ShardUnavailable => FailureKind::ShardUnavailable,

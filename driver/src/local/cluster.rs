@@ -6,13 +6,20 @@ use std::{
     time::Duration,
 };
 
+use howdah_executor::rdd::Registry;
 use howdah_proto::event::Role;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::child::{ChildError, Program, Restart, Running};
-use crate::driver::{Driver, DriverError, DriverOptions};
+use super::{
+    child::{ChildError, Program, Restart, Running},
+    in_process,
+};
+use crate::{
+    driver::{Driver, DriverError, DriverOptions},
+    scheduler::Pool,
+};
 
 /// A cluster on this machine.
 #[derive(Debug, Clone)]
@@ -31,6 +38,21 @@ pub struct LocalOptions {
     pub restart: Restart,
     /// Where logs and synthetic pictures go.
     pub folder: PathBuf,
+    /// The operators that the driver knows, and executors in this process; other processes bring their own.
+    pub registry: Registry,
+    /// Where executors run.
+    pub placement: Placement,
+    /// The pools of jobs that share the cluster.
+    pub pools: Vec<Pool>,
+}
+
+/// Where the executors of a local cluster run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// Each in a process of its own: this program, started again.
+    Processes,
+    /// All in this process, as tasks.
+    InProcess,
 }
 
 /// A cluster that doesn't come up.
@@ -67,6 +89,7 @@ pub struct LocalCluster {
     stop: CancellationToken,
     children: JoinSet<()>,
     pids: Pids,
+    scratch: PathBuf,
 }
 
 /// The executors that run, by name.
@@ -81,10 +104,16 @@ impl LocalCluster {
     /// # Errors
     /// [`LocalError`], with the end of the log of a child that failed.
     pub async fn start(options: LocalOptions) -> Result<Self, LocalError> {
-        let driver = Driver::start(DriverOptions::loopback(options.folder.clone())).await?;
+        let registry = options.registry.clone();
+        let pools = options.pools.clone();
+        let driver_options =
+            DriverOptions { registry, pools, ..DriverOptions::loopback(options.folder.clone()) };
+        let driver = Driver::start(driver_options).await?;
         let (died, mut deaths) = mpsc::channel(16);
         let (stop, pids) = (CancellationToken::new(), Pids::default());
-        let mut cluster = Self { driver, stop, children: JoinSet::new(), pids };
+        let scratch = scratch(&options);
+        let mut cluster = Self { driver, stop, children: JoinSet::new(), pids, scratch };
+        create_logs(&options.folder)?;
         let program = std::env::current_exe().map_err(|error| LocalError::Program(error.to_string()))?;
         let url = cluster.driver.url();
         for number in 1..=options.paramservers {
@@ -93,7 +122,18 @@ impl LocalCluster {
         }
         for number in 1..=options.executors {
             let child = executor(&options, &program, &url, number);
-            cluster.supervise(child, Role::Executor, options.restart, &died)?;
+            match options.placement {
+                Placement::Processes => cluster.supervise(child, Role::Executor, options.restart, &died)?,
+                Placement::InProcess => {
+                    let task = in_process::executor(
+                        child,
+                        options.registry.clone(),
+                        cluster.stop.clone(),
+                        died.clone(),
+                    );
+                    cluster.children.spawn(task);
+                }
+            }
         }
         let joined = tokio::select! {
             joined = tokio::time::timeout(
@@ -129,6 +169,8 @@ impl LocalCluster {
         self.stop.cancel();
         while self.children.join_next().await.is_some() {}
         self.driver.shutdown().await;
+        // What an executor left that was killed; there is nothing if none spilled.
+        let _ = std::fs::remove_dir_all(&self.scratch);
     }
 
     fn supervise(
@@ -209,6 +251,20 @@ fn lock(pids: &Pids) -> MutexGuard<'_, BTreeMap<String, u32>> {
     pids.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn create_logs(folder: &Path) -> Result<(), ChildError> {
+    let path = folder.join("logs");
+    std::fs::create_dir_all(&path).map_err(|error| ChildError::Log {
+        name: "the cluster".to_owned(),
+        path,
+        reason: error.to_string(),
+    })
+}
+
+/// Where executors put what doesn't fit into memory.
+fn scratch(options: &LocalOptions) -> PathBuf {
+    options.folder.join("scratch")
+}
+
 fn paramserver(options: &LocalOptions, program: &Path, url: &str, number: u32) -> Program {
     child(options, program, "paramserver", number, vec!["--driver".into(), url.into()])
 }
@@ -218,6 +274,7 @@ fn executor(options: &LocalOptions, program: &Path, url: &str, number: u32) -> P
     let mut flag = |name: &str, value: String| arguments.extend([name.into(), value.into()]);
     flag("--slots", options.slots.to_string());
     flag("--threads", options.threads.to_string());
+    flag("--scratch", scratch(options).to_string_lossy().into_owned());
     if let Some(bytes) = options.memory_bytes {
         flag("--memory", bytes.to_string());
     }

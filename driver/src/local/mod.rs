@@ -1,7 +1,9 @@
-//! A whole cluster on this machine: the driver in this process, the other roles as its children.
+//! A whole cluster on this machine: the driver in this process, the other roles as its children, or executors as its
+//! tasks.
 
 mod child;
 mod cluster;
+mod in_process;
 
 pub use child::{ChildError, Restart};
-pub use cluster::{LocalCluster, LocalError, LocalOptions};
+pub use cluster::{LocalCluster, LocalError, LocalOptions, Placement};

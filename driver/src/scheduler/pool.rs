@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc};
 
 /// The name of a pool of jobs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,6 +48,35 @@ pub struct Pool {
     pub min_share: u32,
 }
 
+/// A text that describes no pool.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no pool like NAME, NAME:fair or NAME:fifo:WEIGHT:MIN_SHARE")]
+pub struct NotAPool(String);
+
+impl FromStr for Pool {
+    type Err = NotAPool;
+
+    /// Reads `NAME[:fifo|fair[:WEIGHT[:MIN_SHARE]]]`.
+    fn from_str(text: &str) -> Result<Self, NotAPool> {
+        let wrong = || NotAPool(text.to_owned());
+        let parts: Vec<&str> = text.split(':').collect();
+        let number = |place: usize, default: u32| match parts.get(place) {
+            Some(number) => number.parse().map_err(|_| wrong()),
+            None => Ok(default),
+        };
+        let mode = match parts.get(1).copied() {
+            None | Some("fifo") => PoolMode::Fifo,
+            Some("fair") => PoolMode::Fair,
+            Some(_) => return Err(wrong()),
+        };
+        let (weight, min_share) = (number(2, 1)?, number(3, 0)?);
+        if parts.len() > 4 || parts[0].is_empty() || weight == 0 {
+            return Err(wrong());
+        }
+        Ok(Self { name: PoolName::new(parts[0]), mode, weight, min_share })
+    }
+}
+
 impl Pool {
     /// Describes the pool that is made when a job names one that doesn't exist.
     pub fn named(name: PoolName) -> Self {
@@ -64,4 +93,20 @@ pub struct PoolView {
     pub jobs: u32,
     /// How many attempts of these run.
     pub running: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_is_read_from_a_line_of_text() {
+        let pool =
+            |name: &str, mode, weight, min_share| Pool { name: PoolName::new(name), mode, weight, min_share };
+        assert_eq!("reports".parse(), Ok(pool("reports", PoolMode::Fifo, 1, 0)));
+        assert_eq!("live:fair:3:2".parse(), Ok(pool("live", PoolMode::Fair, 3, 2)));
+        for wrong in ["", ":fair", "a:quick", "a:fair:0", "a:fair:1:x", "a:fair:1:1:1"] {
+            assert!(wrong.parse::<Pool>().is_err(), "{wrong}");
+        }
+    }
 }

@@ -1,10 +1,16 @@
 use std::collections::BTreeMap;
 
-use howdah_proto::{BlockId, JobId, MemberId, StageId};
+use howdah_proto::{AttemptId, BlockId, JobId, MemberId, Partition, StageId};
 
 use super::{
-    Command, Executor, Millis, Options, PoolView, StageCounts, exclusion::Record, executors::Executors,
-    jobs::Jobs, locality::Locations, pools::Pools, queues::Index, tasks::StageKey,
+    Command, Executor, Millis, Options, PoolView, StageCounts,
+    exclusion::Record,
+    executors::Executors,
+    jobs::Jobs,
+    locality::Locations,
+    pools::Pools,
+    queues::Index,
+    tasks::{StageKey, TaskKey},
 };
 
 /// The scheduler's whole state: jobs, executors, blocks, outputs and queues.
@@ -65,6 +71,11 @@ impl Scheduler {
     /// Returns the executors, lowest id first.
     pub fn executors(&self) -> impl Iterator<Item = (MemberId, &Executor)> {
         self.executors.iter()
+    }
+
+    /// Returns the partition that an attempt's task computes; none if its stage has ended.
+    pub fn partition(&self, attempt: AttemptId) -> Option<Partition> {
+        Some(self.jobs.task(TaskKey::from(attempt))?.partition)
     }
 
     /// Returns an executor, if it is registered.

@@ -125,6 +125,16 @@ impl TrainJob {
         &self.shards
     }
 
+    /// How its features are computed.
+    pub fn lineage(&self) -> &Lineage {
+        &self.lineage
+    }
+
+    /// How many partitions its pictures are cut into; 0 before they are.
+    pub fn partitions(&self) -> u32 {
+        self.pictures.cut.as_ref().map_or(0, |cut| cut.partitions().count() as u32)
+    }
+
     /// The node whose blocks are cached.
     pub fn block(&self) -> NodeId {
         self.block

@@ -18,9 +18,10 @@ use super::{Args, session::Session};
 use crate::{
     memory::Memory,
     rdd::{RddError, Registry},
-    service::{BlocksService, ShufflesService},
+    service::{BlocksService, Peers, ShufflesService},
     shuffle::OutputStore,
-    store::{BlockStore, Scratch},
+    store::{BlockStore, Scratch, ScratchGuard},
+    task::Environment,
     worker::{Worker, WorkerError},
 };
 
@@ -90,11 +91,21 @@ pub async fn serve(args: Args, registry: Registry, stop: CancellationToken) -> R
     let (slots, threads) = args.slots_and_threads(cores);
     let memory = Memory::new(args.memory.0);
     let scratch = Scratch::new(args.scratch.as_deref())?;
+    let _cleared_at_the_end = ScratchGuard::new(&scratch);
     let store = BlockStore::new(&memory, &scratch);
     let outputs = OutputStore::new(&memory, &scratch);
     let operators = registry.versions();
-    let worker =
-        Worker::start(store.clone(), Arc::new(registry), Handle::current(), slots, threads as usize)?;
+    let environment = Environment {
+        memory,
+        scratch,
+        store: store.clone(),
+        outputs: outputs.clone(),
+        broadcasts: Arc::default(),
+        peers: Peers::default(),
+        registry: Arc::new(registry),
+        runtime: Handle::current(),
+    };
+    let worker = Worker::start(environment, slots, threads as usize)?;
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_service_status("", tonic_health::ServingStatus::Serving).await;
     let serving = transport::server()

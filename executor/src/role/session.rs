@@ -48,7 +48,7 @@ async fn attach(worker: Worker, member: MemberId, session: SessionId, driver: Ch
     let hello = pb::AttachHello { member_id: member.0, session: session.0 };
     // The receiver is in this function.
     let _ = reports.send(pb::TaskUpdate { update: Some(Update::Hello(hello)) });
-    worker.begin(reports, driver.clone());
+    worker.begin(member, reports, driver.clone());
     let mut client = TasksClient::new(driver).max_decoding_message_size(MESSAGE_LIMIT_BYTES);
     let ended: Result<(), Status> = async {
         let mut commands = client.attach(UnboundedReceiverStream::new(updates)).await?.into_inner();

@@ -37,7 +37,7 @@ pub(super) fn run(run: &Run<'_>, node: NodeId) -> Result<Outcome, TaskError> {
             skipped: computed.skipped,
             features: u32::try_from(features).map_err(|_| TaskError::Lineage(node, "too many features"))?,
         }),
-        stored: computed.stored,
+        stored: computed.stored.into_iter().collect(),
         evicted: computed.evicted,
     })
 }

@@ -1,9 +1,13 @@
 use howdah_paramserver::client::ParametersError;
-use howdah_proto::{NodeId, event::FailureKind, pb::attempt_failed::Kind};
+use howdah_proto::{
+    NodeId, WireError,
+    event::FailureKind,
+    pb::{self, attempt_failed::Kind},
+};
 
 use crate::{
     learn::{ConfusionError, LearnError, NetworkError},
-    rdd::{OperatorError, RegistryError, SamplesError},
+    rdd::{Again, OperatorError, RddError, RegistryError, SamplesError},
     source::SourceError,
 };
 
@@ -54,6 +58,12 @@ pub enum TaskError {
     /// The shards can't be reached, or refuse.
     #[error(transparent)]
     Parameters(#[from] ParametersError),
+    /// A partition of an RDD can't be computed.
+    #[error(transparent)]
+    Rdd(#[from] RddError),
+    /// The driver asks for something that makes no sense.
+    #[error("the driver sent a task that makes no sense: {0}")]
+    Wire(#[from] WireError),
     /// The attempt panicked: a bug, kept from taking the executor down.
     #[error("the task broke off with an internal error: {0}")]
     Panicked(String),
@@ -73,22 +83,52 @@ impl TaskError {
             | Self::Changed { .. }
             | Self::Learn(_)
             | Self::Network(_)
+            | Self::Wire(_)
             | Self::Confusion(_) => FailureKind::BadInput,
+            Self::Rdd(error) => kind_of(error),
             Self::Source(_) | Self::Panicked(_) => FailureKind::Task,
             Self::Parameters(_) => FailureKind::ShardUnavailable,
         }
     }
 
+    /// Which map outputs could not be had, if it failed by that.
+    pub fn fetch_failed(&self) -> Option<pb::FetchFailed> {
+        let Self::Rdd(RddError::Fetch(failure)) = self else { return None };
+        Some(pb::FetchFailed {
+            shuffle: failure.shuffle.0,
+            member_id: failure.executor.0,
+            partitions: failure.partitions.iter().map(|partition| partition.0).collect(),
+        })
+    }
+
     /// The kind as it goes to the driver.
     pub fn wire_kind(&self) -> Kind {
         match self.kind() {
-            // No task of a training job fetches map outputs.
-            FailureKind::Task | FailureKind::FetchFailed => Kind::Task,
+            FailureKind::Task => Kind::Task,
+            FailureKind::FetchFailed => Kind::FetchFailed,
             FailureKind::BadInput => Kind::BadInput,
             FailureKind::Superseded => Kind::Superseded,
             FailureKind::ShardUnavailable => Kind::ShardUnavailable,
             FailureKind::Cancelled => Kind::Cancelled,
             FailureKind::ExecutorLost => Kind::ExecutorDraining,
         }
+    }
+}
+
+/// Which kind of failure it is that a partition can't be computed.
+fn kind_of(error: &RddError) -> FailureKind {
+    match error {
+        RddError::Cancelled => FailureKind::Cancelled,
+        RddError::Fetch(_) => FailureKind::FetchFailed,
+        RddError::Function { again: Again::No, .. }
+        | RddError::Codec { .. }
+        | RddError::Registry(_)
+        | RddError::RecordTooLarge(_)
+        | RddError::Lineage { .. } => FailureKind::BadInput,
+        RddError::Function { again: Again::Yes, .. }
+        | RddError::File { .. }
+        | RddError::Frame(_)
+        | RddError::Memory { .. }
+        | RddError::Driver { .. } => FailureKind::Task,
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn run(run: &Run<'_>, node: NodeId, tag: u64, slot: &mut Slot) -> Res
             loss_sum,
             confusion: confusion.rows().concat(),
         }),
-        stored: found.stored,
+        stored: found.stored.into_iter().collect(),
         evicted: found.evicted,
     })
 }

@@ -3,11 +3,13 @@
 mod batches;
 mod block;
 mod compute;
+mod context;
 mod error;
 mod evaluate;
 mod exchange;
 mod job;
 mod peer;
+mod rdd;
 mod slot;
 mod spec;
 mod train;
@@ -18,27 +20,51 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use howdah_proto::{BlockId, pb};
+use howdah_proto::{BlockId, MemberId, pb};
 use tokio::runtime::Handle;
 use tonic::transport::Channel;
 
-use crate::{rdd::Registry, store::BlockStore};
+use crate::{
+    memory::Memory,
+    rdd::{Registry, scope::BroadcastCache},
+    service::Peers,
+    shuffle::{OutputStore, Workspace},
+    store::{BlockStore, Scratch},
+};
 
 pub use batches::steps;
+pub use context::{ContextView, Holder, OutputPlaces};
 pub use error::TaskError;
 pub use job::{JobContext, TrainContext};
 pub use slot::Slot;
-pub use spec::{Task, Work};
+pub use spec::{RddOutput, RddWork, Task, Work};
 
 /// What every task of an executor shares.
 #[derive(Clone)]
 pub struct Environment {
+    /// The memory that tasks, blocks and map outputs share.
+    pub memory: Memory,
+    /// Where what doesn't fit goes.
+    pub scratch: Arc<Scratch>,
     /// The blocks of this executor.
     pub store: Arc<BlockStore>,
+    /// Its map outputs.
+    pub outputs: Arc<OutputStore>,
+    /// The broadcast values that its tasks have read.
+    pub broadcasts: Arc<BroadcastCache>,
+    /// The connections to other executors.
+    pub peers: Peers,
     /// The operators this executor knows.
     pub registry: Arc<Registry>,
     /// Where requests to others run; tasks block on it from their own threads.
     pub runtime: Handle,
+}
+
+impl Environment {
+    /// Where a task sorts and merges.
+    fn workspace(&self, cancel: &CancelFlag) -> Workspace {
+        Workspace { memory: self.memory.clone(), scratch: self.scratch.clone(), cancel: cancel.clone() }
+    }
 }
 
 /// Set once, when an attempt is no longer wanted.
@@ -60,7 +86,34 @@ impl CancelFlag {
     }
 }
 
-/// One attempt as it runs.
+/// What the tasks of a job or a context share.
+#[derive(Debug, Clone)]
+pub enum Shared {
+    /// A training job.
+    Job(Arc<JobContext>),
+    /// A context of a program.
+    Context(Arc<ContextView>),
+}
+
+/// One attempt as it is given to a slot.
+pub struct Assigned<'a> {
+    /// What all tasks share.
+    pub environment: &'a Environment,
+    /// The driver, for what can only be had there.
+    pub driver: &'a Channel,
+    /// Who this executor is to the driver.
+    pub member: MemberId,
+    /// What the tasks of its job share.
+    pub shared: &'a Shared,
+    /// The task.
+    pub task: &'a Task,
+    /// Whether it is still wanted.
+    pub cancel: &'a CancelFlag,
+    /// Takes what is done and of how much.
+    pub progress: &'a dyn Fn(u64, u64),
+}
+
+/// One attempt of a training job's task as it runs.
 pub struct Run<'a> {
     /// What all tasks share.
     pub environment: &'a Environment,
@@ -81,8 +134,8 @@ pub struct Run<'a> {
 pub struct Outcome {
     /// The result, as it goes to the driver.
     pub result: pb::attempt_succeeded::Result,
-    /// A block that this attempt put into the store.
-    pub stored: Option<BlockId>,
+    /// Blocks that this attempt put into the store.
+    pub stored: Vec<BlockId>,
     /// Blocks that had to leave the store for it.
     pub evicted: Vec<BlockId>,
 }
@@ -91,10 +144,18 @@ pub struct Outcome {
 ///
 /// # Errors
 /// [`TaskError`], which says whether another attempt can help.
-pub fn run(run: &Run<'_>, slot: &mut Slot) -> Result<Outcome, TaskError> {
-    match run.task.work {
+pub fn run(attempt: &Assigned<'_>, slot: &mut Slot) -> Result<Outcome, TaskError> {
+    let Assigned { environment, driver, shared, task, cancel, progress, .. } = *attempt;
+    let job = match (shared, &task.work) {
+        (Shared::Context(view), Work::Rdd(work)) => return rdd::run(attempt, view, work),
+        (Shared::Job(job), _) => job,
+        (Shared::Context(_), _) => return Err(TaskError::Missing("training context")),
+    };
+    let run = &Run { environment, driver, job, task, cancel, progress };
+    match task.work {
         Work::Compute { node } => compute::run(run, node),
         Work::Train { node, epoch, samples } => train::run(run, node, epoch, samples, slot),
         Work::Evaluate { node, tag } => evaluate::run(run, node, tag, slot),
+        Work::Rdd(_) => Err(TaskError::Missing("context")),
     }
 }

@@ -1,4 +1,4 @@
-use howdah_proto::{AttemptId, Epoch, NodeId, Partition, WireError, pb, required};
+use howdah_proto::{AttemptId, ContextId, Epoch, NodeId, Partition, WireError, pb, required};
 
 /// One attempt of a task, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +16,7 @@ pub struct Task {
 }
 
 /// What a task does with its partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Work {
     /// Compute the block of a node and keep it.
     Compute {
@@ -39,6 +39,51 @@ pub enum Work {
         /// The tag under which the shards keep the weights.
         tag: u64,
     },
+    /// Compute the partition of a node of a context.
+    Rdd(RddWork),
+}
+
+/// What a task does with a partition of an RDD.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RddWork {
+    /// Whose RDD it is.
+    pub context: ContextId,
+    /// Its node.
+    pub node: NodeId,
+    /// What becomes of the records.
+    pub output: RddOutput,
+    /// The executor that second copies of kept blocks go to, if there is another.
+    pub second_copy: Option<String>,
+    /// The most bytes that the result may take.
+    pub result_limit_bytes: u64,
+}
+
+/// What becomes of the records of a partition.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RddOutput {
+    /// They become a map output of this shuffle.
+    Shuffle(NodeId),
+    /// They are given to an action.
+    Action(pb::Action),
+}
+
+impl TryFrom<pb::RddTask> for RddWork {
+    type Error = WireError;
+
+    fn try_from(task: pb::RddTask) -> Result<Self, WireError> {
+        let output = match required(task.output, "rdd.output")? {
+            pb::rdd_task::Output::Shuffle(shuffle) => RddOutput::Shuffle(NodeId(shuffle)),
+            pb::rdd_task::Output::Action(action) => RddOutput::Action(action),
+        };
+        let second_copy = (!task.second_copy.is_empty()).then_some(task.second_copy);
+        Ok(Self {
+            context: ContextId(task.context_id),
+            node: NodeId(task.node),
+            output,
+            second_copy,
+            result_limit_bytes: task.result_limit_bytes,
+        })
+    }
 }
 
 impl TryFrom<pb::TaskSpec> for Task {
@@ -51,6 +96,7 @@ impl TryFrom<pb::TaskSpec> for Task {
             Wire::Train(work) => {
                 Work::Train { node: NodeId(work.node), epoch: Epoch(work.epoch), samples: work.samples }
             }
+            Wire::Rdd(work) => Work::Rdd(work.try_into()?),
             Wire::Evaluate(work) => Work::Evaluate { node: NodeId(work.node), tag: work.tag },
         };
         Ok(Self {

@@ -67,7 +67,7 @@ pub(super) fn run(
     );
     Ok(Outcome {
         result: pb::attempt_succeeded::Result::Trained(training.report),
-        stored: found.stored,
+        stored: found.stored.into_iter().collect(),
         evicted: found.evicted,
     })
 }

@@ -5,16 +5,12 @@ mod slot_thread;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use howdah_proto::{pb, pb::task_command::Command};
-use tokio::{
-    runtime::Handle,
-    sync::{mpsc, watch},
-};
+use howdah_proto::{ContextId, MemberId, NodeId, pb, pb::task_command::Command};
+use tokio::sync::{mpsc, watch};
 use tonic::transport::Channel;
 
 use crate::{
-    rdd::Registry,
-    store::BlockStore,
+    rdd::scope::ContextKey,
     task::{Environment, JobContext, Task},
 };
 use dispatch::{Action, Dispatch};
@@ -30,13 +26,14 @@ struct Inner {
     dispatch: Dispatch,
     slots: Vec<SlotThread>,
     session: Option<SessionLink>,
-    store: Arc<BlockStore>,
+    environment: Environment,
     released: watch::Sender<bool>,
 }
 
 /// What attempts need of the driver they work for.
 #[derive(Clone)]
 struct SessionLink {
+    member: MemberId,
     reports: mpsc::UnboundedSender<pb::TaskUpdate>,
     driver: Channel,
 }
@@ -51,15 +48,9 @@ impl Worker {
     ///
     /// # Errors
     /// [`WorkerError`].
-    pub fn start(
-        store: Arc<BlockStore>,
-        registry: Arc<Registry>,
-        runtime: Handle,
-        slots: u32,
-        threads: usize,
-    ) -> Result<Self, WorkerError> {
+    pub fn start(environment: Environment, slots: u32, threads: usize) -> Result<Self, WorkerError> {
         let (ended, mut ends) = mpsc::unbounded_channel();
-        let environment = Environment { store: store.clone(), registry, runtime: runtime.clone() };
+        let runtime = environment.runtime.clone();
         let started = (0..slots as usize)
             .map(|slot| SlotThread::start(slot, threads, environment.clone(), ended.clone()))
             .collect::<Result<_, _>>()?;
@@ -67,7 +58,7 @@ impl Worker {
             dispatch: Dispatch::new(slots as usize),
             slots: started,
             session: None,
-            store,
+            environment,
             released: watch::Sender::new(false),
         };
         let worker = Self { inner: Arc::new(Mutex::new(inner)) };
@@ -84,10 +75,10 @@ impl Worker {
     }
 
     /// Begins a session with a driver, to which reports go from now on.
-    pub fn begin(&self, reports: mpsc::UnboundedSender<pb::TaskUpdate>, driver: Channel) {
+    pub fn begin(&self, member: MemberId, reports: mpsc::UnboundedSender<pb::TaskUpdate>, driver: Channel) {
         let mut inner = self.lock();
         inner.released.send_replace(false);
-        inner.session = Some(SessionLink { reports, driver });
+        inner.session = Some(SessionLink { member, reports, driver });
     }
 
     /// Ends the session: whatever runs is no longer wanted, and the blocks are nobody's.
@@ -97,7 +88,9 @@ impl Worker {
         inner.released.send_replace(true);
         let actions = inner.dispatch.on_session_end();
         inner.perform(actions);
-        inner.store.clear();
+        inner.environment.store.clear();
+        inner.environment.outputs.clear();
+        inner.environment.broadcasts.clear_all();
     }
 
     /// Does what the driver says.
@@ -130,8 +123,28 @@ impl Worker {
             },
             Command::DropJob(drop) => {
                 let job = howdah_proto::JobId(drop.job_id);
-                inner.store.drop_context(job.into());
+                inner.environment.store.drop_context(job.into());
                 inner.dispatch.on_drop_job(job)
+            }
+            Command::PutNodes(nodes) => {
+                if let Err(error) = inner.dispatch.on_nodes(nodes) {
+                    tracing::error!(%error, "the driver sent a lineage that makes no sense");
+                }
+                Vec::new()
+            }
+            Command::PutMapOutputs(outputs) => {
+                inner.dispatch.on_map_outputs(outputs);
+                Vec::new()
+            }
+            Command::ForgetNode(node) => {
+                inner.forget_node(ContextId(node.context_id), NodeId(node.node));
+                Vec::new()
+            }
+            Command::DropContext(context) => {
+                let context = ContextId(context.context_id);
+                inner.dispatch.on_drop_context(context);
+                inner.drop_context(context);
+                Vec::new()
             }
             Command::Shutdown(shutdown) => {
                 tracing::info!(reason = shutdown.reason, "the driver lets the executor go");
@@ -167,20 +180,33 @@ fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
 }
 
 impl Inner {
+    /// Lets go of the blocks of a node. The map outputs of a shuffle stay: the driver still counts on them.
+    fn forget_node(&mut self, context: ContextId, node: NodeId) {
+        self.environment.store.forget(context, node);
+    }
+
+    /// Lets go of everything that is kept for a context.
+    fn drop_context(&mut self, context: ContextId) {
+        self.environment.store.drop_context(context);
+        self.environment.outputs.drop_context(context);
+        self.environment.broadcasts.clear(ContextKey(context.0));
+    }
+
     fn perform(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
-                Action::Run { slot, task, job, cancel } => {
+                Action::Run { slot, task, shared, cancel } => {
                     let (Some(thread), Some(session)) = (self.slots.get(slot), &self.session) else {
                         continue;
                     };
-                    thread.assign(Assignment::Run { task, job, cancel, session: session.clone() });
+                    thread.assign(Assignment::Run { task, shared, cancel, session: session.clone() });
                 }
                 Action::Forget { slot, job } => {
                     if let Some(thread) = self.slots.get(slot) {
                         thread.assign(Assignment::Forget(job));
                     }
                 }
+                Action::DropContext(context) => self.drop_context(context),
                 Action::Report(update) => {
                     if let Some(session) = &self.session {
                         // A closed channel means that the session is over.

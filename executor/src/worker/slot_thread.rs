@@ -2,28 +2,31 @@ use std::{
     any::Any,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, mpsc as blocking},
+    sync::mpsc as blocking,
     thread,
     time::{Duration, Instant},
 };
 
 use howdah_proto::{
-    AttemptId, JobId,
-    pb::{self, task_update::Update},
+    AttemptId, JobId, MemberId,
+    pb::{self, attempt_succeeded::Result as TaskResult, task_update::Update},
 };
 use tokio::sync::mpsc;
 use tonic::transport::Channel;
 
 use super::SessionLink;
-use crate::task::{self, CancelFlag, Environment, JobContext, Run, Slot, Task, TaskError};
+use crate::task::{self, Assigned, CancelFlag, Environment, Shared, Slot, Task, TaskError};
 
 /// Progress is reported at most this often, and once at the first step.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
+/// A larger result travels in several messages.
+const RESULT_PIECE_BYTES: usize = 1 << 20;
+
 /// What a slot is told.
 pub(super) enum Assignment {
     /// Run an attempt, and report on it.
-    Run { task: Box<Task>, job: Arc<JobContext>, cancel: CancelFlag, session: SessionLink },
+    Run { task: Box<Task>, shared: Shared, cancel: CancelFlag, session: SessionLink },
     /// Drop what is kept for a job.
     Forget(JobId),
 }
@@ -46,14 +49,19 @@ impl SlotThread {
             for assignment in received {
                 match assignment {
                     Assignment::Forget(job) => state.drop_job(job),
-                    Assignment::Run { task, job, cancel, session } => {
+                    Assignment::Run { task, shared, cancel, session } => {
                         let attempt = task.attempt;
                         let report = |update| {
                             // A closed channel means that the session is over.
                             let _ = session.reports.send(pb::TaskUpdate { update: Some(update) });
                         };
-                        let place = Place { environment: &environment, driver: &session.driver, threads };
-                        run(&place, &job, &task, &cancel, &mut state, &report);
+                        let place = Place {
+                            environment: &environment,
+                            driver: &session.driver,
+                            member: session.member,
+                            threads,
+                        };
+                        run(&place, &shared, &task, &cancel, &mut state, &report);
                         if ended.send((slot, attempt)).is_err() {
                             return;
                         }
@@ -74,12 +82,13 @@ impl SlotThread {
 struct Place<'a> {
     environment: &'a Environment,
     driver: &'a Channel,
+    member: MemberId,
     threads: usize,
 }
 
 fn run(
     place: &Place<'_>,
-    job: &JobContext,
+    shared: &Shared,
     task: &Task,
     cancel: &CancelFlag,
     slot: &mut Slot,
@@ -94,8 +103,8 @@ fn run(
             report(Update::Progress(pb::AttemptProgress { attempt, done, total }));
         }
     };
-    let Place { environment, driver, threads } = *place;
-    let run = Run { environment, driver, job, task, cancel, progress: &progress };
+    let Place { environment, driver, member, threads } = *place;
+    let run = Assigned { environment, driver, member, shared, task, cancel, progress: &progress };
     // A panic is a bug, but one task's bug must not take the others of this executor down.
     let outcome = catch_unwind(AssertUnwindSafe(|| task::run(&run, slot))).unwrap_or_else(|panic| {
         *slot = Slot::new(threads);
@@ -108,14 +117,30 @@ fn run(
                 report(Update::Dropped(pb::BlocksDropped { blocks }));
             }
             let stored = outcome.stored.into_iter().map(pb::BlockId::from).collect();
-            report(Update::Succeeded(pb::AttemptSucceeded { attempt, stored, result: Some(outcome.result) }));
+            let result = Some(send_ahead(outcome.result, attempt, report));
+            report(Update::Succeeded(pb::AttemptSucceeded { attempt, stored, result }));
         }
         Err(error) => {
             tracing::info!(attempt = %task.attempt, %error, "an attempt ended without success");
             let kind = error.wire_kind().into();
-            report(Update::Failed(pb::AttemptFailed { attempt, kind, message: error.to_string() }));
+            report(Update::Failed(pb::AttemptFailed {
+                attempt,
+                kind,
+                message: error.to_string(),
+                fetch: error.fetch_failed(),
+            }));
         }
     }
+}
+
+/// Sends all of a large result but its end ahead, in pieces.
+fn send_ahead(result: TaskResult, attempt: Option<pb::AttemptRef>, report: &dyn Fn(Update)) -> TaskResult {
+    let TaskResult::Rdd(mut done) = result else { return result };
+    while done.result.len() > RESULT_PIECE_BYTES {
+        let data = done.result.split_to(RESULT_PIECE_BYTES);
+        report(Update::ResultChunk(pb::ResultChunk { attempt, data }));
+    }
+    TaskResult::Rdd(done)
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

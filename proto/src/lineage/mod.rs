@@ -94,6 +94,15 @@ impl Lineage {
         path
     }
 
+    /// The source at the end of the way along first parents; none if there is no such node.
+    pub fn source_of(&self, node: NodeId) -> Option<&Node> {
+        let mut node = self.get(node)?;
+        while let Some(parent) = node.parents.first().and_then(|parent| self.get(*parent)) {
+            node = parent;
+        }
+        Some(node)
+    }
+
     /// Adds a node, which must have been checked.
     fn push(&mut self, node: Node) -> NodeId {
         self.nodes.push(Arc::new(node));

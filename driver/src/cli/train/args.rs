@@ -12,7 +12,8 @@ use howdah_proto::settings::{
 use super::super::CliError;
 use crate::{
     dataset::parse_mapping,
-    local::{LocalOptions, Restart},
+    driver::built_in,
+    local::{LocalOptions, Placement, Restart},
 };
 
 #[derive(Debug, Clone, clap::Args)]
@@ -178,6 +179,9 @@ impl LocalArgs {
             memory_bytes: self.memory.map(|memory| memory.0),
             restart: if self.no_restart { Restart::Never } else { Restart::Always },
             folder,
+            registry: built_in(),
+            placement: Placement::Processes,
+            pools: Vec::new(),
         }
     }
 }

@@ -225,7 +225,8 @@ impl Cluster {
                     assert!(!events.last().is_some_and(Event::is_last), "{event:?} came after the last");
                     events.push(event);
                 }
-                Effect::ServeFiles { .. } => {}
+                Effect::ServeFiles { .. } | Effect::DropObjects { .. } => {}
+                Effect::Reply { .. } | Effect::EndReplies { .. } => panic!("a training job has no replies"),
                 Effect::KeepModel { job, .. } => self.jobs.entry(job).or_default().models += 1,
                 Effect::Io { job, request } => self.pending.push((job, request)),
             }

@@ -53,6 +53,12 @@ impl Executor {
                 assert!(self.jobs.remove(&job).is_some(), "{job} was dropped twice, or never put");
                 self.cancelled.extend(self.running.keys().filter(|attempt| attempt.job == job));
             }
+            Command::PutNodes(_)
+            | Command::PutMapOutputs(_)
+            | Command::ForgetNode(_)
+            | Command::DropContext(_) => {
+                panic!("a training job has none")
+            }
             Command::Shutdown(_) => {
                 assert!(self.running.is_empty(), "it has {:?}", self.running.keys());
                 self.shutdowns += 1;
@@ -93,10 +99,11 @@ impl Executor {
 /// The right result of a task.
 pub(super) fn result_of(task: &pb::TaskSpec, batch: u32) -> TaskResult {
     let pictures = task.files.len() as u64;
-    match task.work.unwrap() {
+    match task.work.clone().unwrap() {
         Work::Compute(_) => computed(pictures, 0),
         Work::Train(work) => trained(work.samples, batch),
         Work::Evaluate(_) => evaluated(pictures),
+        Work::Rdd(_) => panic!("a training job has none"),
     }
 }
 
@@ -107,16 +114,17 @@ pub(super) fn succeeded(attempt: AttemptId, result: TaskResult) -> pb::task_upda
 
 fn failed(attempt: AttemptId, kind: pb::attempt_failed::Kind) -> pb::task_update::Update {
     let (attempt, message) = (Some(attempt.into()), "it broke".to_owned());
-    pb::task_update::Update::Failed(pb::AttemptFailed { attempt, kind: kind.into(), message })
+    pb::task_update::Update::Failed(pb::AttemptFailed { attempt, kind: kind.into(), message, fetch: None })
 }
 
 /// What a task does, and on what.
 pub(super) fn key_of(task: &pb::TaskSpec) -> (StageKind, Partition) {
     let epoch = |epoch| howdah_proto::Epoch(epoch);
-    let kind = match task.work.unwrap() {
+    let kind = match task.work.clone().unwrap() {
         Work::Compute(_) => StageKind::Prepare,
         Work::Train(work) => StageKind::Train { epoch: epoch(work.epoch) },
         Work::Evaluate(work) => StageKind::Evaluate { epoch: epoch(work.tag as u32) },
+        Work::Rdd(_) => panic!("a training job has none"),
     };
     (kind, Partition(task.partition))
 }

@@ -40,6 +40,16 @@ impl Scheduler {
         self.settle(now, commands)
     }
 
+    /// Notes blocks that an executor got from another one; nothing is noted of an executor that isn't known.
+    pub fn on_blocks_stored(&mut self, executor: MemberId, blocks: &[BlockId], now: Millis) -> Vec<Command> {
+        if self.executors.get(executor).is_some() {
+            for block in blocks {
+                self.block_stored(executor, *block);
+            }
+        }
+        self.settle(now, Vec::new())
+    }
+
     /// Notes blocks that an executor no longer has.
     pub fn on_blocks_dropped(&mut self, executor: MemberId, blocks: &[BlockId], now: Millis) -> Vec<Command> {
         for block in blocks {

@@ -1,14 +1,10 @@
 use std::marker::PhantomData;
 
+use howdah_proto::AccumulatorId;
 use serde::{Deserialize, Serialize};
 
 use super::CURRENT;
 use crate::rdd::function::{Number, Widened};
-
-/// An accumulator of a context.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct AccumulatorId(pub u64);
 
 /// What was added to an accumulator.
 pub type AccumulatorValue = Widened;

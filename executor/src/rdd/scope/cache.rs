@@ -33,6 +33,11 @@ impl BroadcastCache {
         lock(&self.values).retain(|(of, ..), _| *of != context);
     }
 
+    /// Forgets everything.
+    pub fn clear_all(&self) {
+        lock(&self.values).clear();
+    }
+
     /// Forgets one object.
     pub fn remove(&self, context: ContextKey, object: ObjectId) {
         lock(&self.values).retain(|(of, id, _), _| (*of, *id) != (context, object));

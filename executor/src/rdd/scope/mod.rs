@@ -9,9 +9,10 @@ use std::{any::Any, cell::RefCell, marker::PhantomData, sync::Arc};
 use bytes::Bytes;
 use howdah_proto::ObjectId;
 
-pub use accumulator::{Accumulator, AccumulatorId, AccumulatorValue};
+pub use accumulator::{Accumulator, AccumulatorValue};
 pub use broadcast::Broadcast;
 pub use cache::{BroadcastCache, ContextKey};
+pub use howdah_proto::AccumulatorId;
 
 use super::RddError;
 
