@@ -19,6 +19,7 @@ pub mod membership;
 pub mod objects;
 pub mod output;
 pub mod plan;
+pub mod rdd;
 pub mod scheduler;
 pub mod service;
 pub mod train;
