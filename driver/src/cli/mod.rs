@@ -3,6 +3,7 @@
 mod drill;
 mod error;
 mod evaluate;
+mod explain;
 mod follow;
 mod out;
 mod predict;
@@ -14,13 +15,15 @@ mod train;
 use std::{ffi::OsString, path::Path, process::ExitCode, time::Instant};
 
 use clap::{Parser, Subcommand};
-use howdah_executor::{rdd::Registry, vision};
+use howdah_executor::rdd::Registry;
 use howdah_paramserver::role::{
     config::{ConfigError, ConfigPlace, parse},
     logging::{self, LogFormat},
 };
 
 pub use error::CliError;
+
+use crate::driver::built_in;
 
 /// Trains image classifiers on a cluster of ordinary machines.
 ///
@@ -57,6 +60,8 @@ enum Command {
     Serve(serve::Args),
     /// List the members of a driver's cluster.
     Status(status::Args),
+    /// Show lineages, their stages, and what of them is kept where.
+    Explain(Box<explain::Args>),
     /// Kill executors at random moments of a training and check that every batch counted exactly once.
     Drill(drill::Args),
     /// Run an executor that joins a driver.
@@ -67,9 +72,7 @@ enum Command {
 
 /// Runs the command line with the built-in operators.
 pub fn main() -> ExitCode {
-    let mut registry = Registry::new();
-    vision::register(&mut registry);
-    run(std::env::args_os().collect(), registry)
+    run(std::env::args_os().collect(), built_in())
 }
 
 /// Runs the command line; `registry` has the operators that this binary knows.
@@ -103,6 +106,7 @@ impl Command {
             Self::Evaluate(args) => evaluate::run(&args, &registry),
             Self::Serve(args) => serve::run(args, registry).await,
             Self::Status(args) => status::run(&args).await,
+            Self::Explain(args) => explain::run(&args).await,
             Self::Drill(args) => drill::run(args, started).await,
             Self::Executor(args) => roles::executor(args, registry).await,
             Self::Paramserver(args) => roles::paramserver(args).await,
