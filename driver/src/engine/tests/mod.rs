@@ -7,3 +7,4 @@ mod ends;
 mod leaving;
 mod lies;
 mod losses;
+mod programs;
