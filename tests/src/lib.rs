@@ -12,4 +12,5 @@ pub mod job;
 pub mod log;
 pub mod pictures;
 pub mod process;
+pub mod rdd;
 pub mod settings;
