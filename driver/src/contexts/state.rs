@@ -88,10 +88,15 @@ impl Context {
         }
     }
 
+    /// Forgets the map outputs that an executor had.
+    pub fn forget_outputs_at(&mut self, executor: MemberId) {
+        self.outputs.values_mut().for_each(|outputs| outputs.forget_executor(executor));
+    }
+
     /// Forgets what an executor had, and what it had been told.
     pub fn forget_executor(&mut self, executor: MemberId) {
         self.told.remove(&executor);
-        self.outputs.values_mut().for_each(|outputs| outputs.forget_executor(executor));
+        self.forget_outputs_at(executor);
     }
 
     /// What an executor must be told before it runs a task that reads these shuffles.
@@ -120,11 +125,6 @@ impl Context {
             }
         }
         commands
-    }
-
-    /// The executors that have been told of it.
-    pub fn told(&self) -> impl Iterator<Item = MemberId> {
-        self.told.keys().copied()
     }
 }
 

@@ -1,4 +1,6 @@
-use howdah_proto::{AttemptId, BlockId, MemberId, NodeId, Partition, TaskIndex, event::FailureKind, pb};
+use howdah_proto::{
+    AttemptId, BlockId, ContextId, JobId, MemberId, NodeId, Partition, TaskIndex, event::FailureKind, pb,
+};
 
 use crate::{
     engine::Engine,
@@ -48,6 +50,9 @@ impl Engine {
         let lost = |partition: &u32, at| LostOutput { stage: *stage, task: TaskIndex(*partition), at };
         if fetch.member_id != 0 {
             let at = MemberId(fetch.member_id);
+            if self.is_out_of_reach(state.context, fetch) {
+                return self.outputs_at(attempt.job, at);
+            }
             return fetch.partitions.iter().map(|partition| lost(partition, at)).collect();
         }
         // They were nowhere when the task began: another job of the context had found them lost.
@@ -62,8 +67,31 @@ impl Engine {
             .collect()
     }
 
-    fn forget_outputs(&mut self, context: howdah_proto::ContextId, fetch: &pb::FetchFailed) {
-        let Some(context) = self.rdds.contexts.get_mut(&context) else { return };
+    /// Whether nothing could be had of what an executor has of a shuffle: then nothing else there can be had either,
+    /// and is better found lost at once than stage by stage.
+    fn is_out_of_reach(&self, context: ContextId, fetch: &pb::FetchFailed) -> bool {
+        let outputs = self.rdds.contexts.get(&context).and_then(|state| state.outputs(NodeId(fetch.shuffle)));
+        let has = outputs.and_then(|outputs| outputs.counts().get(&MemberId(fetch.member_id)).copied());
+        has.is_some_and(|has| has as usize <= fetch.partitions.len())
+    }
+
+    /// The map outputs of all stages of a job that an executor has.
+    fn outputs_at(&self, job: JobId, at: MemberId) -> Vec<LostOutput> {
+        let stages = self.rdds.stages.iter().filter(|(_, stage)| stage.job == job);
+        let lost = stages.flat_map(|(stage, _)| {
+            let outputs = (0..).map(TaskIndex).zip(self.scheduler.outputs(job, *stage));
+            let there = outputs.filter(|(_, holder)| *holder == Some(at));
+            there.map(|(task, _)| LostOutput { stage: *stage, task, at })
+        });
+        lost.collect()
+    }
+
+    fn forget_outputs(&mut self, id: ContextId, fetch: &pb::FetchFailed) {
+        let out_of_reach = self.is_out_of_reach(id, fetch);
+        let Some(context) = self.rdds.contexts.get_mut(&id) else { return };
+        if out_of_reach {
+            context.forget_outputs_at(MemberId(fetch.member_id));
+        }
         for partition in &fetch.partitions {
             context.forget_output(NodeId(fetch.shuffle), Partition(*partition), MemberId(fetch.member_id));
         }

@@ -16,7 +16,7 @@ pub(super) struct Trouble {
 
 impl Trouble {
     pub(super) fn moderate() -> Self {
-        Self { deaths: 2, hangs: 1, drains: 1, evictions: 4, lost_outputs: 1, failures: 2 }
+        Self { deaths: 3, hangs: 2, drains: 1, evictions: 4, lost_outputs: 2, failures: 2 }
     }
 
     pub(super) fn none() -> Self {
