@@ -184,7 +184,10 @@ impl Engine {
             Ok(parts) if parts.is_empty() => {}
             Ok(parts) => {
                 let progress = action.progress(now, PROGRESS_INTERVAL);
-                self.reply(job, pb::run_reply::Reply::Parts(pb::Parts { parts }));
+                // A piece is as large as a message may be.
+                for part in parts {
+                    self.reply(job, pb::run_reply::Reply::Parts(pb::Parts { parts: vec![part] }));
+                }
                 if let Some(progress) = progress {
                     self.reply(job, pb::run_reply::Reply::Progress(progress));
                 }
