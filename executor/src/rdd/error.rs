@@ -66,6 +66,17 @@ pub enum RddError {
         /// What the user can do.
         hint: &'static str,
     },
+    /// The result of a task is larger than the program allows.
+    #[error(
+        "the result of a task takes {bytes} bytes or more, and {limit} are allowed: \
+         raise the limit of results, take fewer records, or save them to files"
+    )]
+    ResultTooLarge {
+        /// How much it takes at least.
+        bytes: u64,
+        /// How much it may take.
+        limit: u64,
+    },
     /// The driver can't be asked for what the partition needs.
     #[error("the driver did not give {what}: {reason}")]
     Driver {

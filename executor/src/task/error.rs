@@ -124,6 +124,7 @@ fn kind_of(error: &RddError) -> FailureKind {
         | RddError::Codec { .. }
         | RddError::Registry(_)
         | RddError::RecordTooLarge(_)
+        | RddError::ResultTooLarge { .. }
         | RddError::Lineage { .. } => FailureKind::BadInput,
         RddError::Function { again: Again::Yes, .. }
         | RddError::File { .. }

@@ -98,8 +98,7 @@ impl ResultLimit {
         if bytes as u64 <= self.0 {
             return Ok(());
         }
-        let hint = "raise the limit of results, take fewer records, or save them to files";
-        Err(RddError::Memory { what: "the result of a task".to_owned(), bytes: bytes as u64, hint })
+        Err(RddError::ResultTooLarge { bytes: bytes as u64, limit: self.0 })
     }
 }
 

@@ -92,7 +92,7 @@ fn a_result_over_the_limit_is_refused_and_says_what_to_do() {
         [Action::Collect, Action::CountByRecord, Action::Ordered { records: 999, end: End::Largest }]
     {
         let error = attempt(&action, 0, rows(&records, 10), ResultLimit(2000)).unwrap_err();
-        assert!(matches!(error, RddError::Memory { .. }), "{action:?}: {error}");
+        assert!(matches!(error, RddError::ResultTooLarge { limit: 2000, .. }), "{action:?}: {error}");
         assert!(error.to_string().contains("raise the limit of results"), "{error}");
     }
 }
