@@ -11,7 +11,7 @@ use howdah_driver::rdd::{Context, ContextError, Registry};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::functions::registry;
+use super::functions::{Gate, registry};
 use crate::process::{Process, Signal};
 
 const BINARY: &str = "howdah-rdd-tests";
@@ -114,6 +114,20 @@ impl RddCluster {
         future: impl Future<Output = T> + Send + 'static,
     ) -> tokio::task::JoinHandle<T> {
         self.runtime.spawn(future)
+    }
+
+    /// Waits until so many tasks run at once: an executor that has joined takes its first task a little later.
+    ///
+    /// # Panics
+    /// They don't, within the deadline.
+    pub fn wait_for_slots(&self, slots: u32) {
+        let gate = tempfile::tempdir().expect("a folder for a gate");
+        let tasks = self.context().parallelize(vec![0; slots as usize], slots).map(Gate::on(gate.path(), 0));
+        let job = self.spawn_on(async move { tasks.count().await });
+        Gate::wait_for(gate.path(), 0, slots as usize);
+        Gate::open(gate.path(), 0);
+        let ran = self.block_on(job).expect("the job does not panic").expect("the job ends well");
+        assert_eq!(ran, u64::from(slots));
     }
 
     /// Starts another executor, and waits until it has joined.
