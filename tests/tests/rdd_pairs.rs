@@ -66,9 +66,9 @@ async fn keys_and_values_are_taken_apart_and_values_are_mapped(context: Context)
     assert_eq!(pairs.flat_map_values(Repeat(0)).count().await.unwrap(), 0);
 }
 
-type Sides = (Rdd<(i64, i64)>, Rdd<(i64, char)>);
+type Pairs<V> = Rdd<(i64, V)>;
 
-fn sides(context: &Context) -> Sides {
+fn sides(context: &Context) -> (Pairs<i64>, Pairs<char>) {
     let left = context.parallelize([(1, 1), (1, 2), (2, 1), (3, 1)], 3);
     (left, context.parallelize([(1, 'x'), (2, 'y'), (2, 'z'), (4, 'w')], 2))
 }
