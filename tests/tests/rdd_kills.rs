@@ -171,6 +171,27 @@ fn an_executor_that_dies_while_it_sends_megabytes_of_results_is_made_good() {
 }
 
 #[test]
+fn an_executor_that_dies_while_it_spills_is_made_good() {
+    for victim in ["executor-1", "executor-2"] {
+        let cluster = RddCluster::with(2, &["--slots", "1", "--memory", "4MiB"]);
+        let gates = tempfile::tempdir().unwrap();
+        let context = cluster.context();
+        let options = RunOptions { speculation: false, ..context.options().clone() };
+        // 20 MiB in each partition: what comes before the last number has left the memory.
+        let last = 39_999;
+        let numbers = context.with_options(options).range(0..last + 1, 2).map(Gate::on(gates.path(), last));
+        let texts = numbers.map(Large(1 << 10)).distinct();
+        let running = cluster.spawn_on(async move { texts.count().await });
+        Gate::wait_for(gates.path(), last, 1);
+        let spilled = ["executor-1", "executor-2"].map(|name| files_in(&cluster.folder().join(name)));
+        assert!(spilled.iter().all(|files| *files > 0), "{spilled:?}");
+        cluster.kill(victim);
+        Gate::open(gates.path(), last);
+        assert_eq!(cluster.block_on(running).unwrap().unwrap(), 40_000);
+    }
+}
+
+#[test]
 fn executors_drop_everything_of_a_program_that_vanishes() {
     let (cluster, gates) = (RddCluster::start(2), tempfile::tempdir().unwrap());
     let job = Job::new(&cluster, gates.path(), NEVER, NEVER);
