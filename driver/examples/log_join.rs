@@ -78,10 +78,8 @@ async fn join(context: Context) -> Result<(), Box<dyn Error>> {
         table += &format!("{team:>6} {bytes:>10} bytes\n");
     }
     let strangers = sent.subtract_by_key(&users).count().await?;
-    table += &format!(
-        "{strangers} users are in no team; lines that can't be read: {:?}\n",
-        context.value(&unread)
-    );
+    table +=
+        &format!("{strangers} users are in no team; lines that can't be read: {}\n", context.value(&unread));
     use std::io::Write;
     Ok(std::io::stdout().write_all(table.as_bytes())?)
 }

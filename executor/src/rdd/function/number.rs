@@ -41,6 +41,16 @@ pub enum Widened {
     Float(f64),
 }
 
+impl std::fmt::Display for Widened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unsigned(number) => number.fmt(f),
+            Self::Signed(number) => number.fmt(f),
+            Self::Float(number) => number.fmt(f),
+        }
+    }
+}
+
 impl Widened {
     /// Adds a number of the same type: integers stop at the largest and smallest there are. One of another type
     /// changes nothing, since it can't belong to the same accumulator.
