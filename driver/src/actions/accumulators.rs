@@ -1,21 +1,7 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, mem::discriminant};
 
-use howdah_proto::{
-    AccumulatorId, WireError,
-    pb::{self, accumulator_update::Value},
-    required,
-};
-
-/// What an accumulator holds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum AccumulatorValue {
-    /// A sum of unsigned integers; it wraps around.
-    Unsigned(u64),
-    /// A sum of signed integers; it wraps around.
-    Signed(i64),
-    /// A sum of numbers.
-    Float(f64),
-}
+use howdah_executor::rdd::scope::AccumulatorValue;
+use howdah_proto::{AccumulatorId, WireError, pb, required};
 
 /// The sums of the accumulators that a job's tasks have added to.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -30,23 +16,11 @@ impl Accumulators {
         let mut sums = self.clone();
         for update in updates {
             let id = AccumulatorId(update.accumulator_id);
-            let value = match required(update.value, "accumulators.value")? {
-                Value::Unsigned(value) => AccumulatorValue::Unsigned(value),
-                Value::Signed(value) => AccumulatorValue::Signed(value),
-                Value::Float(value) => AccumulatorValue::Float(value),
-            };
-            let sum = match (sums.0.get(&id).copied(), value) {
-                (None, value) => value,
-                (Some(AccumulatorValue::Unsigned(sum)), AccumulatorValue::Unsigned(value)) => {
-                    AccumulatorValue::Unsigned(sum.wrapping_add(value))
-                }
-                (Some(AccumulatorValue::Signed(sum)), AccumulatorValue::Signed(value)) => {
-                    AccumulatorValue::Signed(sum.wrapping_add(value))
-                }
-                (Some(AccumulatorValue::Float(sum)), AccumulatorValue::Float(value)) => {
-                    AccumulatorValue::Float(sum + value)
-                }
-                (Some(_), _) => {
+            let value = AccumulatorValue::from(required(update.value, "accumulators.value")?);
+            let sum = match sums.0.get(&id) {
+                None => value,
+                Some(sum) if discriminant(sum) == discriminant(&value) => sum.plus(value),
+                Some(_) => {
                     let reason = format!("accumulator {id} has changed its type");
                     return Err(WireError::invalid("accumulators.value", reason));
                 }
@@ -61,11 +35,7 @@ impl Accumulators {
     pub fn to_wire(&self) -> Vec<pb::AccumulatorUpdate> {
         let update = |(id, value): (&AccumulatorId, &AccumulatorValue)| pb::AccumulatorUpdate {
             accumulator_id: id.0,
-            value: Some(match *value {
-                AccumulatorValue::Unsigned(value) => Value::Unsigned(value),
-                AccumulatorValue::Signed(value) => Value::Signed(value),
-                AccumulatorValue::Float(value) => Value::Float(value),
-            }),
+            value: Some((*value).into()),
         };
         self.0.iter().map(update).collect()
     }
@@ -73,6 +43,8 @@ impl Accumulators {
 
 #[cfg(test)]
 mod tests {
+    use howdah_proto::pb::accumulator_update::Value;
+
     use super::*;
 
     fn update(id: u64, value: Value) -> pb::AccumulatorUpdate {

@@ -4,6 +4,6 @@ mod accumulators;
 mod job;
 mod options;
 
-pub use accumulators::{AccumulatorValue, Accumulators};
+pub use accumulators::Accumulators;
 pub use job::{ActionJob, Ended, TooLarge};
 pub use options::ActionOptions;

@@ -5,10 +5,7 @@ use howdah_executor::rdd::{
     Data, Number,
     scope::{Accumulator, AccumulatorValue, Broadcast},
 };
-use howdah_proto::{
-    AccumulatorId,
-    pb::{self, accumulator_update::Value},
-};
+use howdah_proto::{AccumulatorId, pb};
 
 use super::{Context, lock};
 use crate::rdd::{ContextError, records};
@@ -23,12 +20,7 @@ pub(super) struct Sums {
 impl Sums {
     pub(super) fn add(&mut self, updates: &[pb::AccumulatorUpdate]) {
         for update in updates {
-            let more = match update.value {
-                Some(Value::Unsigned(value)) => AccumulatorValue::Unsigned(value),
-                Some(Value::Signed(value)) => AccumulatorValue::Signed(value),
-                Some(Value::Float(value)) => AccumulatorValue::Float(value),
-                None => continue,
-            };
+            let Some(more) = update.value.map(AccumulatorValue::from) else { continue };
             self.values
                 .entry(AccumulatorId(update.accumulator_id))
                 .and_modify(|sum| *sum = sum.plus(more))
@@ -75,6 +67,8 @@ impl Context {
 
 #[cfg(test)]
 mod tests {
+    use howdah_proto::pb::accumulator_update::Value;
+
     use super::*;
 
     #[test]

@@ -1,5 +1,7 @@
 use std::cmp::Ordering;
 
+use howdah_proto::pb::accumulator_update::Value;
+
 use super::Data;
 
 /// The names that the built-in functions of a number type are registered by.
@@ -39,6 +41,26 @@ pub enum Widened {
     Signed(i64),
     /// A float.
     Float(f64),
+}
+
+impl From<Value> for Widened {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Unsigned(number) => Self::Unsigned(number),
+            Value::Signed(number) => Self::Signed(number),
+            Value::Float(number) => Self::Float(number),
+        }
+    }
+}
+
+impl From<Widened> for Value {
+    fn from(number: Widened) -> Self {
+        match number {
+            Widened::Unsigned(number) => Self::Unsigned(number),
+            Widened::Signed(number) => Self::Signed(number),
+            Widened::Float(number) => Self::Float(number),
+        }
+    }
 }
 
 impl std::fmt::Display for Widened {

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use howdah_proto::{
     AccumulatorId, BlockId, NodeId,
     lineage::NodeKind,
-    pb::{self, accumulator_update::Value, attempt_succeeded::Result as TaskResult},
+    pb::{self, attempt_succeeded::Result as TaskResult},
 };
 
 use self::action::Wanted;
@@ -121,12 +121,7 @@ fn computation(assigned: &Assigned<'_>, view: &ContextView, here: &Arc<Here>) ->
 }
 
 fn update((id, value): (AccumulatorId, AccumulatorValue)) -> pb::AccumulatorUpdate {
-    let value = match value {
-        AccumulatorValue::Unsigned(value) => Value::Unsigned(value),
-        AccumulatorValue::Signed(value) => Value::Signed(value),
-        AccumulatorValue::Float(value) => Value::Float(value),
-    };
-    pb::AccumulatorUpdate { accumulator_id: id.0, value: Some(value) }
+    pb::AccumulatorUpdate { accumulator_id: id.0, value: Some(value.into()) }
 }
 
 /// The name of a partition's block.
