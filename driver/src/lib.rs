@@ -22,4 +22,5 @@ pub mod plan;
 pub mod rdd;
 pub mod scheduler;
 pub mod service;
+pub mod snapshot;
 pub mod train;

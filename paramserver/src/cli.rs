@@ -124,7 +124,7 @@ pub async fn serve(args: Args, stop: CancellationToken) -> Result<(), Paramserve
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_service_status("", tonic_health::ServingStatus::Serving).await;
     let serving = transport::server()
-        .add_service(server.service())
+        .add_routes(server.routes())
         .add_service(health_service)
         .serve_with_incoming_shutdown(bound.incoming(), stop.clone().cancelled_owned());
     tracing::info!(address, driver = args.driver, "the parameter server listens");

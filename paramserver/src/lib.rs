@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod client;
+pub mod codec;
 pub mod role;
 pub mod rules;
 pub mod server;

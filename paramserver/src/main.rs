@@ -10,6 +10,10 @@ use howdah_paramserver::{
     },
 };
 
+// Weights come and go in large pieces, which the system's allocator gives back to the kernel each time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let place = ConfigPlace { default_file: Some(Path::new("/etc/howdah/paramserver.toml")) };
     let args: Args = match parse(std::env::args_os().collect(), place) {
@@ -18,7 +22,7 @@ fn main() -> ExitCode {
         Err(error) => return fail(&error, 2),
     };
     logging::start(args.log_format);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, 1),
     };

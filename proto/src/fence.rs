@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Attempt, Epoch, Partition, Step, WireError, pb, required};
+use crate::{Attempt, Epoch, Partition, Round, Step, WireError, pb, required};
 
 /// A training task within its job: one partition in one epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -113,5 +113,31 @@ impl TryFrom<Option<pb::Fence>> for Fence {
             Step(message.first_step),
             Step(message.last_step),
         )
+    }
+}
+
+/// The round that a push belongs to, and how many contributions complete it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RoundPart {
+    /// The round, counted from 1.
+    pub round: Round,
+    /// Contributions that complete it, at least 1.
+    pub contributions: u32,
+}
+
+impl From<RoundPart> for pb::Round {
+    fn from(part: RoundPart) -> Self {
+        Self { round: part.round.0, contributions: part.contributions }
+    }
+}
+
+impl TryFrom<pb::Round> for RoundPart {
+    type Error = WireError;
+
+    fn try_from(message: pb::Round) -> Result<Self, WireError> {
+        if message.round == 0 || message.contributions == 0 {
+            return Err(WireError::invalid("round", "rounds and their contributions are counted from 1"));
+        }
+        Ok(Self { round: Round(message.round), contributions: message.contributions })
     }
 }

@@ -48,6 +48,14 @@ ids! {
     Step(u64);
     /// A shard of the parameters, counted from 0.
     ShardIndex(u32);
+    /// How often the driver has given a shard to another server or another range, counted from 1.
+    Term(u64);
+    /// How often the weights of a shard have changed: by a push, or by a round.
+    Version(u64);
+    /// A round of synchronous training, counted from 1 over all epochs.
+    Round(u64);
+    /// A snapshot of all shards of a job, counted from 1.
+    SnapshotId(u64);
 }
 
 impl From<JobId> for ContextId {
@@ -125,5 +133,32 @@ impl From<BlockId> for pb::BlockId {
 impl From<pb::BlockId> for BlockId {
     fn from(id: pb::BlockId) -> Self {
         Self { context: ContextId(id.context_id), node: NodeId(id.node), partition: Partition(id.partition) }
+    }
+}
+
+/// A replica of the model: a task slot of an executor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct ReplicaId {
+    /// The executor.
+    pub member: MemberId,
+    /// Its slot, counted from 0.
+    pub slot: u32,
+}
+
+impl fmt::Display for ReplicaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "slot {} of executor {}", self.slot, self.member)
+    }
+}
+
+impl From<ReplicaId> for pb::ReplicaId {
+    fn from(id: ReplicaId) -> Self {
+        Self { member_id: id.member.0, slot: id.slot }
+    }
+}
+
+impl From<pb::ReplicaId> for ReplicaId {
+    fn from(id: pb::ReplicaId) -> Self {
+        Self { member: MemberId(id.member_id), slot: id.slot }
     }
 }

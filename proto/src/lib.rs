@@ -7,6 +7,7 @@ mod error;
 mod ids;
 
 pub mod event;
+pub mod exchange;
 pub mod fence;
 pub mod lineage;
 pub mod registry;
@@ -16,11 +17,11 @@ pub mod transport;
 pub use error::{WireError, required};
 pub use ids::{
     AccumulatorId, Attempt, AttemptId, BlockId, ContextId, Epoch, JobId, MemberId, NodeId, ObjectId,
-    Partition, SessionId, ShardIndex, StageId, Step, TaskIndex,
+    Partition, ReplicaId, Round, SessionId, ShardIndex, SnapshotId, StageId, Step, TaskIndex, Term, Version,
 };
 
 /// The version of the protocol between the roles; members with another one are refused at registration.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// The version of the software, as users see it.
 pub const SOFTWARE_VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -10,7 +10,7 @@ pub const CHUNK_BYTES: usize = 256 << 10;
 /// The most bytes that any single message may have.
 pub const MESSAGE_LIMIT_BYTES: usize = 64 << 20;
 
-const FRAME_BYTES: u32 = 1 << 20;
+const FRAME_BYTES: u32 = 256 << 10;
 const STREAM_WINDOW_BYTES: u32 = 8 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -55,6 +55,7 @@ pub fn endpoint(address: &str) -> Result<Endpoint, ConnectError> {
     Ok(endpoint
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
+        .max_frame_size(FRAME_BYTES)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, path::Path};
 
 use howdah_executor::vision::{Augment, seed_pipeline};
-use howdah_proto::settings::{DataSettings, Mode, NetworkSettings, Optimizer, TrainSettings, Updates};
+use howdah_proto::settings::{
+    Compression, Correction, DataSettings, Mode, NetworkSettings, Optimizer, PushEvery, SnapshotSettings,
+    TrainSettings, UpdateRule, Updates,
+};
 
 /// A small job that learns from the pictures in a folder.
 pub fn learning(data: &Path) -> TrainSettings {
@@ -18,11 +21,17 @@ pub fn learning(data: &Path) -> TrainSettings {
         network: NetworkSettings { hidden: vec![8], dropout: 0.0 },
         epochs: 2,
         batch: 8,
-        updates: Updates::AtReplica(Optimizer::Adam { learning_rate: 1e-3 }),
-        mode: Mode::Asynchronous { push_every: 2 },
+        updates: Updates::Deltas { optimizer: Optimizer::Adam { learning_rate: 1e-3 } },
+        rule: UpdateRule::Sum,
+        correction: Correction::default(),
+        mode: Mode::Asynchronous { push_every: PushEvery::Steps(2) },
+        compression: Compression::default(),
         seed: 1,
         partitions: Some(4),
         shards: None,
+        shard_copies: 1,
+        snapshots: None,
+        resume: None,
         max_bad_pictures: 0,
         task_attempts: 4,
         executor_wait_seconds: None,
@@ -34,8 +43,14 @@ pub fn counting(data: &Path, epochs: u32) -> TrainSettings {
     TrainSettings {
         epochs,
         batch: 1,
-        updates: Updates::Count,
-        mode: Mode::Asynchronous { push_every: 1 },
+        updates: Updates::Ones,
+        mode: Mode::Asynchronous { push_every: PushEvery::Steps(1) },
         ..learning(data)
     }
+}
+
+/// The same job with a snapshot every second, and after each epoch, in a folder.
+pub fn snapshots(settings: TrainSettings, folder: &Path) -> TrainSettings {
+    let location = folder.to_str().expect("its name is UTF-8").to_owned();
+    TrainSettings { snapshots: Some(SnapshotSettings { location, every_seconds: 1 }), ..settings }
 }

@@ -5,7 +5,10 @@
 use howdah_proto::{
     Attempt, Partition, StageId,
     event::{Event, FailureKind, Role, StageKind},
-    pb::{self, parameters_client::ParametersClient, push_reply::Outcome, push_request::Part},
+    pb::{
+        self, exchange_client::ExchangeClient, parameters_client::ParametersClient, push_reply::Outcome,
+        push_request::Part,
+    },
     transport::connect,
 };
 use howdah_tests::{
@@ -132,14 +135,14 @@ async fn push_ones(job: &Job, stage: StageId, partition: Partition, attempt: Att
         Event::MemberJoined { role: Role::Paramserver, address, .. } => Some(address.clone()),
         _ => None,
     });
-    let mut client = ParametersClient::new(connect(&address.unwrap()).await.unwrap());
-    let shard = pb::ShardRef { job_id: job.id.0, shard: 0 };
-    let values = client.status(shard).await.unwrap().into_inner().values;
+    let channel = connect(&address.unwrap()).await.unwrap();
+    let shard = pb::ShardRef { job_id: job.id.0, shard: 0, term: 1 };
+    let values = ParametersClient::new(channel.clone()).status(shard).await.unwrap().into_inner().values;
     let task = pb::TrainTaskId { epoch: epoch.unwrap(), partition: partition.0 };
     let fence = pb::Fence { task: Some(task), attempt: attempt.0, first_step: 1, last_step: 1 };
-    let header = pb::PushHeader { shard: Some(shard), fence: Some(fence) };
+    let header = pb::PushHeader { shard: Some(shard), fence: Some(fence), ..Default::default() };
     let ones: Vec<u8> = (0..values).flat_map(|_| 1f32.to_le_bytes()).collect();
     let parts = [Part::Header(header), Part::Data(ones.into())];
     let requests = parts.map(|part| pb::PushRequest { part: Some(part) });
-    client.push(futures::stream::iter(requests)).await.unwrap().into_inner().outcome()
+    ExchangeClient::new(channel).push(futures::stream::iter(requests)).await.unwrap().into_inner().outcome()
 }

@@ -57,7 +57,8 @@ fn a_training_writes_its_output_folder_and_nothing_else_and_leaves_no_process() 
 
     assert_eq!(names(folder.path()), ["run"]);
     let run = folder.path().join("run");
-    assert_eq!(names(&run), ["events.jsonl", "logs", "metrics.json", "model.safetensors", "synthetic"]);
+    let results = ["events.jsonl", "logs", "metrics.json", "model.safetensors", "snapshots", "synthetic"];
+    assert_eq!(names(&run), results);
     let logs = ["executor-1.log", "executor-2.log", "paramserver-1.log", "paramserver-2.log"];
     assert_eq!(names(&run.join("logs")), logs);
 

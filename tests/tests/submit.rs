@@ -36,16 +36,18 @@ fn two_jobs_at_once_both_end_right() {
 }
 
 #[test]
-fn a_job_whose_parameter_server_dies_fails_and_names_it_and_the_next_job_runs_without_it() {
+fn a_job_whose_parameter_server_dies_says_so_and_goes_on_with_the_one_that_stays() {
     let folder = tempfile::tempdir().unwrap();
     let cluster = Cluster::start();
     let _stays = [cluster.paramserver("the-one-that-stays"), cluster.executor("executor")];
     let dies = cluster.paramserver("the-one-that-dies");
-    let mut job = train(&cluster, folder.path(), "first", &["--synthetic", "60", "--epochs", "100000"]);
+    let mut job = train(&cluster, folder.path(), "first", &["--synthetic", "60", "--epochs", "400"]);
     job.wait_for_line("epoch 1/");
     dies.send(Signal::KILL);
-    job.wait().failure(1, &["error: the job failed: parameter server the-one-that-dies", "hint: "]);
-    train(&cluster, folder.path(), "second", &["--synthetic", "60", "--epochs", "1"]).wait().success();
+    job.wait_for_line("lost shard");
+    job.wait_for_line("started anew from the initial weights");
+    let ended = job.wait().success();
+    assert!(ended.stdout.contains("each exactly once on 2 shards"), "{}", ended.stdout);
 }
 
 #[test]

@@ -49,8 +49,22 @@ impl Display {
             )),
             Event::PictureSkipped { path, reason } => self.line(&format!("left out {path}: {reason}")),
             Event::Waiting { reason } => {
+                let role = if reason.contains("no parameter server") { "paramserver" } else { "executor" };
                 self.line(&format!("waiting: {reason}; start one with"));
-                self.line(&format!("  howdah-driver executor --driver {}", self.driver));
+                self.line(&format!("  howdah-driver {role} --driver {}", self.driver));
+            }
+            Event::ShardLost { shard, address } => self.line(&format!("lost shard {shard} on {address}")),
+            Event::ShardMoved { shard, address, how, seconds } => {
+                self.line(&format!("shard {shard} is on {address} after {seconds:.2} s: {how}"));
+            }
+            Event::NoStandby => {
+                self.line("there is no second parameter server to hold standbys: going on without")
+            }
+            Event::SnapshotFailed { reason } => {
+                self.line(&format!("a snapshot could not be taken: {reason}"))
+            }
+            Event::Resumed { snapshot, epoch, .. } => {
+                self.line(&format!("going on with epoch {epoch}, from snapshot {snapshot}"));
             }
             Event::GoesOn => self.line("the job goes on"),
             _ => {}
@@ -118,7 +132,7 @@ fn epoch_line(report: &EpochReport, epochs: u32) -> String {
     )
 }
 
-/// Whether a lost member is an executor.
-pub(super) fn is_lost_executor(event: &Event) -> bool {
-    matches!(event, Event::MemberLost { role: Role::Executor, .. })
+/// Whether a member of this role was lost.
+pub(super) fn is_lost(event: &Event, of: Role) -> bool {
+    matches!(event, Event::MemberLost { role, .. } if *role == of)
 }

@@ -7,6 +7,7 @@ mod explain;
 mod follow;
 mod out;
 mod predict;
+mod reshard;
 mod roles;
 mod serve;
 mod status;
@@ -60,10 +61,12 @@ enum Command {
     Serve(serve::Args),
     /// List the members of a driver's cluster.
     Status(status::Args),
+    /// Spread the parameters of a job that trains over another number of shards.
+    Reshard(reshard::Args),
     /// Show lineages, their stages, and what of them is kept where.
     Explain(Box<explain::Args>),
-    /// Kill executors at random moments of a training and check that every batch counted exactly once.
-    Drill(drill::Args),
+    /// Kill executors and parameter servers at random moments of a training and check that every batch counted exactly once.
+    Drill(Box<drill::Args>),
     /// Run an executor that joins a driver.
     Executor(howdah_executor::role::Args),
     /// Run a parameter server that joins a driver.
@@ -106,8 +109,9 @@ impl Command {
             Self::Evaluate(args) => evaluate::run(&args, &registry),
             Self::Serve(args) => serve::run(args, registry).await,
             Self::Status(args) => status::run(&args).await,
+            Self::Reshard(args) => reshard::run(&args).await,
             Self::Explain(args) => explain::run(&args).await,
-            Self::Drill(args) => drill::run(args, started).await,
+            Self::Drill(args) => drill::run(*args, started).await,
             Self::Executor(args) => roles::executor(args, registry).await,
             Self::Paramserver(args) => roles::paramserver(args).await,
         }

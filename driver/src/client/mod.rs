@@ -106,6 +106,16 @@ impl Client {
         Ok(())
     }
 
+    /// Has the parameters of a job that trains spread over another number of shards.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn reshard(&mut self, job: JobId, shards: u32) -> Result<(), ClientError> {
+        let request = pb::ReshardRequest { job_id: job.0, shards };
+        self.jobs.reshard(request).await.map_err(|status| self.failed(&status))?;
+        Ok(())
+    }
+
     /// Fetches the model of a finished job, as the bytes of its file.
     ///
     /// # Errors

@@ -1,15 +1,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use howdah_executor::learn::Network;
-use howdah_proto::{
-    ContextId, JobId, MemberId,
-    event::Event,
-    pb,
-    settings::{TrainSettings, UpdateRule},
-};
+use howdah_proto::{ContextId, JobId, MemberId, event::Event, pb, settings::TrainSettings};
 
-use crate::dataset::PictureFile;
+use crate::{
+    dataset::PictureFile,
+    train::{MakeShards, ShardIo, SnapshotRequest, Ticket},
+};
 
 /// What the engine wants done.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,23 +78,23 @@ pub enum IoRequest {
         /// What was set for the job.
         settings: Arc<TrainSettings>,
     },
-    /// Create shards and write the initial weights.
-    CreateShards {
+    /// Read the newest whole snapshot at a location.
+    ReadSnapshot {
         /// Where.
-        places: Vec<pb::ShardPlace>,
-        /// What they do with a push.
-        rule: UpdateRule,
-        /// What the weights are initialised for; none if they start at zero.
-        network: Option<Network>,
-        /// What the initial weights depend on.
-        seed: u64,
+        location: String,
     },
-    /// Keep the weights under a tag.
-    Tag {
-        /// Where.
+    /// Make shards; each is reported by itself.
+    MakeShards(Box<MakeShards>),
+    /// Ask something of the primary of a shard.
+    Shard(ShardIo),
+    /// Ask all shards something.
+    Ask {
+        /// Which question it is.
+        ticket: Ticket,
+        /// Where they are.
         places: Vec<pb::ShardPlace>,
-        /// The tag.
-        tag: u64,
+        /// What.
+        question: AskRequest,
     },
     /// Forget the weights under a tag.
     Untag {
@@ -106,20 +103,36 @@ pub enum IoRequest {
         /// The tag.
         tag: u64,
     },
-    /// Fetch the weights under a tag, count, and make the model.
-    Collect(Box<Collect>),
+    /// Take a snapshot.
+    Snapshot(Box<SnapshotRequest>),
+    /// Forget what is kept of the replicas of an executor.
+    ForgetReplicas {
+        /// The parameter servers.
+        servers: Vec<String>,
+        /// The executor.
+        executor: MemberId,
+    },
     /// Forget the shards of a job.
     DropShards {
-        /// Where.
-        places: Vec<pb::ShardPlace>,
+        /// The parameter servers.
+        servers: Vec<String>,
     },
+}
+
+/// What all shards are asked, with what the answer is made from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AskRequest {
+    /// Which steps they have.
+    Marks,
+    /// To keep the weights under a tag.
+    Tag(u64),
+    /// For what the model is made from.
+    Collect(Box<Collect>),
 }
 
 /// What the model is made from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Collect {
-    /// Where the shards are.
-    pub places: Vec<pb::ShardPlace>,
     /// The tag of the weights.
     pub tag: u64,
     /// Whether the weights count batches.

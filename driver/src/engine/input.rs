@@ -1,8 +1,16 @@
 use bytes::Bytes;
-use howdah_proto::{ContextId, JobId, MemberId, NodeId, SessionId, WireError, pb, settings::TrainSettings};
+use howdah_proto::{
+    ContextId, JobId, MemberId, NodeId, SessionId, ShardIndex, SnapshotId, WireError, pb,
+    settings::TrainSettings,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::{dataset::Dataset, membership::Registration, train::Collected};
+use crate::{
+    dataset::Dataset,
+    membership::Registration,
+    snapshot::{Manifest, SnapshotError},
+    train::{Answer, OpId, Ticket},
+};
 
 /// What reaches the engine from outside.
 #[derive(Debug)]
@@ -65,6 +73,15 @@ pub enum Input {
         job: JobId,
         /// Why.
         reason: String,
+    },
+    /// A client wants the parameters of a job spread over another number of shards.
+    Reshard {
+        /// Which job.
+        job: JobId,
+        /// Over how many.
+        shards: u32,
+        /// Whether that can be.
+        reply: oneshot::Sender<Result<(), String>>,
     },
     /// A client asks who is there.
     Members {
@@ -131,12 +148,23 @@ pub enum Input {
 pub enum IoResult {
     /// The pictures.
     Dataset(Result<Dataset, String>),
-    /// The shards have the initial weights.
-    ShardsCreated(Result<(), String>),
-    /// The weights are kept under a tag.
-    Tagged(u64, Result<(), String>),
-    /// The model file, and what the shards have counted.
-    Collected(Result<(Collected, Bytes), String>),
+    /// The newest whole snapshot of an earlier run, and its folder.
+    SnapshotRead(Box<Result<(Manifest, String), SnapshotError>>),
+    /// Something that was asked of one shard is done.
+    ShardDone {
+        /// The shard.
+        shard: ShardIndex,
+        /// Which request.
+        op: OpId,
+        /// How it ended.
+        result: Result<(), String>,
+    },
+    /// All shards have answered; with the model file, if its weights were asked for.
+    Answer(Ticket, Result<(Answer, Option<Bytes>), String>),
+    /// It is decided what is in a snapshot.
+    SnapshotPlanned(SnapshotId),
+    /// A snapshot is durable.
+    SnapshotTaken(SnapshotId, Box<Result<Manifest, String>>),
 }
 
 /// How services talk to the engine.

@@ -1,12 +1,13 @@
 use howdah_proto::{
     BlockId, JobId, StageId,
-    event::Event,
+    event::{Event, StageKind},
     pb::{self, task_command},
     settings::TrainSettings,
 };
 
 use super::{
-    Collect, Effect, Engine, IoRequest, IoResult,
+    Effect, Engine, IoRequest, IoResult,
+    shards::ask_request,
     state::{JobState, Stage},
 };
 use crate::{
@@ -40,7 +41,7 @@ impl Engine {
             ..JobOptions::default()
         };
         let (train, commands) = TrainJob::new(job, settings, now);
-        self.jobs.insert(job, JobState { train, shared: None, version: 0, creates_shards: false });
+        self.jobs.insert(job, JobState { train, shared: None, version: 0, shard_requests: 0, rounds: None });
         let started = self.scheduler.on_job_submitted(job, job.into(), options);
         self.carry_out(started, now);
         self.do_for_job(job, commands, now);
@@ -57,30 +58,27 @@ impl Engine {
     /// Something that took time is done.
     pub fn on_io(&mut self, job: JobId, result: IoResult, now: Millis) -> Vec<Effect> {
         let view = self.view();
-        if let Some(state) = self.jobs.get_mut(&job) {
-            let train = &mut state.train;
-            let commands = match result {
-                IoResult::Dataset(dataset) => train.on_dataset(dataset, &view, now),
-                IoResult::ShardsCreated(result) => {
-                    state.creates_shards = false;
-                    train.on_shards_created(result, now)
-                }
-                IoResult::Tagged(tag, result) => train.on_tagged(tag, result, now),
-                IoResult::Collected(Ok((collected, model))) => {
-                    let commands = train.on_collected(Ok(collected), now);
-                    if commands.iter().any(JobCommand::finishes) {
-                        self.effects.push(Effect::KeepModel { job, model });
-                    }
-                    commands
-                }
-                IoResult::Collected(Err(error)) => train.on_collected(Err(error), now),
-            };
-            self.do_for_job(job, commands, now);
-        } else if matches!(result, IoResult::ShardsCreated(_))
-            && let Some(places) = self.unfinished_shards.remove(&job)
-        {
-            self.effects.push(Effect::Io { job, request: IoRequest::DropShards { places } });
+        if let IoResult::ShardDone { .. } = &result {
+            self.shard_request_ended(job);
         }
+        let Some(state) = self.jobs.get_mut(&job) else { return std::mem::take(&mut self.effects) };
+        let train = &mut state.train;
+        let commands = match result {
+            IoResult::Dataset(dataset) => train.on_dataset(dataset, &view, now),
+            IoResult::SnapshotRead(read) => train.on_snapshot_read(*read, now),
+            IoResult::ShardDone { shard, op, result } => train.on_shard_done(shard, op, result, now),
+            IoResult::Answer(ticket, Ok((answer, model))) => {
+                let commands = train.on_answer(ticket, Ok(answer), now);
+                if let Some(model) = model.filter(|_| commands.iter().any(JobCommand::finishes)) {
+                    self.effects.push(Effect::KeepModel { job, model });
+                }
+                commands
+            }
+            IoResult::Answer(ticket, Err(error)) => train.on_answer(ticket, Err(error), now),
+            IoResult::SnapshotPlanned(snapshot) => train.on_snapshot_planned(snapshot, now),
+            IoResult::SnapshotTaken(snapshot, taken) => train.on_snapshot_taken(snapshot, *taken, now),
+        };
+        self.do_for_job(job, commands, now);
         std::mem::take(&mut self.effects)
     }
 
@@ -112,25 +110,41 @@ impl Engine {
     pub(super) fn do_for_job(&mut self, job: JobId, commands: Vec<JobCommand>, now: Millis) {
         for command in commands {
             let Some(state) = self.jobs.get_mut(&job) else { return };
-            let shards = state.train.shards();
             let request = match command {
                 JobCommand::ListDataset => {
                     IoRequest::ListDataset { settings: state.train.settings().clone() }
                 }
-                JobCommand::CreateShards { places, rule, network, seed } => {
-                    state.creates_shards = true;
-                    IoRequest::CreateShards { places, rule, network, seed }
+                JobCommand::ReadSnapshot(location) => IoRequest::ReadSnapshot { location },
+                JobCommand::MakeShards(make) => {
+                    state.shard_requests += make.shards.len() as u32;
+                    IoRequest::MakeShards(make)
                 }
-                JobCommand::Tag(tag) => IoRequest::Tag { places: shards.to_vec(), tag },
-                JobCommand::Untag(tag) => IoRequest::Untag { places: shards.to_vec(), tag },
-                JobCommand::Collect { tag, counting } => IoRequest::Collect(Box::new(Collect {
-                    places: shards.to_vec(),
-                    tag,
-                    counting,
-                    settings: state.train.settings().clone(),
-                    classes: state.train.classes().to_vec(),
-                    features: state.train.features().unwrap_or_default(),
-                })),
+                JobCommand::Shard(io) => {
+                    state.shard_requests += 1;
+                    IoRequest::Shard(io)
+                }
+                JobCommand::Ask(ticket, question) => {
+                    let question = ask_request(&state.train, &question);
+                    IoRequest::Ask { ticket, places: state.train.places(), question }
+                }
+                JobCommand::Untag(tag) => IoRequest::Untag { places: state.train.places(), tag },
+                JobCommand::Snapshot(request) => IoRequest::Snapshot(request),
+                JobCommand::PutPlaces(places) => {
+                    self.put_places(job, places);
+                    continue;
+                }
+                JobCommand::Round { epoch, tasks } => {
+                    self.submit_stage(job, StageKind::Train { epoch }, &tasks, true, now);
+                    continue;
+                }
+                JobCommand::DropStage(kind) => {
+                    self.drop_stage(job, kind, now);
+                    continue;
+                }
+                JobCommand::RoundsDone(epoch) => {
+                    self.rounds_done(job, epoch, now);
+                    continue;
+                }
                 JobCommand::ServeFiles(files) => {
                     self.effects.push(Effect::ServeFiles { job, files });
                     continue;
@@ -145,7 +159,7 @@ impl Engine {
                     continue;
                 }
                 JobCommand::Stage { kind, tasks } => {
-                    self.submit_stage(job, kind, &tasks, now);
+                    self.submit_stage(job, kind, &tasks, false, now);
                     continue;
                 }
                 JobCommand::End(ending) => {
@@ -160,8 +174,9 @@ impl Engine {
     fn submit_stage(
         &mut self,
         job: JobId,
-        kind: howdah_proto::event::StageKind,
+        kind: StageKind,
         tasks: &[StageTask],
+        in_round: bool,
         now: Millis,
     ) {
         let Some(state) = self.jobs.get(&job) else { return };
@@ -170,7 +185,8 @@ impl Engine {
         let total = tasks.iter().map(|task| state.train.work(kind, task.partition)).sum();
         let progress = StageProgress::new(total);
         let partitions = tasks.iter().map(|task| task.partition).collect();
-        self.stages.insert(stage, Stage { job, kind, partitions, started: now, progress, reported: now });
+        self.stages
+            .insert(stage, Stage { job, kind, in_round, partitions, started: now, progress, reported: now });
         let block = |task: &StageTask| {
             let node = task.prefers.into_iter();
             node.map(|node| BlockId { context: job.into(), node, partition: task.partition }).collect()
@@ -208,11 +224,10 @@ impl Engine {
         for executor in told {
             self.send(executor, task_command::Command::DropJob(pb::DropJob { job_id: job.0 }));
         }
-        let places = state.train.shards().to_vec();
-        if state.creates_shards {
-            self.unfinished_shards.insert(job, places);
-        } else if !places.is_empty() {
-            self.effects.push(Effect::Io { job, request: IoRequest::DropShards { places } });
+        if state.shard_requests > 0 {
+            self.unfinished_shards.insert(job, state.shard_requests);
+        } else if !state.train.places().is_empty() {
+            self.drop_shards(job);
         }
         self.emit(job, event);
     }

@@ -44,6 +44,9 @@ impl Engine {
             let commands = self.scheduler.on_executor_draining(id, now);
             self.carry_out(commands, now);
             self.release(id);
+            if self.members.get(id).is_some_and(|member| member.role.role() == Role::Paramserver) {
+                self.members_changed(now);
+            }
         }
         (noted != Beat::Unknown, std::mem::take(&mut self.effects))
     }
@@ -96,8 +99,11 @@ impl Engine {
         }
         let commands = self.scheduler.on_executors_lost(&executors, now);
         self.carry_out(commands, now);
-        for Lost { member, reason } in of_role(Role::Paramserver) {
-            self.do_for_all(|train| train.on_paramserver_lost(&member.name, &member.address, reason), now);
+        for (id, _) in &executors {
+            self.forget_replicas(*id);
+        }
+        if of_role(Role::Paramserver).next().is_some() {
+            self.members_changed(now);
         }
     }
 

@@ -9,6 +9,8 @@ mod io;
 mod jobs;
 mod members;
 mod rdd;
+mod rounds;
+mod shards;
 mod shell;
 mod state;
 mod tasks;
@@ -16,7 +18,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 
-pub use effect::{Collect, Effect, IoRequest};
+pub use effect::{AskRequest, Collect, Effect, IoRequest};
 pub use input::{EngineClosed, EngineHandle, Input, IoResult, MemberCounts};
 pub use shell::{EngineOptions, start};
 pub use state::Engine;

@@ -146,6 +146,14 @@ impl Shell {
                 effects
             }
             Input::Cancel { job, reason } => self.engine.on_cancel(job, reason, now),
+            Input::Reshard { job, shards, reply } => {
+                let (answer, effects) = match self.engine.on_reshard(job, shards, now) {
+                    Ok(effects) => (Ok(()), effects),
+                    Err(error) => (Err(error), Vec::new()),
+                };
+                let _ = reply.send(answer);
+                effects
+            }
             Input::Members { reply } => {
                 let _ = reply.send(self.engine.members());
                 Vec::new()

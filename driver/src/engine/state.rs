@@ -6,7 +6,7 @@ use howdah_proto::{
     pb,
 };
 
-use super::{Effect, MemberCounts, rdd::Rdds};
+use super::{Effect, MemberCounts, rdd::Rdds, rounds::EpochRounds};
 use crate::{
     membership::Members,
     scheduler::{Command, Millis, Options, Scheduler},
@@ -24,8 +24,8 @@ pub struct Engine {
     pub(super) attached: BTreeMap<MemberId, BTreeMap<JobId, u32>>,
     /// The result of the attempt whose success is being reported, until the scheduler says that it counts.
     pub(super) reported: Option<(AttemptId, pb::attempt_succeeded::Result)>,
-    /// The shards of ended jobs that are still being created, and can be dropped only then.
-    pub(super) unfinished_shards: BTreeMap<JobId, Vec<pb::ShardPlace>>,
+    /// Ended jobs of which this many requests to shards are under way, after which the shards can be dropped.
+    pub(super) unfinished_shards: BTreeMap<JobId, u32>,
     /// What programs run.
     pub(super) rdds: Rdds,
     pub(super) next_job: u64,
@@ -40,8 +40,10 @@ pub(super) struct JobState {
     pub(super) shared: Option<pb::PutJob>,
     /// Counts the changes of `shared`.
     pub(super) version: u32,
-    /// Whether its shards are being created.
-    pub(super) creates_shards: bool,
+    /// Requests to shards that are under way.
+    pub(super) shard_requests: u32,
+    /// The epoch whose rounds are under way, as one stage for those who watch.
+    pub(super) rounds: Option<EpochRounds>,
 }
 
 /// A stage that has not finished.
@@ -49,6 +51,8 @@ pub(super) struct JobState {
 pub(super) struct Stage {
     pub(super) job: JobId,
     pub(super) kind: StageKind,
+    /// Whether it is one round of an epoch.
+    pub(super) in_round: bool,
     /// The partition of each task.
     pub(super) partitions: Vec<Partition>,
     pub(super) started: Millis,
@@ -133,14 +137,15 @@ impl Engine {
 
     pub(super) fn view(&self) -> ClusterView {
         let slots = self.attached.keys().filter_map(|id| self.members.get(*id));
+        let servers = |draining: bool| {
+            let servers =
+                self.members.of_role(Role::Paramserver).filter(move |member| member.draining == draining);
+            servers.map(|member| (member.id, member.address.clone())).collect()
+        };
         ClusterView {
             slots: slots.filter(|member| !member.draining).map(|member| member.role.slots()).sum(),
-            paramservers: self
-                .members
-                .of_role(Role::Paramserver)
-                .filter(|member| !member.draining)
-                .map(|member| (member.id, member.address.clone()))
-                .collect(),
+            paramservers: servers(false),
+            leaving: servers(true),
         }
     }
 
@@ -170,9 +175,12 @@ impl Engine {
                     }),
                 ),
                 Command::StageStarted { job, stage, tasks } => {
-                    if let Some(state) = self.stages.get_mut(&stage) {
-                        state.started = now;
-                        let kind = state.kind;
+                    let Some(state) = self.stages.get_mut(&stage) else { continue };
+                    state.started = now;
+                    let kind = state.kind;
+                    if state.in_round {
+                        self.round_started(job, stage, kind, tasks, now);
+                    } else {
                         self.emit(job, Event::StageStarted { stage, kind, tasks });
                     }
                 }
@@ -246,6 +254,9 @@ impl Engine {
     /// Notes how far a task is, and tells those who watch, but not too often.
     pub(super) fn note_progress(&mut self, stage: StageId, partition: Partition, done: u64, now: Millis) {
         let Some(state) = self.stages.get_mut(&stage) else { return };
+        if state.in_round {
+            return;
+        }
         state.progress.note(partition, done);
         if now.since(state.reported) < PROGRESS_INTERVAL {
             return;
@@ -257,4 +268,4 @@ impl Engine {
     }
 }
 
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+pub(super) const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);

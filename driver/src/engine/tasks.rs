@@ -9,7 +9,10 @@ use howdah_proto::{
     },
 };
 
-use super::{Effect, Engine, state::Stage};
+use super::{
+    Effect, Engine,
+    state::{JobState, Stage},
+};
 use crate::{scheduler::Millis, train::Implausible};
 
 impl Engine {
@@ -57,7 +60,12 @@ impl Engine {
             }
             Update::Failed(failed) => {
                 let attempt: AttemptId = failed.attempt.try_into()?;
-                let kind = failure_kind(failed.kind());
+                let mut kind = failure_kind(failed.kind());
+                let waits = |job: &JobState| !job.train.shards_are_settled();
+                if kind == FailureKind::ShardUnavailable && self.jobs.get(&attempt.job).is_some_and(waits) {
+                    // Its shard is lost, which is neither its fault nor that of its executor.
+                    kind = FailureKind::Superseded;
+                }
                 if self.rdds.has(attempt.job) {
                     self.rdd_failed(attempt, id, kind, failed, now);
                     return Ok(());
@@ -134,6 +142,7 @@ impl Engine {
             let commands = self.scheduler.on_attempt_failed(attempt, executor, kind, reason, now);
             return self.carry_out(commands, now);
         };
+        let in_round = stage.in_round;
         let (files, work) = job.train.task(stage.kind, partition);
         let place = BlockId { context: attempt.job.into(), node: job.train.block(), partition };
         let spec = pb::TaskSpec {
@@ -152,9 +161,11 @@ impl Engine {
             }
         }
         self.send(executor, task_command::Command::Launch(pb::Launch { tasks: vec![spec] }));
-        let event =
-            Event::TaskStarted { stage: attempt.stage, partition, attempt: attempt.attempt, executor };
-        self.emit(attempt.job, event);
+        if !in_round {
+            let event =
+                Event::TaskStarted { stage: attempt.stage, partition, attempt: attempt.attempt, executor };
+            self.emit(attempt.job, event);
+        }
     }
 
     pub(super) fn task_done(
@@ -174,19 +185,21 @@ impl Engine {
         else {
             return;
         };
-        let kind = stage.kind;
+        let (kind, in_round) = (stage.kind, stage.in_round);
         let mut commands = job.train.on_first_progress(kind, now);
-        commands.extend(job.train.on_task_done(kind, partition, &result, &view));
-        let work = job.train.work(kind, partition);
-        self.note_progress(attempt.stage, partition, work, now);
-        let event = Event::TaskSucceeded {
-            stage: attempt.stage,
-            partition,
-            attempt: attempt.attempt,
-            executor,
-            seconds: took.as_secs_f64(),
-        };
-        self.emit(attempt.job, event);
+        commands.extend(job.train.on_task_done(kind, partition, &result, &view, now));
+        if !in_round {
+            let work = job.train.work(kind, partition);
+            self.note_progress(attempt.stage, partition, work, now);
+            let event = Event::TaskSucceeded {
+                stage: attempt.stage,
+                partition,
+                attempt: attempt.attempt,
+                executor,
+                seconds: took.as_secs_f64(),
+            };
+            self.emit(attempt.job, event);
+        }
         self.do_for_job(attempt.job, commands, now);
     }
 
@@ -194,7 +207,14 @@ impl Engine {
         let Some(state) = self.stages.remove(&stage) else { return };
         let kind = state.kind;
         let seconds = now.since(state.started).as_secs_f64();
-        self.emit(job, Event::StageFinished { stage, kind, seconds });
+        if state.in_round {
+            // There may be a hundred thousand rounds: the scheduler need not keep those that are over.
+            let dropped = self.scheduler.on_stage_dropped(job, stage, "the round is complete", now);
+            self.carry_out(dropped, now);
+            self.round_finished(job, now);
+        } else {
+            self.emit(job, Event::StageFinished { stage, kind, seconds });
+        }
         let Some(state) = self.jobs.get_mut(&job) else { return };
         let commands = state.train.on_stage_finished(kind, now);
         self.do_for_job(job, commands, now);

@@ -1,20 +1,18 @@
 use std::{
-    collections::BTreeMap,
     ffi::OsString,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use howdah_executor::rdd::Registry;
 use howdah_proto::event::Role;
-use rustix::process::{Pid, Signal, kill_process};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     child::{ChildError, Program, Restart, Running},
     in_process,
+    pids::Pids,
 };
 use crate::{
     driver::{Driver, DriverError, DriverOptions},
@@ -34,7 +32,7 @@ pub struct LocalOptions {
     pub threads: u32,
     /// Bytes of blocks that each executor keeps; the executor's own default if absent.
     pub memory_bytes: Option<u64>,
-    /// Whether an executor that dies is started again.
+    /// Whether an executor or parameter server that dies is started again.
     pub restart: Restart,
     /// Where logs and synthetic pictures go.
     pub folder: PathBuf,
@@ -92,9 +90,6 @@ pub struct LocalCluster {
     scratch: PathBuf,
 }
 
-/// The executors that run, by name.
-type Pids = Arc<Mutex<BTreeMap<String, u32>>>;
-
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const RESTART_PAUSE: Duration = Duration::from_millis(500);
 
@@ -118,7 +113,7 @@ impl LocalCluster {
         let url = cluster.driver.url();
         for number in 1..=options.paramservers {
             let child = paramserver(&options, &program, &url, number);
-            cluster.supervise(child, Role::Paramserver, Restart::Never, &died)?;
+            cluster.supervise(child, Role::Paramserver, options.restart, &died)?;
         }
         for number in 1..=options.executors {
             let child = executor(&options, &program, &url, number);
@@ -158,10 +153,12 @@ impl LocalCluster {
 
     /// Kills one of the executors that run with SIGKILL, chosen by `choice`. Says whether there was one.
     pub fn kill_executor(&self, choice: u64) -> bool {
-        let pids = lock(&self.pids);
-        let Some(index) = choice.checked_rem(pids.len() as u64) else { return false };
-        let pid = pids.values().nth(index as usize).and_then(|pid| Pid::from_raw(*pid as i32));
-        pid.is_some_and(|pid| kill_process(pid, Signal::KILL).is_ok())
+        self.pids.kill(Role::Executor, choice)
+    }
+
+    /// Kills one of the parameter servers that run with SIGKILL, chosen by `choice`. Says whether there was one.
+    pub fn kill_paramserver(&self, choice: u64) -> bool {
+        self.pids.kill(Role::Paramserver, choice)
     }
 
     /// Ends all processes of the cluster.
@@ -209,14 +206,14 @@ impl Watched {
     async fn watch(self, mut running: Running) {
         let name = &self.program.name;
         loop {
-            self.note(running.pid());
+            self.pids.note(self.role, name, running.pid());
             let status = tokio::select! {
                 () = self.stop.cancelled() => return running.end().await,
                 status = running.wait() => {
                     status.map_or_else(|error| error.to_string(), |status| status.to_string())
                 }
             };
-            self.note(None);
+            self.pids.note(self.role, name, None);
             tracing::warn!(name, %status, "a child ended");
             let log = self.program.last_words();
             // Nobody listens once the cluster is up: a death is then seen by the driver.
@@ -234,21 +231,6 @@ impl Watched {
             }
         }
     }
-
-    fn note(&self, pid: Option<u32>) {
-        if self.role == Role::Executor {
-            let mut pids = lock(&self.pids);
-            match pid {
-                Some(pid) => pids.insert(self.program.name.clone(), pid),
-                None => pids.remove(&self.program.name),
-            };
-        }
-    }
-}
-
-fn lock(pids: &Pids) -> MutexGuard<'_, BTreeMap<String, u32>> {
-    // A map of numbers is whole between any two of its operations.
-    pids.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn create_logs(folder: &Path) -> Result<(), ChildError> {

@@ -4,6 +4,7 @@
 mod child;
 mod cluster;
 mod in_process;
+mod pids;
 
 pub use child::{ChildError, Restart};
 pub use cluster::{LocalCluster, LocalError, LocalOptions, Placement};

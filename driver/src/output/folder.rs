@@ -52,6 +52,22 @@ impl RunFolder {
         Ok(Self { path, events })
     }
 
+    /// Opens the folder of a run that is gone on with; events are appended to its log.
+    ///
+    /// # Errors
+    /// [`OutputError::Write`], naming the folder or file.
+    pub fn reopen(path: &Path) -> Result<Self, OutputError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |error: io::Error| OutputError::Write { path, reason: error.to_string() }
+        };
+        let path = path.canonicalize().map_err(failed(path))?;
+        fs::create_dir_all(path.join("logs")).map_err(failed(&path))?;
+        let log = path.join("events.jsonl");
+        let events = File::options().create(true).append(true).open(&log).map_err(failed(&log))?;
+        Ok(Self { path, events: BufWriter::new(events) })
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path

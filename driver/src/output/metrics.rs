@@ -83,6 +83,12 @@ pub struct FailureMetrics {
     pub task_retries: u64,
     /// Executors that were lost.
     pub executors_lost: u64,
+    /// Times that a shard was lost.
+    #[serde(default)]
+    pub shards_lost: u64,
+    /// Snapshots taken, in case something fails.
+    #[serde(default)]
+    pub snapshots: u64,
 }
 
 /// The version of the format of `metrics.json`.
@@ -133,6 +139,8 @@ impl Metrics {
                 skipped_pictures: report.skipped_pictures,
                 task_retries: report.task_retries,
                 executors_lost: report.executors_lost,
+                shards_lost: report.shards_lost,
+                snapshots: report.snapshots,
             },
             epochs: report.epochs.clone(),
             shards: report.shards.clone(),

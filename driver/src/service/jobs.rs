@@ -74,6 +74,16 @@ impl Jobs for JobsService {
         Ok(Response::new(Box::pin(stream::iter(chunks))))
     }
 
+    async fn reshard(
+        &self,
+        request: Request<pb::ReshardRequest>,
+    ) -> Result<Response<pb::ReshardReply>, Status> {
+        let pb::ReshardRequest { job_id, shards } = request.into_inner();
+        self.entry(job_id)?;
+        let answer = self.engine.ask(|reply| Input::Reshard { job: JobId(job_id), shards, reply }).await?;
+        answer.map(|()| Response::new(pb::ReshardReply {})).map_err(Status::failed_precondition)
+    }
+
     async fn members(
         &self,
         _request: Request<pb::MembersRequest>,

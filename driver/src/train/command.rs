@@ -2,12 +2,13 @@ use std::sync::Arc;
 
 use howdah_executor::learn::Network;
 use howdah_proto::{
-    MemberId, NodeId, Partition,
+    Epoch, MemberId, NodeId, Partition,
     event::{Event, JobReport, ShardReport, StageKind},
     pb,
-    settings::UpdateRule,
+    settings::ShardSpec,
 };
 
+use super::{OpId, Question, ShardIo, SnapshotRequest, Ticket};
 use crate::dataset::PictureFile;
 
 /// What a training job wants done.
@@ -26,28 +27,31 @@ pub enum JobCommand {
         /// Its tasks.
         tasks: Vec<StageTask>,
     },
-    /// Create the shards and write the initial weights to them.
-    CreateShards {
-        /// Where they go.
-        places: Vec<pb::ShardPlace>,
-        /// What they do with a push.
-        rule: UpdateRule,
-        /// What the weights are initialised for; none if they start at zero.
-        network: Option<Network>,
-        /// What the initial weights depend on.
-        seed: u64,
+    /// Run the part of an epoch in one round.
+    Round {
+        /// The epoch.
+        epoch: Epoch,
+        /// Its tasks.
+        tasks: Vec<StageTask>,
     },
-    /// Keep the weights as they are now under this tag.
-    Tag(u64),
+    /// Forget the stages of this kind, and cancel their tasks.
+    DropStage(StageKind),
+    /// All rounds of an epoch are done.
+    RoundsDone(Epoch),
+    /// Make shards.
+    MakeShards(Box<MakeShards>),
+    /// Ask something of a shard.
+    Shard(ShardIo),
+    /// Tell executors that know the job where the shards are.
+    PutPlaces(Vec<pb::ShardPlace>),
+    /// Ask all shards something.
+    Ask(Ticket, Question),
     /// Forget the weights kept under this tag.
     Untag(u64),
-    /// Fetch the weights kept under this tag and what the shards have counted.
-    Collect {
-        /// The tag.
-        tag: u64,
-        /// Whether the weights count batches.
-        counting: bool,
-    },
+    /// Take a snapshot.
+    Snapshot(Box<SnapshotRequest>),
+    /// Read the newest whole snapshot at a location.
+    ReadSnapshot(String),
     /// Tell whoever watches.
     Emit(Event),
     /// The job is over.
@@ -59,6 +63,38 @@ impl JobCommand {
     pub fn finishes(&self) -> bool {
         matches!(self, Self::End(ending) if matches!(**ending, Ending::Finished(_)))
     }
+}
+
+/// Shards that are to be made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MakeShards {
+    /// Where.
+    pub shards: Vec<(OpId, pb::ShardPlace)>,
+    /// What they do with a push.
+    pub spec: ShardSpec,
+    /// Where their weights come from.
+    pub origin: Origin,
+    /// The tags under which their weights are kept at once, because evaluations are under way.
+    pub tags: Vec<u64>,
+}
+
+/// Where the weights of a shard come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Origin {
+    /// They are initialised.
+    Initial {
+        /// For which network; they start at zero without one.
+        network: Option<Network>,
+        /// What they depend on.
+        seed: u64,
+    },
+    /// They are read from a snapshot.
+    Snapshot {
+        /// Its folder, as a URL.
+        folder: String,
+        /// Its files.
+        saved: Vec<pb::SavedShard>,
+    },
 }
 
 /// A task of a stage that a job wants run.
@@ -96,6 +132,8 @@ pub struct ClusterView {
     pub slots: u32,
     /// The parameter servers and where they listen.
     pub paramservers: Vec<(MemberId, String)>,
+    /// The parameter servers that want to leave.
+    pub leaving: Vec<(MemberId, String)>,
 }
 
 /// What the shards hold at the end of a job.

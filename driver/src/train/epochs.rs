@@ -2,7 +2,10 @@ use std::collections::BTreeMap;
 
 use howdah_proto::{Epoch, event::EpochReport, pb};
 
-use crate::scheduler::Millis;
+use crate::{
+    scheduler::Millis,
+    snapshot::{Progress, TrainSums},
+};
 
 /// What the tasks of the epochs have reported so far.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -26,18 +29,20 @@ struct Running {
 
 impl Epochs {
     pub(super) fn start(&mut self, epoch: Epoch, now: Millis) {
-        self.running.insert(epoch, Running { started: now, ..Running::default() });
+        if !self.is_reported(epoch) {
+            self.running.entry(epoch).or_insert_with(|| Running { started: now, ..Running::default() });
+        }
     }
 
     pub(super) fn add_trained(&mut self, epoch: Epoch, result: &pb::EpochTrained) {
-        let running = self.running.entry(epoch).or_default();
+        let Some(running) = self.running.get_mut(&epoch) else { return };
         running.samples = running.samples.saturating_add(result.samples);
         running.loss_sum += result.loss_sum;
         running.correct = running.correct.saturating_add(result.correct);
     }
 
     pub(super) fn add_evaluated(&mut self, epoch: Epoch, result: &pb::BlockEvaluated) {
-        let running = self.running.entry(epoch).or_default();
+        let Some(running) = self.running.get_mut(&epoch) else { return };
         running.test_loss_sum += result.loss_sum;
         running.confusion.resize(running.confusion.len().max(result.confusion.len()), 0);
         for (sum, count) in running.confusion.iter_mut().zip(&result.confusion) {
@@ -46,11 +51,15 @@ impl Epochs {
     }
 
     pub(super) fn trained(&mut self, epoch: Epoch, now: Millis) {
-        self.running.entry(epoch).or_default().trained_at = Some(now);
+        if let Some(running) = self.running.get_mut(&epoch) {
+            running.trained_at = Some(now);
+        }
     }
 
     pub(super) fn evaluated(&mut self, epoch: Epoch) {
-        self.running.entry(epoch).or_default().evaluated = true;
+        if let Some(running) = self.running.get_mut(&epoch) {
+            running.evaluated = true;
+        }
     }
 
     /// Closes the first epoch that is not closed, if it has been trained on `pictures` and evaluated.
@@ -77,6 +86,65 @@ impl Epochs {
         }
         self.finished.push(report.clone());
         Some(report)
+    }
+
+    /// Whether an epoch is reported.
+    pub(super) fn is_reported(&self, epoch: Epoch) -> bool {
+        self.finished.last().is_some_and(|last| last.epoch >= epoch)
+    }
+
+    /// Forgets what the evaluation of an epoch gave, because it is evaluated again.
+    pub(super) fn evaluate_again(&mut self, epoch: Epoch) {
+        if let Some(running) = self.running.get_mut(&epoch) {
+            (running.evaluated, running.test_loss_sum) = (false, 0.0);
+            running.confusion.clear();
+        }
+    }
+
+    /// What a snapshot keeps of the epochs.
+    pub(super) fn progress(&self) -> Progress {
+        let sums = |(epoch, running): (&Epoch, &Running)| TrainSums {
+            epoch: *epoch,
+            samples: running.samples,
+            loss_sum: running.loss_sum,
+            correct: running.correct,
+        };
+        Progress {
+            finished: self.finished.clone(),
+            confusion: self.confusion.clone(),
+            running: self.running.iter().map(sums).collect(),
+        }
+    }
+
+    /// Goes back to what a snapshot kept: what was reported since stays, as it will be the same again.
+    pub(super) fn go_back(&mut self, progress: &Progress, now: Millis) {
+        if self.finished.len() < progress.finished.len() {
+            self.finished.clone_from(&progress.finished);
+            self.confusion.clone_from(&progress.confusion);
+        }
+        let started = |epoch| self.running.get(&epoch).map_or(now, |running: &Running| running.started);
+        let restored = progress.running.iter().map(|sums| {
+            let running = Running {
+                started: started(sums.epoch),
+                samples: sums.samples,
+                loss_sum: sums.loss_sum,
+                correct: sums.correct,
+                ..Running::default()
+            };
+            (sums.epoch, running)
+        });
+        let restored: BTreeMap<Epoch, Running> = restored.collect();
+        self.running = restored;
+        let reported = self.finished.last().map_or(Epoch(0), |last| last.epoch);
+        self.running.retain(|epoch, _| *epoch > reported);
+    }
+
+    /// Gives up evaluating the epochs before `epoch`: their weights are gone.
+    pub(super) fn cannot_evaluate_before(&mut self, epoch: Epoch, now: Millis) {
+        for (_, running) in self.running.range_mut(..epoch) {
+            running.trained_at.get_or_insert(now);
+            running.evaluated = true;
+        }
     }
 
     pub(super) fn reports(&self) -> &[EpochReport] {

@@ -1,13 +1,18 @@
 //! A small training job for tests: two classes, batches of 10 pictures.
 
+use howdah_paramserver::client::ShardMarks;
 use howdah_proto::{
-    Epoch, JobId, MemberId, Partition,
+    Epoch, JobId, MemberId, Partition, ShardIndex, Step,
     event::{ShardReport, StageKind},
+    fence::TrainTask,
     pb::{self, attempt_succeeded::Result as TaskResult},
-    settings::{DataSettings, Mode, NetworkSettings, Pipeline, TrainSettings, UpdateRule, Updates},
+    settings::{
+        Compression, Correction, DataSettings, Mode, NetworkSettings, Pipeline, PushEvery, TrainSettings,
+        UpdateRule, Updates,
+    },
 };
 
-use super::{ClusterView, Collected, JobCommand, StageTask, TrainJob};
+use super::{Answer, ClusterView, Collected, JobCommand, OpId, StageTask, TrainJob};
 use crate::{
     dataset::{Dataset, PictureFile},
     scheduler::Millis,
@@ -23,11 +28,17 @@ pub(crate) fn settings(epochs: u32) -> TrainSettings {
         network: NetworkSettings { hidden: vec![3], dropout: 0.0 },
         epochs,
         batch: 10,
-        updates: Updates::AtServer(UpdateRule::Sgd { learning_rate: 0.1 }),
-        mode: Mode::Asynchronous { push_every: 1 },
+        updates: Updates::Gradients,
+        rule: UpdateRule::Sgd { learning_rate: 0.1 },
+        correction: Correction::default(),
+        mode: Mode::Asynchronous { push_every: PushEvery::Steps(1) },
+        compression: Compression::default(),
         seed: 1,
         partitions: Some(2),
         shards: None,
+        shard_copies: 1,
+        snapshots: None,
+        resume: None,
         max_bad_pictures: 3,
         task_attempts: 4,
         executor_wait_seconds: None,
@@ -53,7 +64,7 @@ pub(crate) fn dataset(train: usize, test: usize) -> Dataset {
 
 /// Two slots and one parameter server.
 pub(crate) fn cluster() -> ClusterView {
-    ClusterView { slots: 2, paramservers: vec![(MemberId(9), SERVER.to_owned())] }
+    ClusterView { slots: 2, paramservers: vec![(MemberId(9), SERVER.to_owned())], leaving: Vec::new() }
 }
 
 pub(crate) fn computed(samples: u64, skipped: usize) -> TaskResult {
@@ -86,16 +97,15 @@ pub(crate) fn evaluated(samples: u64) -> TaskResult {
 
 /// What `shards` shards say that have applied so many batches.
 pub(crate) fn collected(shards: usize, batches: u64) -> Collected {
-    let shard = ShardReport {
-        values: 1,
-        batches_applied: batches,
-        pushes_applied: batches,
-        pushes_repeated: 0,
-        pushes_superseded: 0,
-        pushes_out_of_order: 0,
-        counted: None,
-    };
+    let shard = ShardReport { batches_applied: batches, ..ShardReport::default() };
     Collected { shards: vec![shard; shards] }
+}
+
+/// The marks of one shard that has every step of both partitions in each epoch up to `epoch`.
+pub(crate) fn all_marks(epoch: u32) -> Answer {
+    let tasks = (1..=epoch).flat_map(|epoch| [0, 1].map(|partition| (Epoch(epoch), Partition(partition))));
+    let marks = tasks.map(|(epoch, partition)| (TrainTask { epoch, partition }, Step(1)));
+    Answer::Marks(vec![ShardMarks { marks: marks.collect(), ..ShardMarks::default() }])
 }
 
 pub(crate) const TRAIN_1: StageKind = StageKind::Train { epoch: Epoch(1) };
@@ -120,7 +130,28 @@ pub(crate) fn preparing(settings: TrainSettings, test: usize) -> TrainJob {
 impl TrainJob {
     /// Hands in the result of a task.
     pub(crate) fn done(&mut self, kind: StageKind, partition: u32, result: &TaskResult) -> Vec<JobCommand> {
-        self.on_task_done(kind, Partition(partition), result, &cluster())
+        self.on_task_done(kind, Partition(partition), result, &cluster(), Millis(0))
+    }
+
+    /// Lets the only shard be made.
+    pub(crate) fn make_shards(&mut self, now: Millis) -> Vec<JobCommand> {
+        self.on_shard_done(ShardIndex(0), OpId(1), Ok(()), now)
+    }
+
+    /// Answers the question in `commands`.
+    pub(crate) fn answer(&mut self, commands: &[JobCommand], answer: Answer, now: Millis) -> Vec<JobCommand> {
+        let ticket = commands.iter().find_map(|command| match command {
+            JobCommand::Ask(ticket, _) => Some(*ticket),
+            _ => None,
+        });
+        self.on_answer(ticket.unwrap(), Ok(answer), now)
+    }
+
+    /// Answers the question for marks with those of a shard that has every step up to `epoch`, and lets the
+    /// weights be kept.
+    pub(crate) fn close(&mut self, commands: &[JobCommand], epoch: u32, now: Millis) -> Vec<JobCommand> {
+        let asked = self.answer(commands, all_marks(epoch), now);
+        self.answer(&asked, Answer::Tagged, now)
     }
 
     /// Does the tasks of a stage, and finishes it.
@@ -145,6 +176,6 @@ pub(crate) fn training(settings: TrainSettings, test: usize) -> TrainJob {
     let mut job = preparing(settings, test);
     let partitions: &[u32] = if test > 0 { &[0, 1, 2, 3] } else { &[0, 1] };
     job.do_stage(StageKind::Prepare, partitions, &computed(10, 0), Millis(2_000));
-    job.on_shards_created(Ok(()), Millis(2_000));
+    job.make_shards(Millis(2_000));
     job
 }

@@ -1,15 +1,22 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
+use howdah_executor::learn::Network;
 use howdah_proto::{
-    JobId, NodeId, Partition,
+    Epoch, JobId, NodeId, Partition,
     event::{Event, StageKind},
     lineage::{Lineage, StorageLevel},
     pb,
     settings::TrainSettings,
 };
 
-use super::{Cut, Ending, JobCommand, epochs::Epochs};
-use crate::{dataset::PictureFile, scheduler::Millis};
+use super::{
+    Cut, Ending, JobCommand, Position, closing::Asked, epochs::Epochs, rounds::RunningRound, saves::Saves,
+    shards::Shards,
+};
+use crate::{dataset::PictureFile, scheduler::Millis, snapshot::Manifest};
 
 /// A training job. Events come in through the `on_…` methods; each returns what is to be done.
 #[derive(Debug)]
@@ -22,7 +29,26 @@ pub struct TrainJob {
     pub(super) lineage: Lineage,
     pub(super) block: NodeId,
     pub(super) features: NodeId,
-    pub(super) shards: Vec<pb::ShardPlace>,
+    /// None before the size of the network is known.
+    pub(super) shards: Option<Shards>,
+    pub(super) network: Option<Network>,
+    pub(super) position: Position,
+    /// The epochs of which tasks of a stream are under way.
+    pub(super) streaming: BTreeSet<Epoch>,
+    pub(super) round: Option<RunningRound>,
+    /// What is being asked of all shards.
+    pub(super) asked: Option<Asked>,
+    pub(super) tickets: u64,
+    /// The changes of the shards when they were last asked whether they have everything.
+    pub(super) whole_at: u64,
+    /// The epochs whose weights are kept because they are being evaluated.
+    pub(super) evaluating: BTreeSet<Epoch>,
+    /// Whether the weights after the last epoch are kept.
+    pub(super) closed: bool,
+    /// Whether the job begins again at its position when all shards are there.
+    pub(super) goes_back: bool,
+    pub(super) saves: Saves,
+    pub(super) resumed: Option<Box<Manifest>>,
     /// The task slots when the pictures were cut.
     pub(super) replicas: u32,
     pub(super) epochs: Epochs,
@@ -59,6 +85,8 @@ pub(super) enum Phase {
 pub(super) struct Pictures {
     pub(super) classes: Vec<String>,
     pub(super) files: Arc<Vec<PictureFile>>,
+    /// The hash over all of them.
+    pub(super) fingerprint: String,
     pub(super) train: usize,
     pub(super) cut: Option<Cut>,
     /// Samples of each partition, once it was prepared.
@@ -73,6 +101,10 @@ pub(super) struct Tally {
     pub(super) skipped: u64,
     pub(super) retries: u64,
     pub(super) executors_lost: u64,
+    pub(super) shards_lost: u64,
+    pub(super) snapshots: u64,
+    /// The epochs that an earlier run had finished.
+    pub(super) epochs_before: u32,
     pub(super) prepare_started: Option<Millis>,
     pub(super) prepared: Option<Millis>,
     pub(super) first_step: Option<Millis>,
@@ -102,12 +134,28 @@ impl TrainJob {
             lineage,
             block,
             features: node,
-            shards: Vec::new(),
+            shards: None,
+            network: None,
+            position: Position::default(),
+            streaming: BTreeSet::new(),
+            round: None,
+            asked: None,
+            tickets: 0,
+            whole_at: 0,
+            evaluating: BTreeSet::new(),
+            closed: false,
+            goes_back: false,
+            saves: Saves::default(),
+            resumed: None,
             replicas: 1,
             epochs: Epochs::default(),
             tally: Tally::default(),
         };
-        (this, vec![JobCommand::ListDataset])
+        let first = match &this.settings.resume {
+            Some(location) => JobCommand::ReadSnapshot(location.clone()),
+            None => JobCommand::ListDataset,
+        };
+        (this, vec![first])
     }
 
     /// The job's settings.
@@ -120,9 +168,9 @@ impl TrainJob {
         &self.pictures.classes
     }
 
-    /// The shards; empty before they are placed.
-    pub fn shards(&self) -> &[pb::ShardPlace] {
-        &self.shards
+    /// Where the shards are, as executors know them; empty before they are placed.
+    pub fn places(&self) -> Vec<pb::ShardPlace> {
+        self.shards.as_ref().map_or_else(Vec::new, Shards::places)
     }
 
     /// How its features are computed.
@@ -162,19 +210,6 @@ impl TrainJob {
     /// An executor was lost while the job ran.
     pub fn on_executor_lost(&mut self) {
         self.tally.executors_lost += 1;
-    }
-
-    /// A parameter server at this address was lost: if it held a shard, its weights are gone.
-    pub fn on_paramserver_lost(&mut self, name: &str, address: &str, reason: &str) -> Vec<JobCommand> {
-        let Some(shard) = self.shards.iter().find(|shard| shard.address == address) else {
-            return Vec::new();
-        };
-        let error = format!(
-            "parameter server {name} at {address} was lost ({reason}), and shard {} with it",
-            shard.shard
-        );
-        let hint = "shards are not replicated yet: start the parameter server again, and the job anew";
-        self.fail(error, Some(hint.to_owned()))
     }
 
     /// The scheduler gave the job up, or the user cancelled it.

@@ -1,13 +1,19 @@
 //! A training job from its submission to its model: a pure state machine, as the scheduler below it.
 
 mod check;
+mod closing;
 mod command;
 mod cut;
 mod epochs;
 mod finish;
 mod job;
+mod moves;
 mod prepare;
 mod progress;
+mod resume;
+mod rounds;
+mod saves;
+mod shards;
 mod training;
 mod work;
 
@@ -17,7 +23,10 @@ pub(crate) mod fixture;
 mod tests;
 
 pub use check::Implausible;
-pub use command::{ClusterView, Collected, Ending, JobCommand, StageTask};
+pub use closing::{Answer, Question, Ticket};
+pub use command::{ClusterView, Collected, Ending, JobCommand, MakeShards, Origin, StageTask};
 pub use cut::{Cut, PartitionUse};
 pub use job::TrainJob;
 pub use progress::StageProgress;
+pub use saves::{CutKind, Durable, Position, SnapshotRequest};
+pub use shards::{OpId, ShardIo};

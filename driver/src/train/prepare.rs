@@ -5,14 +5,22 @@ use howdah_proto::{
     Partition,
     event::{Event, StageKind},
     pb,
-    settings::DataSettings,
+    settings::{Course, DataSettings},
 };
 
-use super::{ClusterView, Cut, JobCommand, StageTask, TrainJob, job::Phase};
-use crate::{
-    dataset::{Dataset, shuffled},
-    scheduler::Millis,
+use super::{
+    ClusterView, Cut, JobCommand, StageTask, TrainJob,
+    job::Phase,
+    shards::{Recovery, Shards},
 };
+use crate::{
+    dataset::{Dataset, PictureFile, shuffled},
+    scheduler::Millis,
+    snapshot::fingerprint,
+};
+
+/// In rounds the result depends on the partitions, so their number must not depend on the slots.
+const PARTITIONS_IN_ROUNDS: u32 = 4;
 
 impl TrainJob {
     /// The pictures were listed, or could not be.
@@ -38,6 +46,9 @@ impl TrainJob {
         for (path, reason) in &dataset.skipped {
             commands.extend(self.skip(path.clone(), reason.clone()));
         }
+        let all: Vec<PictureFile> = dataset.train.iter().chain(&dataset.test).cloned().collect();
+        self.pictures.fingerprint = fingerprint(&all);
+        commands.extend(self.check_pictures());
         self.pictures.train = dataset.train.len();
         self.pictures.classes = dataset.classes;
         // Shuffled before it is cut, so that no partition is one class.
@@ -58,44 +69,74 @@ impl TrainJob {
         commands
     }
 
-    /// Members joined or left.
+    /// Members joined or left, or want to.
     pub fn on_members_changed(&mut self, cluster: &ClusterView, now: Millis) -> Vec<JobCommand> {
-        if !matches!(self.phase, Phase::AwaitingMembers { .. }) || missing_members(cluster).is_some() {
+        if self.phase == Phase::Over {
             return Vec::new();
         }
-        let mut commands = vec![JobCommand::Emit(Event::GoesOn)];
-        commands.extend(self.prepare(cluster, now));
+        let mut commands = Vec::new();
+        if matches!(self.phase, Phase::AwaitingMembers { .. }) && missing_members(cluster).is_none() {
+            commands.push(JobCommand::Emit(Event::GoesOn));
+            commands.extend(self.prepare(cluster, now));
+        }
+        commands.extend(self.servers_changed(cluster, now));
         commands
     }
 
-    /// The moment at which the job gives up waiting for its first members; none if it doesn't.
+    /// The moment at which [`Self::on_tick`] should be called next; none if nothing waits for the time.
     pub fn deadline(&self) -> Option<Millis> {
-        let Phase::AwaitingMembers { since } = self.phase else { return None };
-        self.settings.executor_wait_seconds.map(|wait| since.after(Duration::from_secs(wait)))
+        let waits = self.gives_up_at().map(|(at, _)| at);
+        let shards = self.shards.as_ref().and_then(Shards::deadline);
+        [waits, shards, self.asks_at(), self.saves_at()].into_iter().flatten().min()
     }
 
-    /// Gives up if the deadline has come.
-    pub fn on_tick(&mut self, cluster: &ClusterView, now: Millis) -> Vec<JobCommand> {
-        let (Some(_), Phase::AwaitingMembers { since }) =
-            (self.deadline().filter(|due| *due <= now), self.phase)
-        else {
-            return Vec::new();
+    /// When the job gives up waiting for a member, and for which.
+    fn gives_up_at(&self) -> Option<(Millis, Millis)> {
+        let since = match self.phase {
+            Phase::AwaitingMembers { since } => since,
+            _ => self.shards.as_ref()?.waiting()?,
         };
-        let (job, waited) = (self.job, now.since(since).as_secs());
-        let missing = missing_members(cluster).unwrap_or_default();
-        self.fail(
-            format!("job {job} waited {waited} s, and {missing}"),
-            Some("--executor-wait sets how long a job waits".to_owned()),
-        )
+        let wait = self.settings.executor_wait_seconds?;
+        Some((since.after(Duration::from_secs(wait)), since))
+    }
+
+    /// Lets time pass: gives up if nobody came, tries again what failed, takes a snapshot that is due.
+    pub fn on_tick(&mut self, cluster: &ClusterView, now: Millis) -> Vec<JobCommand> {
+        if self.phase == Phase::Over {
+            return Vec::new();
+        }
+        if let Some((_, since)) = self.gives_up_at().filter(|(due, _)| *due <= now) {
+            let (job, waited) = (self.job, now.since(since).as_secs());
+            let missing = missing_members(cluster).unwrap_or_else(|| "its shards have no place".to_owned());
+            return self.fail(
+                format!("job {job} waited {waited} s, and {missing}"),
+                Some("--executor-wait sets how long a job waits".to_owned()),
+            );
+        }
+        let steps = self.shards.as_mut().map(|shards| shards.on_tick(now)).unwrap_or_default();
+        let mut commands = self.follow(steps, now);
+        commands.extend(self.ask_again(now));
+        commands.extend(self.save_if_due(now));
+        commands
     }
 
     fn prepare(&mut self, cluster: &ClusterView, now: Millis) -> Vec<JobCommand> {
         self.phase = Phase::Preparing { prepared: false, shards_ready: false };
         self.tally.prepare_started = Some(now);
         let (train, all) = (self.pictures.train, self.pictures.files.len());
-        self.replicas = cluster.slots;
         let settings = &self.settings;
-        let cut = Cut::new(train, all - train, cluster.slots, settings.batch, settings.partitions);
+        let in_rounds = settings.mode.in_rounds().then_some(PARTITIONS_IN_ROUNDS);
+        let partitions = match &self.resumed {
+            Some(manifest) => {
+                self.replicas = manifest.replicas;
+                Some(manifest.partitions)
+            }
+            None => {
+                self.replicas = cluster.slots;
+                settings.partitions.or(in_rounds)
+            }
+        };
+        let cut = Cut::new(train, all - train, cluster.slots, settings.batch, partitions);
         let tasks = cut.partitions().map(|(partition, _)| StageTask { partition, prefers: None }).collect();
         self.pictures.cut = Some(cut);
         vec![self.share(None), JobCommand::Stage { kind: StageKind::Prepare, tasks }]
@@ -108,6 +149,7 @@ impl TrainJob {
         partition: Partition,
         block: &pb::BlockComputed,
         cluster: &ClusterView,
+        now: Millis,
     ) -> Vec<JobCommand> {
         let mut commands = Vec::new();
         for file in &block.skipped {
@@ -121,7 +163,7 @@ impl TrainJob {
             match self.pictures.features {
                 None => {
                     self.pictures.features = Some(block.features);
-                    commands.extend(self.place_shards(block.features, cluster));
+                    commands.extend(self.place_shards(block.features, cluster, now));
                 }
                 Some(known) if known != block.features => {
                     let features = block.features;
@@ -148,35 +190,26 @@ impl TrainJob {
         commands
     }
 
-    fn place_shards(&mut self, features: u32, cluster: &ClusterView) -> Vec<JobCommand> {
+    fn place_shards(&mut self, features: u32, cluster: &ClusterView, now: Millis) -> Vec<JobCommand> {
         let classes = self.pictures.classes.len();
         let network = match Network::new(&self.settings.network, features as usize, classes) {
             Ok(network) => network,
             Err(error) => return self.fail(error.to_string(), None),
         };
-        let servers = &cluster.paramservers;
-        if servers.is_empty() {
-            return self
-                .fail("the last parameter server was lost before the shards were created".to_owned(), None);
+        if let Some(manifest) = self.resumed.as_ref().filter(|manifest| manifest.features != features) {
+            let error =
+                format!("the snapshot has {} features, the pictures have {features}", manifest.features);
+            return self.fail(error, None);
         }
-        let wanted = self.settings.shards.unwrap_or(servers.len() as u32);
+        let wanted = self.settings.shards.unwrap_or(cluster.paramservers.len().max(1) as u32);
         let ranges = howdah_paramserver::client::balance(network.parameters() as u64, wanted);
-        let places =
-            ranges.iter().zip(0u32..).zip(servers.iter().cycle()).map(|((range, shard), (_, address))| {
-                pb::ShardPlace {
-                    shard,
-                    address: address.clone(),
-                    start: range.start,
-                    len: range.end - range.start,
-                }
-            });
-        self.shards = places.collect();
-        vec![JobCommand::CreateShards {
-            places: self.shards.clone(),
-            rule: self.settings.updates.rule(),
-            network: (!self.counts_batches()).then_some(network),
-            seed: self.settings.seed,
-        }]
+        let recovery = match self.settings.mode.course() {
+            Course::Stream { .. } => Recovery::Alone,
+            Course::Rounds { .. } => Recovery::Together,
+        };
+        self.network = Some(network);
+        self.shards = Some(Shards::new(&ranges, self.settings.shard_copies, recovery, now));
+        self.servers_changed(cluster, now)
     }
 }
 

@@ -1,16 +1,17 @@
 //! Whole jobs, driven by hand.
 
 use howdah_proto::{
-    Epoch, JobId, Partition,
+    Epoch, JobId, Partition, ShardIndex, SnapshotId,
     event::{Event, StageKind},
     pb,
     settings::TrainSettings,
 };
 
-use super::{Ending, JobCommand, TrainJob, fixture::*};
+use super::{Answer, Ending, JobCommand, OpId, Question, Ticket, TrainJob, fixture::*};
 use crate::scheduler::Millis;
 
 const TRAIN_2: StageKind = StageKind::Train { epoch: Epoch(2) };
+const COLLECT_2: Question = Question::Collect { tag: 2, counting: false };
 const EVALUATE_1: StageKind = StageKind::Evaluate { epoch: Epoch(1) };
 const EVALUATE_2: StageKind = StageKind::Evaluate { epoch: Epoch(2) };
 
@@ -47,26 +48,28 @@ fn a_job_of_two_epochs_goes_from_its_submission_to_its_model() {
     let listed = job.on_dataset(Ok(dataset(20, 20)), &cluster(), Millis(1_000));
     assert_eq!(kinds(&listed), [(StageKind::Prepare, 4)]);
     let prepared = job.do_stage(StageKind::Prepare, &[0, 1, 2, 3], &computed(10, 0), Millis(3_000));
-    let created = prepared.iter().filter(|command| matches!(command, JobCommand::CreateShards { .. }));
-    assert_eq!((created.count(), kinds(&prepared)), (1, vec![]));
-    let created = job.on_shards_created(Ok(()), Millis(4_000));
-    let [JobCommand::Share(shared), JobCommand::Stage { kind: TRAIN_1, .. }] = &created[..] else {
-        panic!("{created:?}")
+    let made = prepared.iter().filter(|command| matches!(command, JobCommand::MakeShards(_)));
+    assert_eq!((made.count(), kinds(&prepared)), (1, vec![]));
+    let made = job.make_shards(Millis(4_000));
+    let [JobCommand::Share(shared), JobCommand::Stage { kind: TRAIN_1, .. }] = &made[..] else {
+        panic!("{made:?}")
     };
     assert_eq!(shared.train.as_ref().map(|train| (train.classes, train.replicas)), Some((2, 2)));
 
     let trained_1 = job.do_stage(TRAIN_1, &[0, 1], &trained(10, 10), Millis(6_000));
-    assert_eq!(trained_1, [JobCommand::Tag(1)]);
-    assert_eq!(kinds(&job.on_tagged(1, Ok(()), Millis(6_000))), [(EVALUATE_1, 2), (TRAIN_2, 2)]);
+    assert!(matches!(trained_1[..], [JobCommand::Ask(_, Question::Marks)]), "{trained_1:?}");
+    let whole = job.answer(&trained_1, all_marks(1), Millis(6_000));
+    assert!(matches!(whole[..], [JobCommand::Ask(_, Question::Tag(1))]), "{whole:?}");
+    assert_eq!(kinds(&job.answer(&whole, Answer::Tagged, Millis(6_000))), [(EVALUATE_1, 2), (TRAIN_2, 2)]);
     let evaluated_1 = job.do_stage(EVALUATE_1, &[2, 3], &evaluated(10), Millis(7_000));
-    assert!(matches!(evaluated_1[..], [JobCommand::Emit(Event::EpochFinished(_)), JobCommand::Untag(1)]));
-    job.do_stage(TRAIN_2, &[0, 1], &trained(10, 10), Millis(8_000));
-    assert_eq!(kinds(&job.on_tagged(2, Ok(()), Millis(8_000))), [(EVALUATE_2, 2)]);
+    assert!(matches!(evaluated_1[..], [JobCommand::Untag(1), JobCommand::Emit(Event::EpochFinished(_))]));
+    let done = job.do_stage(TRAIN_2, &[0, 1], &trained(10, 10), Millis(8_000));
+    assert_eq!(kinds(&job.close(&done, 2, Millis(8_000))), [(EVALUATE_2, 2)]);
     let evaluated_2 = job.do_stage(EVALUATE_2, &[2, 3], &evaluated(10), Millis(9_000));
-    let [JobCommand::Emit(_), JobCommand::Collect { tag: 2, counting: false }] = evaluated_2[..] else {
+    let [JobCommand::Emit(_), JobCommand::Ask(_, COLLECT_2)] = evaluated_2[..] else {
         panic!("{evaluated_2:?}")
     };
-    let last = job.on_collected(Ok(collected(1, 4)), Millis(10_000));
+    let last = job.answer(&evaluated_2, Answer::Collected(collected(1, 4)), Millis(10_000));
     let Some(Ending::Finished(report)) = ending(&last) else { panic!("{last:?}") };
     assert_eq!((report.batches, report.parameters, report.epochs.len()), (4, 4 * 3 + 3 + 3 + 1, 2));
     assert_eq!(report.confusion, Some(vec![vec![10, 0], vec![0, 10]]));
@@ -78,14 +81,14 @@ fn a_job_of_two_epochs_goes_from_its_submission_to_its_model() {
 #[test]
 fn a_job_without_held_out_pictures_evaluates_nothing() {
     let mut job = training(settings(2), 0);
-    job.do_stage(TRAIN_1, &[0, 1], &trained(10, 10), Millis(3_000));
-    let tagged = job.on_tagged(1, Ok(()), Millis(3_000));
+    let done = job.do_stage(TRAIN_1, &[0, 1], &trained(10, 10), Millis(3_000));
+    let tagged = job.close(&done, 1, Millis(3_000));
     assert_eq!((finished_epochs(&tagged), kinds(&tagged)), (vec![1], vec![(TRAIN_2, 2)]));
     assert!(tagged.contains(&JobCommand::Untag(1)));
-    job.do_stage(TRAIN_2, &[0, 1], &trained(10, 10), Millis(4_000));
-    let tagged = job.on_tagged(2, Ok(()), Millis(4_000));
-    assert!(tagged.contains(&JobCommand::Collect { tag: 2, counting: false }));
-    let last = job.on_collected(Ok(collected(1, 4)), Millis(5_000));
+    let done = job.do_stage(TRAIN_2, &[0, 1], &trained(10, 10), Millis(4_000));
+    let tagged = job.close(&done, 2, Millis(4_000));
+    assert!(matches!(tagged.last(), Some(JobCommand::Ask(_, COLLECT_2))), "{tagged:?}");
+    let last = job.answer(&tagged, Answer::Collected(collected(1, 4)), Millis(5_000));
     let Some(Ending::Finished(report)) = ending(&last) else { panic!("{last:?}") };
     assert_eq!((&report.confusion, report.epochs[1].test_loss), (&None, None));
 }
@@ -94,13 +97,13 @@ fn a_job_without_held_out_pictures_evaluates_nothing() {
 fn training_begins_when_the_blocks_are_prepared_and_the_shards_created_in_either_order() {
     let mut job = preparing(settings(1), 0);
     job.done(StageKind::Prepare, 0, &computed(10, 0));
-    assert_eq!(job.on_shards_created(Ok(()), Millis(2_000)), []);
+    assert_eq!(job.make_shards(Millis(2_000)), []);
     job.done(StageKind::Prepare, 1, &computed(10, 0));
     assert_eq!(kinds(&job.on_stage_finished(StageKind::Prepare, Millis(3_000))), [(TRAIN_1, 2)]);
 
     let mut job = preparing(settings(1), 0);
     assert_eq!(kinds(&job.do_stage(StageKind::Prepare, &[0, 1], &computed(10, 0), Millis(2_000))), []);
-    assert_eq!(kinds(&job.on_shards_created(Ok(()), Millis(3_000))), [(TRAIN_1, 2)]);
+    assert_eq!(kinds(&job.make_shards(Millis(3_000))), [(TRAIN_1, 2)]);
 }
 
 #[test]
@@ -113,7 +116,7 @@ fn a_partition_without_usable_pictures_is_left_out_and_the_limit_of_bad_ones_hol
     let mut job = preparing(settings_with(|settings| settings.max_bad_pictures = 100), 0);
     job.done(StageKind::Prepare, 0, &computed(0, 10));
     job.done(StageKind::Prepare, 1, &computed(10, 0));
-    job.on_shards_created(Ok(()), Millis(2_000));
+    job.make_shards(Millis(2_000));
     let ready = job.on_stage_finished(StageKind::Prepare, Millis(2_000));
     let partitions: Vec<Partition> =
         stages(&ready).iter().flat_map(|(_, tasks)| tasks).map(|task| task.partition).collect();
@@ -141,27 +144,12 @@ fn a_job_without_a_usable_training_picture_fails() {
 }
 
 #[test]
-fn a_lost_parameter_server_fails_the_jobs_that_have_shards_on_it() {
-    let lost = |job: &mut TrainJob| job.on_paramserver_lost("ps-1", SERVER, "no heartbeat");
-    let (mut listing, _) = TrainJob::new(JobId(1), settings(1), Millis(0));
-    assert_eq!(lost(&mut listing), []);
-    assert_eq!(lost(&mut preparing(settings(1), 0)), []);
-    let mut job = training(settings(1), 0);
-    assert_eq!(job.on_paramserver_lost("ps-2", "http://ps:2", "gone"), []);
-    assert_eq!(
-        failure(&lost(&mut job)),
-        "parameter server ps-1 at http://ps:1 was lost (no heartbeat), and shard 0 with it"
-    );
-    assert_eq!(lost(&mut job), []);
-}
-
-#[test]
 fn shards_that_did_not_apply_every_batch_once_fail_the_job() {
     let end = |collected| {
         let mut job = training(settings(1), 0);
-        job.do_stage(TRAIN_1, &[0, 1], &trained(10, 10), Millis(3_000));
-        job.on_tagged(1, Ok(()), Millis(3_000));
-        job.on_collected(Ok(collected), Millis(4_000))
+        let done = job.do_stage(TRAIN_1, &[0, 1], &trained(10, 10), Millis(3_000));
+        let tagged = job.close(&done, 1, Millis(3_000));
+        job.answer(&tagged, Answer::Collected(collected), Millis(4_000))
     };
     assert!(matches!(ending(&end(collected(1, 2))), Some(Ending::Finished(_))));
     assert!(failure(&end(collected(1, 3))).contains("shard 0 has applied 3 batches"));
@@ -177,9 +165,9 @@ fn retries_and_lost_executors_are_counted_and_the_first_step_is_told_once() {
     job.on_retry();
     job.on_retry();
     job.on_executor_lost();
-    job.do_stage(TRAIN_1, &[0, 1], &trained(10, 10), Millis(3_000));
-    job.on_tagged(1, Ok(()), Millis(3_000));
-    let last = job.on_collected(Ok(collected(1, 2)), Millis(4_000));
+    let done = job.do_stage(TRAIN_1, &[0, 1], &trained(10, 10), Millis(3_000));
+    let tagged = job.close(&done, 1, Millis(3_000));
+    let last = job.answer(&tagged, Answer::Collected(collected(1, 2)), Millis(4_000));
     let Some(Ending::Finished(report)) = ending(&last) else { panic!("{last:?}") };
     assert_eq!((report.task_retries, report.executors_lost, report.seconds.first_step), (2, 1, 2.5));
 }
@@ -190,19 +178,19 @@ fn a_job_that_is_over_wants_nothing_more() {
     let cancelled = Ending::Cancelled { reason: "enough".to_owned() };
     assert_eq!(job.on_given_up(cancelled.clone()), [JobCommand::End(Box::new(cancelled.clone()))]);
     assert_eq!(job.on_given_up(cancelled), []);
-    assert_eq!(job.on_tagged(1, Ok(()), Millis(9_000)), []);
-    assert_eq!(job.on_shards_created(Err("gone".to_owned()), Millis(9_000)), []);
-    assert_eq!(job.on_collected(Err("gone".to_owned()), Millis(9_000)), []);
+    assert_eq!(job.on_answer(Ticket(1), Ok(Answer::Tagged), Millis(9_000)), []);
+    assert_eq!(job.on_shard_done(ShardIndex(0), OpId(1), Err("gone".to_owned()), Millis(9_000)), []);
+    assert_eq!(job.on_snapshot_planned(SnapshotId(1), Millis(9_000)), []);
     assert_eq!(job.on_members_changed(&cluster(), Millis(9_000)), []);
 }
 
 #[test]
 fn an_epoch_whose_evaluation_is_late_is_still_reported_before_the_next() {
     let mut job = training(settings(2), 20);
-    job.do_stage(TRAIN_1, &[0, 1], &trained(10, 10), Millis(3_000));
-    job.on_tagged(1, Ok(()), Millis(3_000));
-    job.do_stage(TRAIN_2, &[0, 1], &trained(10, 10), Millis(4_000));
-    job.on_tagged(2, Ok(()), Millis(4_000));
+    let done = job.do_stage(TRAIN_1, &[0, 1], &trained(10, 10), Millis(3_000));
+    job.close(&done, 1, Millis(3_000));
+    let done = job.do_stage(TRAIN_2, &[0, 1], &trained(10, 10), Millis(4_000));
+    job.close(&done, 2, Millis(4_000));
     job.done(EVALUATE_1, 2, &evaluated(10));
     let early = job.do_stage(EVALUATE_2, &[2, 3], &evaluated(10), Millis(5_000));
     assert_eq!(early, [], "epoch 1 is still being evaluated");
@@ -210,8 +198,8 @@ fn an_epoch_whose_evaluation_is_late_is_still_reported_before_the_next() {
     let late =
         job.do_stage(EVALUATE_1, &[3], &pb::attempt_succeeded::Result::Evaluated(wrong), Millis(6_000));
     assert_eq!(finished_epochs(&late), [1, 2]);
-    assert!(late.contains(&JobCommand::Collect { tag: 2, counting: false }));
-    let last = job.on_collected(Ok(collected(1, 4)), Millis(7_000));
+    assert!(matches!(late.last(), Some(JobCommand::Ask(_, COLLECT_2))), "{late:?}");
+    let last = job.answer(&late, Answer::Collected(collected(1, 4)), Millis(7_000));
     let Some(Ending::Finished(report)) = ending(&last) else { panic!("{last:?}") };
     assert_eq!(report.confusion, Some(vec![vec![10, 0], vec![0, 10]]), "that of the last epoch");
 }

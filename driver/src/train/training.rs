@@ -5,7 +5,7 @@ use howdah_proto::{
     settings::Updates,
 };
 
-use super::{ClusterView, JobCommand, PartitionUse, TrainJob, job::Phase};
+use super::{ClusterView, JobCommand, PartitionUse, Question, TrainJob, job::Phase};
 use crate::scheduler::Millis;
 
 impl TrainJob {
@@ -16,12 +16,15 @@ impl TrainJob {
         partition: Partition,
         result: &TaskResult,
         cluster: &ClusterView,
+        now: Millis,
     ) -> Vec<JobCommand> {
         match (kind, result) {
-            (StageKind::Prepare, TaskResult::Computed(block)) => self.on_prepared(partition, block, cluster),
+            (StageKind::Prepare, TaskResult::Computed(block)) => {
+                self.on_prepared(partition, block, cluster, now)
+            }
             (StageKind::Train { epoch }, TaskResult::Trained(trained)) => {
                 self.epochs.add_trained(epoch, trained);
-                Vec::new()
+                self.contributed(epoch, now)
             }
             (StageKind::Evaluate { epoch }, TaskResult::Evaluated(evaluated)) => {
                 self.epochs.add_evaluated(epoch, evaluated);
@@ -44,64 +47,60 @@ impl TrainJob {
                 }
                 self.train_when_ready(now)
             }
+            StageKind::Train { .. } if self.settings.mode.in_rounds() => self.round_complete(now),
             StageKind::Train { epoch } => {
-                self.epochs.trained(epoch, now);
-                self.tally.train_ended = Some(now);
-                vec![JobCommand::Tag(tag_of(epoch))]
+                self.streaming.remove(&epoch);
+                if self.streaming.is_empty() { self.close_epoch(now) } else { Vec::new() }
             }
-            StageKind::Evaluate { epoch } => self.end_epoch(epoch),
+            StageKind::Evaluate { epoch } => self.end_epoch(epoch, now),
         }
     }
 
-    /// The shards have the initial weights, or could not be created.
-    pub fn on_shards_created(&mut self, result: Result<(), String>, now: Millis) -> Vec<JobCommand> {
-        match (result, &mut self.phase) {
-            (Ok(()), Phase::Preparing { shards_ready, .. }) => {
-                *shards_ready = true;
-                self.train_when_ready(now)
-            }
-            (Ok(()), _) => Vec::new(),
-            (Err(error), _) => self.fail(format!("the shards can't be created: {error}"), None),
-        }
-    }
-
-    /// The weights after an epoch are kept under its tag: evaluate them, and go on training meanwhile.
-    pub fn on_tagged(&mut self, tag: u64, result: Result<(), String>, now: Millis) -> Vec<JobCommand> {
-        if self.phase != Phase::Training {
-            return Vec::new();
-        }
-        if let Err(error) = result {
-            return self.fail(format!("the weights can't be kept for evaluation: {error}"), None);
-        }
-        let epoch = Epoch(tag as u32);
+    /// The weights after the epoch are kept under its tag: evaluate them, and go on training meanwhile.
+    pub(super) fn tagged(&mut self, now: Millis) -> Vec<JobCommand> {
+        let epoch = self.position.epoch;
+        let is_last = epoch.0 >= self.settings.epochs;
+        self.closed = is_last;
         let mut commands = Vec::new();
         let test = self.tasks_of(PartitionUse::Test);
-        if test.is_empty() {
-            commands.extend(self.end_epoch(epoch));
+        if self.epochs.is_reported(epoch) {
+            commands.extend(self.collect(now));
+        } else if test.is_empty() {
+            commands.extend(self.end_epoch(epoch, now));
         } else {
+            self.evaluating.insert(epoch);
             commands.push(JobCommand::Stage { kind: StageKind::Evaluate { epoch }, tasks: test });
         }
-        if epoch.0 < self.settings.epochs {
-            commands.push(self.train_epoch(Epoch(epoch.0 + 1), now));
+        if is_last {
+            return commands;
         }
+        commands.extend(if self.saves_after(epoch) {
+            self.save_then_go_on(now)
+        } else {
+            self.begin_epoch(Epoch(epoch.0 + 1), now)
+        });
         commands
     }
 
-    fn train_when_ready(&mut self, now: Millis) -> Vec<JobCommand> {
+    pub(super) fn train_when_ready(&mut self, now: Millis) -> Vec<JobCommand> {
         if self.phase != (Phase::Preparing { prepared: true, shards_ready: true }) {
             return Vec::new();
         }
         self.phase = Phase::Training;
         self.tally.train_started = Some(now);
+        self.plan_next(now);
         let settings = serde_json::to_string(&*self.settings).unwrap_or_default();
         let train = pb::TrainContext {
             settings,
             classes: self.pictures.classes.len() as u32,
-            shards: self.shards.clone(),
+            shards: self.places(),
             replicas: self.replicas,
         };
-        let share = self.share(Some(train));
-        vec![share, self.train_epoch(Epoch(1), now)]
+        let mut commands = vec![self.share(Some(train))];
+        commands.extend(self.begin(now));
+        let steps = self.shards.as_mut().map(|shards| shards.train(now)).unwrap_or_default();
+        commands.extend(self.follow(steps, now));
+        commands
     }
 
     pub(super) fn share(&self, train: Option<pb::TrainContext>) -> JobCommand {
@@ -112,32 +111,41 @@ impl TrainJob {
         }))
     }
 
-    fn train_epoch(&mut self, epoch: Epoch, now: Millis) -> JobCommand {
-        self.epochs.start(epoch, now);
-        JobCommand::Stage { kind: StageKind::Train { epoch }, tasks: self.tasks_of(PartitionUse::Train) }
-    }
-
     /// Reports an epoch that needs nothing more, once those before it are reported: a late evaluation may end
     /// after that of the next epoch.
-    fn end_epoch(&mut self, epoch: Epoch) -> Vec<JobCommand> {
-        let mut commands = Vec::new();
+    fn end_epoch(&mut self, epoch: Epoch, now: Millis) -> Vec<JobCommand> {
+        self.evaluating.remove(&epoch);
         self.epochs.evaluated(epoch);
-        while let Some(report) = self.epochs.finish_next(self.train_samples()) {
-            let tag = tag_of(report.epoch);
-            let is_last = report.epoch.0 >= self.settings.epochs;
-            commands.push(JobCommand::Emit(Event::EpochFinished(report)));
-            if is_last {
-                self.phase = Phase::Collecting;
-                commands.push(JobCommand::Collect { tag, counting: self.counts_batches() });
-            } else {
-                commands.push(JobCommand::Untag(tag));
-            }
+        let mut commands = self.report_epochs();
+        if self.closed && self.epochs.is_reported(Epoch(self.settings.epochs)) {
+            commands.extend(self.collect(now));
         }
         commands
     }
 
+    /// Reports the epochs that need nothing more.
+    pub(super) fn report_epochs(&mut self) -> Vec<JobCommand> {
+        let mut commands = Vec::new();
+        while let Some(report) = self.epochs.finish_next(self.train_samples()) {
+            if report.epoch.0 < self.settings.epochs {
+                commands.push(JobCommand::Untag(tag_of(report.epoch)));
+            }
+            commands.push(JobCommand::Emit(Event::EpochFinished(report)));
+        }
+        commands
+    }
+
+    /// Fetches the weights after the last epoch.
+    fn collect(&mut self, now: Millis) -> Vec<JobCommand> {
+        self.phase = Phase::Collecting;
+        let mut commands = self.save_last(now);
+        let tag = tag_of(Epoch(self.settings.epochs));
+        commands.extend(self.ask(Question::Collect { tag, counting: self.counts_batches() }, now));
+        commands
+    }
+
     pub(super) fn counts_batches(&self) -> bool {
-        matches!(self.settings.updates, Updates::Count)
+        matches!(self.settings.updates, Updates::Ones)
     }
 }
 

@@ -1,12 +1,17 @@
+use std::collections::BTreeMap;
+
 use howdah_proto::{Partition, event::StageKind, pb};
 
-use super::{PartitionUse, StageTask, TrainJob, training::tag_of};
+use super::{PartitionUse, StageTask, TrainJob, rounds::RoundTask, training::tag_of};
 
 impl TrainJob {
     /// How much work the task on a partition is: pictures to prepare or evaluate, or steps to train.
     pub fn work(&self, kind: StageKind, partition: Partition) -> u64 {
         let samples = self.pictures.samples.get(&partition).copied();
         match kind {
+            StageKind::Train { .. } if self.settings.mode.in_rounds() => {
+                self.round_task(partition).map_or(0, |task| task.last)
+            }
             StageKind::Train { .. } => {
                 howdah_executor::task::steps(samples.unwrap_or(0), self.settings.batch)
             }
@@ -24,10 +29,29 @@ impl TrainJob {
             StageKind::Prepare => Work::Compute(pb::ComputeBlock { node }),
             StageKind::Train { epoch } => {
                 let samples = self.pictures.samples.get(&partition).copied().unwrap_or(0);
-                Work::Train(pb::TrainEpoch { node, epoch: epoch.0, samples })
+                match self.round_task(partition).zip(self.round.as_ref()) {
+                    None => Work::Train(pb::TrainEpoch { node, epoch: epoch.0, samples }),
+                    Some((task, round)) => Work::Round(pb::TrainRound {
+                        node,
+                        epoch: epoch.0,
+                        samples,
+                        round: Some(round.part.into()),
+                        first_step: task.first,
+                        last_step: task.last,
+                    }),
+                }
             }
             StageKind::Evaluate { epoch } => Work::Evaluate(pb::EvaluateBlock { node, tag: tag_of(epoch) }),
         };
+        (self.files(partition), work)
+    }
+
+    fn round_task(&self, partition: Partition) -> Option<RoundTask> {
+        let round = self.round.as_ref()?;
+        round.tasks.iter().find(|task| task.partition == partition).copied()
+    }
+
+    fn files(&self, partition: Partition) -> Vec<pb::FileEntry> {
         let range = self.pictures.cut.as_ref().map_or(0..0, |cut| cut.files(partition));
         let files = self.pictures.files.get(range.clone()).unwrap_or_default();
         let entries = files.iter().zip(range).map(|(file, index)| pb::FileEntry {
@@ -37,7 +61,21 @@ impl TrainJob {
             bytes: file.bytes,
             modified_unix_ns: file.modified_unix_ns,
         });
-        (entries.collect(), work)
+        entries.collect()
+    }
+
+    /// The steps of each training partition in an epoch, of those that have samples.
+    pub(super) fn train_steps(&self) -> BTreeMap<Partition, u64> {
+        let tasks = self.tasks_of(PartitionUse::Train);
+        let steps = |samples: u64| howdah_executor::task::steps(samples, self.settings.batch);
+        let samples = |partition| self.pictures.samples.get(&partition).copied().unwrap_or(0);
+        tasks.iter().map(|task| (task.partition, steps(samples(task.partition)))).collect()
+    }
+
+    /// Into how many partitions the training pictures are cut.
+    pub(super) fn train_partitions(&self) -> u32 {
+        let roles = self.pictures.cut.iter().flat_map(|cut| cut.partitions());
+        roles.filter(|(_, role)| *role == PartitionUse::Train).count() as u32
     }
 
     /// The tasks over all partitions of a use that have samples.

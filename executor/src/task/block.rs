@@ -61,7 +61,7 @@ pub(super) fn find(run: &Run<'_>, plan: &Plan<'_>) -> Result<Found, TaskError> {
     }
     for place in run.task.places.iter().filter(|place| place.node == plan.block.0) {
         run.cancel.check()?;
-        match run.environment.runtime.block_on(peer::read(&place.address, id)) {
+        match run.environment.runtime.block_on(peer::read(&run.environment.peers, &place.address, id)) {
             Ok(samples) => {
                 let samples = Arc::new(samples);
                 let put = run.environment.store.put(id, samples.clone());

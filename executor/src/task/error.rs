@@ -1,6 +1,6 @@
 use howdah_paramserver::client::ParametersError;
 use howdah_proto::{
-    NodeId, WireError,
+    NodeId, Round, WireError,
     event::FailureKind,
     pb::{self, attempt_failed::Kind},
 };
@@ -55,6 +55,9 @@ pub enum TaskError {
     /// A label that no class has.
     #[error(transparent)]
     Confusion(#[from] ConfusionError),
+    /// A shard has lost rounds before the one that the task is of: it was restored.
+    #[error("a shard is not at the round before round {0}: it was restored from an older snapshot")]
+    Behind(Round),
     /// The shards can't be reached, or refuse.
     #[error(transparent)]
     Parameters(#[from] ParametersError),
@@ -87,7 +90,7 @@ impl TaskError {
             | Self::Confusion(_) => FailureKind::BadInput,
             Self::Rdd(error) => kind_of(error),
             Self::Source(_) | Self::Panicked(_) => FailureKind::Task,
-            Self::Parameters(_) => FailureKind::ShardUnavailable,
+            Self::Behind(_) | Self::Parameters(_) => FailureKind::ShardUnavailable,
         }
     }
 

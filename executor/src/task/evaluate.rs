@@ -1,11 +1,12 @@
-use howdah_paramserver::client::Version;
+use howdah_paramserver::client::Wanted;
 use howdah_proto::{NodeId, pb};
 
 use super::{
     Outcome, Run, Slot, TaskError,
     block::{self, Plan},
     compute::features_of,
-    train::fill,
+    fill::fill,
+    wait::wait,
 };
 use crate::{
     learn::Confusion,
@@ -25,8 +26,8 @@ pub(super) fn run(run: &Run<'_>, node: NodeId, tag: u64, slot: &mut Slot) -> Res
     };
     let kept = slot.replica(run.job.job, context, features)?;
     let replica = &mut kept.replica;
-    let pull = context.parameters.pull(replica.weights_mut(), Version::Tag(tag));
-    run.environment.runtime.block_on(pull)?;
+    let pull = context.parameters.pull(replica.weights_mut(), Wanted::Tag(tag));
+    wait(&run.environment.runtime, run.cancel, pull)??;
     let mut confusion = Confusion::new(context.classes as usize);
     let mut loss_sum = 0.0;
     let rows: Vec<usize> = (0..found.samples.len()).collect();

@@ -1,7 +1,11 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use howdah_paramserver::client::{Parameters, Patience};
 use howdah_proto::{JobId, WireError, lineage::Lineage, pb, required, settings::TrainSettings};
+
+/// A shard that moves, or starts again, is waited for as long as the deadline says, however often it is asked.
+const PATIENCE: Patience =
+    Patience { deadline: Duration::from_secs(60), tries: u32::MAX, first_pause: Duration::from_millis(50) };
 
 /// What all tasks of a job share, checked.
 #[derive(Debug, Clone)]
@@ -48,7 +52,7 @@ impl TrainContext {
         if message.classes < 2 {
             return Err(WireError::invalid("train.classes", "at least 2 are needed"));
         }
-        let parameters = Parameters::new(job, message.shards, Patience::default())
+        let parameters = Parameters::new(job, message.shards, PATIENCE)
             .map_err(|error| WireError::invalid("train.shards", error))?;
         Ok(Self {
             settings: Arc::new(settings),

@@ -6,21 +6,22 @@ mod compute;
 mod context;
 mod error;
 mod evaluate;
-mod exchange;
+mod fill;
 mod job;
+mod payload;
 mod peer;
 mod rdd;
 mod slot;
 mod spec;
 mod train;
-mod updates;
+mod wait;
 
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
 
-use howdah_proto::{BlockId, MemberId, pb};
+use howdah_proto::{BlockId, MemberId, ReplicaId, pb};
 use tokio::runtime::Handle;
 use tonic::transport::Channel;
 
@@ -31,6 +32,8 @@ use crate::{
     shuffle::{OutputStore, Workspace},
     store::{BlockStore, Scratch},
 };
+
+use train::Input;
 
 pub use batches::steps;
 pub use context::{ContextView, Holder, OutputPlaces};
@@ -119,6 +122,8 @@ pub struct Run<'a> {
     pub environment: &'a Environment,
     /// The driver, for pictures that can't be seen here.
     pub driver: &'a Channel,
+    /// Who the replica of its slot is to the shards.
+    pub replica: ReplicaId,
     /// What the tasks of the job share.
     pub job: &'a JobContext,
     /// The task.
@@ -145,16 +150,20 @@ pub struct Outcome {
 /// # Errors
 /// [`TaskError`], which says whether another attempt can help.
 pub fn run(attempt: &Assigned<'_>, slot: &mut Slot) -> Result<Outcome, TaskError> {
-    let Assigned { environment, driver, shared, task, cancel, progress, .. } = *attempt;
+    let Assigned { environment, driver, member, shared, task, cancel, progress } = *attempt;
     let job = match (shared, &task.work) {
         (Shared::Context(view), Work::Rdd(work)) => return rdd::run(attempt, view, work),
         (Shared::Job(job), _) => job,
         (Shared::Context(_), _) => return Err(TaskError::Missing("training context")),
     };
-    let run = &Run { environment, driver, job, task, cancel, progress };
+    let replica = ReplicaId { member, slot: slot.number() };
+    let run = &Run { environment, driver, replica, job, task, cancel, progress };
     match task.work {
         Work::Compute { node } => compute::run(run, node),
-        Work::Train { node, epoch, samples } => train::run(run, node, epoch, samples, slot),
+        Work::Train { node, epoch, samples } => train::stream(run, Input { node, epoch, samples }, slot),
+        Work::Round { node, epoch, samples, part, first, last } => {
+            train::round(run, Input { node, epoch, samples }, part, first..=last, slot)
+        }
         Work::Evaluate { node, tag } => evaluate::run(run, node, tag, slot),
         Work::Rdd(_) => Err(TaskError::Missing("context")),
     }

@@ -1,60 +1,51 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use howdah_proto::{
-    BlockId, WireError, pb,
-    transport::{ConnectError, MESSAGE_LIMIT_BYTES, connect},
+use howdah_proto::{BlockId, WireError, pb, transport::MESSAGE_LIMIT_BYTES};
+use pb::{block_chunk::Part, blocks_client::BlocksClient};
+
+use crate::{
+    rdd::{PictureShape, Samples, SamplesError},
+    service::{PeerError, Peers, within},
 };
-use pb::block_chunk::Part;
 
-use crate::rdd::{PictureShape, Samples, SamplesError};
-
+/// A block that takes longer is sooner computed again.
 const DEADLINE: Duration = Duration::from_secs(60);
-
-/// A peer that sends nothing for so long hangs, or its machine is gone: the block is sooner computed again.
-const SILENCE: Duration = Duration::from_secs(3);
 
 /// The largest block that is fetched; a larger one is computed again.
 const MAX_BLOCK_BYTES: u64 = 16 << 30;
 
 /// A block that a peer announced and that could not be had from it.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum PeerError {
+pub(super) enum ReadError {
     #[error(transparent)]
-    Connect(#[from] ConnectError),
-    #[error("{address} says: {message}")]
-    Refused { address: String, message: String },
-    #[error("{address} did not send it within {} s", limit.as_secs())]
-    Timeout { address: String, limit: Duration },
-    #[error(transparent)]
-    Wire(#[from] WireError),
+    Peer(#[from] PeerError),
+    #[error("it did not come within {} s", DEADLINE.as_secs())]
+    Timeout,
     #[error(transparent)]
     Samples(#[from] SamplesError),
 }
 
+impl From<WireError> for ReadError {
+    fn from(error: WireError) -> Self {
+        Self::Peer(error.into())
+    }
+}
+
 /// Reads a block from the executor at `address`.
-pub(super) async fn read(address: &str, id: BlockId) -> Result<Samples, PeerError> {
-    within(DEADLINE, address, receive(address, id)).await?
+pub(super) async fn read(peers: &Peers, address: &str, id: BlockId) -> Result<Samples, ReadError> {
+    let read = tokio::time::timeout(DEADLINE, receive(peers, address, id)).await;
+    read.unwrap_or(Err(ReadError::Timeout)).inspect_err(|_| peers.forget(address))
 }
 
-async fn within<T>(limit: Duration, address: &str, answer: impl Future<Output = T>) -> Result<T, PeerError> {
-    let timed_out = |_| PeerError::Timeout { address: address.to_owned(), limit };
-    tokio::time::timeout(limit, answer).await.map_err(timed_out)
-}
-
-async fn receive(address: &str, id: BlockId) -> Result<Samples, PeerError> {
-    let refused = |status: tonic::Status| PeerError::Refused {
-        address: address.to_owned(),
-        message: status.message().to_owned(),
-    };
-    let channel = within(SILENCE, address, connect(address)).await??;
-    let mut client =
-        pb::blocks_client::BlocksClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT_BYTES);
-    let reading = within(SILENCE, address, client.read(pb::BlockId::from(id))).await?;
-    let mut stream = reading.map_err(refused)?.into_inner();
+async fn receive(peers: &Peers, address: &str, id: BlockId) -> Result<Samples, ReadError> {
+    let channel = peers.channel(address).await?;
+    let mut client = BlocksClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT_BYTES);
+    let reading = within(client.read(pb::BlockId::from(id))).await?;
+    let mut stream = reading.map_err(PeerError::from)?.into_inner();
     let mut announced = None;
     let mut content = BytesMut::new();
-    while let Some(chunk) = within(SILENCE, address, stream.message()).await?.map_err(refused)? {
+    while let Some(chunk) = within(stream.message()).await?.map_err(PeerError::from)? {
         match chunk.part.ok_or(WireError::Missing("part"))? {
             Part::Header(header) => announced = Some(check(&header)?),
             Part::Data(data) => {

@@ -1,12 +1,13 @@
-use howdah_proto::JobId;
+use howdah_paramserver::client::{ReplicaClient, ReplicaOptions};
+use howdah_proto::{JobId, ReplicaId};
 
-use super::{TaskError, exchange::Buffers, job::TrainContext, updates::Gathered};
+use super::{TaskError, job::TrainContext, payload::Payload, train::Exchange};
 use crate::learn::{LearnError, Network, Replica};
 
-/// What a task slot keeps from one training task of a job to the next: the replica with its optimizer, and the
-/// buffers of the exchange.
-#[derive(Default)]
+/// What a task slot keeps from one training task of a job to the next: the replica, its optimizer, and its side of
+/// the exchange with the shards.
 pub struct Slot {
+    number: u32,
     threads: usize,
     kept: Option<Kept>,
 }
@@ -16,15 +17,31 @@ pub(super) struct Kept {
     job: JobId,
     features: usize,
     pub(super) replica: Replica,
-    pub(super) gathered: Gathered,
-    /// None while they travel, or if they were lost with an exchange that failed.
-    pub(super) buffers: Option<Buffers>,
+    trainer: Option<Trainer>,
+}
+
+/// What a replica needs for training.
+pub(super) struct Trainer {
+    pub(super) payload: Box<dyn Payload>,
+    pub(super) exchange: Exchange,
+    /// Pushes made in bounded staleness.
+    pub(super) pushes: u64,
 }
 
 impl Slot {
-    /// Makes a slot that computes on `threads` threads.
-    pub fn new(threads: usize) -> Self {
-        Self { threads, kept: None }
+    /// Makes slot `number` of an executor, which computes on `threads` threads.
+    pub fn new(number: u32, threads: usize) -> Self {
+        Self { number, threads, kept: None }
+    }
+
+    /// The same slot with nothing kept.
+    pub fn emptied(&self) -> Self {
+        Self::new(self.number, self.threads)
+    }
+
+    /// Its number in the executor.
+    pub(super) fn number(&self) -> u32 {
+        self.number
     }
 
     /// Lets go of what belongs to a job.
@@ -56,9 +73,32 @@ impl Slot {
             Some(kept) => Ok(kept),
             none => {
                 let replica = Replica::new(network, settings.batch as usize, self.threads)?;
-                let gathered = Gathered::new(&settings.updates, parameters, train.replicas);
-                Ok(none.insert(Kept { job, features, replica, gathered, buffers: None }))
+                Ok(none.insert(Kept { job, features, replica, trainer: None }))
             }
         }
+    }
+}
+
+impl Kept {
+    /// The replica, and what it needs for training with these shards.
+    pub(super) fn training(&mut self, train: &TrainContext, id: ReplicaId) -> (&mut Replica, &mut Trainer) {
+        let fits = |trainer: &Trainer| trainer.exchange.is_of(id, &train.parameters);
+        if !self.trainer.as_ref().is_some_and(fits) {
+            self.trainer = None;
+        }
+        let parameters = self.replica.weights().len();
+        let trainer = self.trainer.get_or_insert_with(|| {
+            let settings = &train.settings;
+            let payload = <dyn Payload>::of(settings, parameters, train.replicas);
+            let options = ReplicaOptions {
+                id,
+                compression: settings.compression,
+                mirrored: settings.correction.delay_compensation.is_some(),
+                adds_up: payload.adds_up(),
+            };
+            let client = ReplicaClient::new((*train.parameters).clone(), options);
+            Trainer { payload, exchange: Exchange::new(client), pushes: 0 }
+        });
+        (&mut self.replica, trainer)
     }
 }

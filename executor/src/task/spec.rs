@@ -1,4 +1,6 @@
-use howdah_proto::{AttemptId, ContextId, Epoch, NodeId, Partition, WireError, pb, required};
+use howdah_proto::{
+    AttemptId, ContextId, Epoch, NodeId, Partition, Step, WireError, fence::RoundPart, pb, required,
+};
 
 /// One attempt of a task, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +33,21 @@ pub enum Work {
         epoch: Epoch,
         /// How many samples the partition has.
         samples: u64,
+    },
+    /// Compute the part of a partition in one round of training.
+    Round {
+        /// The node whose rows are the network's input.
+        node: NodeId,
+        /// The epoch.
+        epoch: Epoch,
+        /// How many samples the partition has.
+        samples: u64,
+        /// The round.
+        part: RoundPart,
+        /// Its first step in the epoch.
+        first: Step,
+        /// Its last step.
+        last: Step,
     },
     /// Classify the features that a node gives.
     Evaluate {
@@ -96,6 +113,14 @@ impl TryFrom<pb::TaskSpec> for Task {
             Wire::Train(work) => {
                 Work::Train { node: NodeId(work.node), epoch: Epoch(work.epoch), samples: work.samples }
             }
+            Wire::Round(work) => Work::Round {
+                node: NodeId(work.node),
+                epoch: Epoch(work.epoch),
+                samples: work.samples,
+                part: required(work.round, "round")?.try_into()?,
+                first: Step(work.first_step),
+                last: Step(work.last_step),
+            },
             Wire::Rdd(work) => Work::Rdd(work.try_into()?),
             Wire::Evaluate(work) => Work::Evaluate { node: NodeId(work.node), tag: work.tag },
         };

@@ -3,6 +3,7 @@ use std::{
     sync::Arc,
 };
 
+use howdah_paramserver::client::ParametersError;
 use howdah_proto::{AttemptId, ContextId, JobId, WireError, pb, pb::attempt_failed::Kind};
 
 use crate::task::{CancelFlag, ContextView, JobContext, Shared, Task, Work};
@@ -54,6 +55,16 @@ impl Dispatch {
     pub(super) fn on_job(&mut self, job: JobContext) -> Vec<Action> {
         self.jobs.insert(job.job, Arc::new(job));
         Vec::new()
+    }
+
+    /// Takes where the shards of a job are now; tasks that run go on there at once.
+    pub(super) fn on_places(&self, places: pb::PutPlaces) -> Result<(), ParametersError> {
+        let job = self.jobs.get(&JobId(places.job_id));
+        match job.and_then(|job| job.train.as_ref()) {
+            Some(train) => train.parameters.relocate(places.shards),
+            // What comes with the job is newer.
+            None => Ok(()),
+        }
     }
 
     /// Takes nodes of a context's lineage; a context that isn't known begins with them.

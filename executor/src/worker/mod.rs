@@ -121,6 +121,13 @@ impl Worker {
                     Vec::new()
                 }
             },
+            Command::PutPlaces(places) => {
+                // A refusal leaves the old places, which the driver then speaks of again.
+                if let Err(error) = inner.dispatch.on_places(places) {
+                    tracing::error!(%error, "the driver sent places of shards that make no sense");
+                }
+                Vec::new()
+            }
             Command::DropJob(drop) => {
                 let job = howdah_proto::JobId(drop.job_id);
                 inner.environment.store.drop_context(job.into());

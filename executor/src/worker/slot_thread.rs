@@ -45,7 +45,7 @@ impl SlotThread {
     ) -> io::Result<Self> {
         let (assignments, received) = blocking::channel();
         thread::Builder::new().name(format!("slot-{slot}")).spawn(move || {
-            let mut state = Slot::new(threads);
+            let mut state = Slot::new(slot as u32, threads);
             for assignment in received {
                 match assignment {
                     Assignment::Forget(job) => state.drop_job(job),
@@ -59,7 +59,6 @@ impl SlotThread {
                             environment: &environment,
                             driver: &session.driver,
                             member: session.member,
-                            threads,
                         };
                         run(&place, &shared, &task, &cancel, &mut state, &report);
                         if ended.send((slot, attempt)).is_err() {
@@ -83,7 +82,6 @@ struct Place<'a> {
     environment: &'a Environment,
     driver: &'a Channel,
     member: MemberId,
-    threads: usize,
 }
 
 fn run(
@@ -103,11 +101,11 @@ fn run(
             report(Update::Progress(pb::AttemptProgress { attempt, done, total }));
         }
     };
-    let Place { environment, driver, member, threads } = *place;
+    let Place { environment, driver, member } = *place;
     let run = Assigned { environment, driver, member, shared, task, cancel, progress: &progress };
     // A panic is a bug, but one task's bug must not take the others of this executor down.
     let outcome = catch_unwind(AssertUnwindSafe(|| task::run(&run, slot))).unwrap_or_else(|panic| {
-        *slot = Slot::new(threads);
+        *slot = slot.emptied();
         Err(TaskError::Panicked(panic_text(&*panic)))
     });
     match outcome {

@@ -49,6 +49,12 @@ pub enum ParametersError {
         /// How long the client waited.
         deadline: Duration,
     },
+    /// The parameters are cut into other shards now. [`Parameters`](super::Parameters) begins such a call again.
+    #[error("shard {shard} is cut in another way now")]
+    Recut {
+        /// The shard as it was.
+        shard: ShardIndex,
+    },
     /// The caller's buffer doesn't have the length of the parameters.
     #[error("a buffer of {given} values was given for {parameters} parameters")]
     Buffer {

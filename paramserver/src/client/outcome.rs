@@ -1,14 +1,16 @@
-use howdah_proto::{Attempt, Step};
+use howdah_proto::{Attempt, Step, Version};
 
 use crate::shard::{PushOutcome, Seen};
 
 /// Which weights are pulled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Version {
+pub enum Wanted {
     /// The newest ones.
     Latest,
     /// Those kept under a tag.
     Tag(u64),
+    /// Those of exactly this version: what the rounds up to it have made.
+    At(Version),
 }
 
 /// What became of a push at all shards together.
@@ -39,7 +41,9 @@ impl Combined {
             (_, PushOutcome::Superseded { highest }) => Self::Superseded { highest },
             (Self::Gap { mark: one }, PushOutcome::Gap { mark: other }) => Self::Gap { mark: one.min(other) },
             (Self::Accepted, PushOutcome::Gap { mark }) => Self::Gap { mark },
-            (all, PushOutcome::Applied { .. } | PushOutcome::AlreadyApplied { .. }) => all,
+            (all, PushOutcome::Applied { .. } | PushOutcome::AlreadyApplied { .. } | PushOutcome::Late) => {
+                all
+            }
         })
     }
 }

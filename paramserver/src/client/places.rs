@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use howdah_proto::{ShardIndex, pb, transport};
+use howdah_proto::{ShardIndex, Term, pb, transport};
 
 /// Where a shard is, and which of the flat parameters it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Place {
     pub address: String,
     /// Its part of the parameters; never empty.
     pub range: Range<u64>,
+    /// The term in which it is there.
+    pub term: Term,
 }
 
 /// Places that can't be those of a job's shards.
@@ -37,12 +39,20 @@ pub enum PlacesError {
         /// What is wrong with its address.
         reason: String,
     },
+    /// The new places are those of other parameters.
+    #[error("the shards are to have {given} parameters now, and had {parameters}")]
+    Parameters {
+        /// How many they are to have.
+        given: u64,
+        /// How many they had.
+        parameters: u64,
+    },
 }
 
 impl From<Place> for pb::ShardPlace {
     fn from(place: Place) -> Self {
         let (start, len) = (place.range.start, place.range.end - place.range.start);
-        Self { shard: place.shard.0, address: place.address, start, len }
+        Self { shard: place.shard.0, address: place.address, start, len, term: place.term.0 }
     }
 }
 
@@ -64,7 +74,7 @@ pub fn places(places: Vec<pb::ShardPlace>) -> Result<Vec<Place>, PlacesError> {
         };
         transport::endpoint(&place.address)
             .map_err(|error| PlacesError::Address { shard, reason: error.to_string() })?;
-        checked.push(Place { shard, address: place.address, range: start..end });
+        checked.push(Place { shard, address: place.address, range: start..end, term: Term(place.term) });
         start = end;
     }
     Ok(checked)
@@ -75,7 +85,7 @@ mod tests {
     use super::*;
 
     fn place(shard: u32, start: u64, len: u64) -> pb::ShardPlace {
-        pb::ShardPlace { shard, address: "http://127.0.0.1:1".to_owned(), start, len }
+        pb::ShardPlace { shard, address: "http://127.0.0.1:1".to_owned(), start, len, term: 1 }
     }
 
     #[test]

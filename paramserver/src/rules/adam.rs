@@ -27,10 +27,9 @@ impl Adam {
         let (first_moment, second_moment) = (zeros(values)?, zeros(values)?);
         Ok(Self { learning_rate, first_moment, second_moment, decay_1: 1.0, decay_2: 1.0 })
     }
-}
 
-impl UpdateRule for Adam {
-    fn apply(&mut self, weights: &mut [f32], push: &[f32], steps: u64) {
+    /// Applies a push to weights of which only the share `kept` is left before it.
+    pub(super) fn step(&mut self, weights: &mut [f32], push: &[f32], steps: u64, kept: f32) {
         self.decay_1 *= BETA_1;
         self.decay_2 *= BETA_2;
         let to_mean = 1.0 / steps.max(1) as f32;
@@ -39,16 +38,37 @@ impl UpdateRule for Adam {
         let (keep_1, keep_2) = (BETA_1 as f32, BETA_2 as f32);
         let (take_1, take_2) = ((1.0 - BETA_1) as f32, (1.0 - BETA_2) as f32);
         let moments = self.first_moment.iter_mut().zip(&mut self.second_moment);
-        for ((weight, (first, second)), pushed) in weights.iter_mut().zip(moments).zip(push) {
-            let gradient = pushed * to_mean;
-            *first = keep_1 * *first + take_1 * gradient;
-            *second = keep_2 * *second + take_2 * gradient * gradient;
-            *weight -= rate * *first / ((*second * unbias_2).sqrt() + EPSILON);
-        }
+        // Compiled for each vector width and chosen at run time; the arithmetic is the same in all.
+        pulp::Arch::new().dispatch(|| {
+            for ((weight, (first, second)), pushed) in weights.iter_mut().zip(moments).zip(push) {
+                let gradient = pushed * to_mean;
+                *first = keep_1 * *first + take_1 * gradient;
+                *second = keep_2 * *second + take_2 * gradient * gradient;
+                *weight = kept * *weight - rate * *first / ((*second * unbias_2).sqrt() + EPSILON);
+            }
+        });
+    }
+}
+
+impl UpdateRule for Adam {
+    fn apply(&mut self, weights: &mut [f32], push: &[f32], steps: u64) {
+        self.step(weights, push, steps, 1.0);
     }
 
-    fn state_bytes(&self) -> u64 {
-        (size_of_val(&*self.first_moment) + size_of_val(&*self.second_moment)) as u64
+    fn arrays(&self) -> Vec<&[f32]> {
+        vec![&self.first_moment, &self.second_moment]
+    }
+
+    fn arrays_mut(&mut self) -> Vec<&mut Box<[f32]>> {
+        vec![&mut self.first_moment, &mut self.second_moment]
+    }
+
+    fn scalars(&self) -> Vec<f64> {
+        vec![self.decay_1, self.decay_2]
+    }
+
+    fn scalars_mut(&mut self) -> Vec<&mut f64> {
+        vec![&mut self.decay_1, &mut self.decay_2]
     }
 }
 

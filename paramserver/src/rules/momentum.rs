@@ -30,8 +30,12 @@ impl UpdateRule for Momentum {
         }
     }
 
-    fn state_bytes(&self) -> u64 {
-        size_of_val(&*self.velocity) as u64
+    fn arrays(&self) -> Vec<&[f32]> {
+        vec![&self.velocity]
+    }
+
+    fn arrays_mut(&mut self) -> Vec<&mut Box<[f32]>> {
+        vec![&mut self.velocity]
     }
 }
 

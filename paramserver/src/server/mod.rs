@@ -4,16 +4,28 @@
 //! No lock is held while the network is waited for.
 
 mod cell;
+mod clocks;
+mod control;
+mod cuts;
+mod exchange;
+mod kept;
+mod owned;
 mod pull;
+mod push;
 mod receive;
 mod refusal;
-mod service;
+mod replication;
+mod requests;
+mod snapshot;
 mod staging;
+mod status;
 mod table;
+mod terms;
 
 use std::sync::Arc;
 
-use howdah_proto::pb::parameters_server::ParametersServer;
+use howdah_proto::{exchange::ExchangeServer, pb::parameters_server::ParametersServer};
+use tonic::service::Routes;
 
 use staging::Staging;
 use table::Table;
@@ -44,11 +56,12 @@ impl Paramserver {
         Self { shards: Arc::default(), staging: Arc::new(Staging::new(staging_bytes)) }
     }
 
-    /// Gives the gRPC service.
-    pub fn service(&self) -> ParametersServer<Self> {
-        ParametersServer::new(self.clone())
+    /// Gives the gRPC services.
+    pub fn routes(&self) -> Routes {
+        let control = ParametersServer::new(self.clone())
             .max_decoding_message_size(MESSAGE_LIMIT_BYTES)
-            .max_encoding_message_size(MESSAGE_LIMIT_BYTES)
+            .max_encoding_message_size(MESSAGE_LIMIT_BYTES);
+        Routes::new(control).add_service(ExchangeServer::new(self.clone()))
     }
 
     /// Forgets all shards: the driver that they were made for is gone, and its jobs with it.

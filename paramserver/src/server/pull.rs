@@ -1,52 +1,186 @@
-use std::{ops::Range, pin::Pin, sync::Arc};
+use std::ops::Range;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
-use howdah_proto::{pb, pb::pull_reply::Part, transport::CHUNK_BYTES};
+use howdah_proto::{
+    ReplicaId, Version,
+    exchange::{Part, Parts},
+    pb,
+    settings::Encoding,
+    transport::CHUNK_BYTES,
+};
 use tonic::Status;
 
-use super::cell::ShardCell;
-
-pub(super) type PullStream = Pin<Box<dyn Stream<Item = Result<pb::PullReply, Status>> + Send>>;
+use super::{Paramserver, cell::Access, kept::Kept, owned::bytes_of, requests::encoding};
+use crate::{
+    codec,
+    shard::{ShardError, Tagged},
+};
 
 const CHUNK_VALUES: usize = CHUNK_BYTES / size_of::<f32>();
 
-/// Streams the newest weights. Pushes may be applied between two chunks, as asynchronous training allows.
-pub(super) async fn newest(cell: Arc<ShardCell>) -> Result<PullStream, Status> {
-    let values = cell.values();
-    let version = cell.read(|shard| shard.counters().applied).await?;
+/// Gives the weights that a request asks for.
+pub(super) async fn pull(
+    server: &Paramserver,
+    request: pb::PullRequest,
+) -> Result<Parts<pb::PullReply>, Status> {
+    let access = server.primary(request.shard)?;
+    let encoding = encoding(access.cell.key, &request.encoding)?;
+    if let Some(tag) = request.tag {
+        return tagged(access, tag, encoding).await;
+    }
+    let at = request.at_version.map(Version);
+    if let Some(replica) = request.replica {
+        let (replica, held) = (replica.into(), request.held_version.map(Version));
+        if let Some(parts) = mirrored(&access, replica, held, at, encoding).await? {
+            return Ok(parts);
+        }
+    }
+    match encoding {
+        // The largest values alone are no weights.
+        Encoding::F32 | Encoding::TopK { .. } => newest(access, at).await,
+        _ => encoded(server, access, at, encoding).await,
+    }
+}
+
+/// Streams the newest weights. Pushes may be applied between two chunks, as asynchronous training allows, unless a
+/// version was asked for.
+async fn newest(access: Access, at: Option<Version>) -> Result<Parts<pb::PullReply>, Status> {
+    let values = access.cell.values();
+    let version = version(&access, at).await?;
     let data = chunks(values).then(move |range| {
-        let cell = Arc::clone(&cell);
-        async move { cell.read(move |shard| copy(&shard.weights()[range])).await }
+        let access = access.clone();
+        async move { chunk(&access, at, range).await }
     });
-    Ok(reply(values, version, data))
+    let header = pb::PullHeader {
+        values: values as u64,
+        version: version.0,
+        encoded_bytes: size_of::<f32>() as u64 * values as u64,
+        ..Default::default()
+    };
+    Ok(reply(header, data))
+}
+
+/// The version that a pull gives: the one asked for, if it can be had, else the newest.
+async fn version(access: &Access, at: Option<Version>) -> Result<Version, Status> {
+    let (newest, has) =
+        access.read(move |shard| (shard.version(), at.is_none_or(|at| shard.has(at)))).await?;
+    if has { Ok(at.unwrap_or(newest)) } else { Err(other_version(access, at, newest)) }
+}
+
+fn other_version(access: &Access, at: Option<Version>, is: Version) -> Status {
+    let (key, at) = (access.cell.key, at.unwrap_or(is));
+    Status::failed_precondition(format!("{key} is at version {is}, version {at} is asked for"))
+}
+
+async fn chunk(access: &Access, at: Option<Version>, range: Range<usize>) -> Result<Bytes, Status> {
+    let (version, chunk) = access.read(move |shard| (shard.version(), shard.copy(at, range))).await?;
+    chunk.ok_or_else(|| other_version(access, at, version))
+}
+
+/// Encodes the newest weights from a copy, so that pushes wait for no more than a chunk of it.
+async fn encoded(
+    server: &Paramserver,
+    access: Access,
+    at: Option<Version>,
+    encoding: Encoding,
+) -> Result<Parts<pb::PullReply>, Status> {
+    let values = access.cell.values();
+    let version = version(&access, at).await?;
+    let mut copy = server.staging.take(values).await?;
+    for start in (0..values).step_by(CHUNK_VALUES) {
+        let end = values.min(start + CHUNK_VALUES);
+        let data = chunk(&access, at, start..end).await?;
+        if let Some(room) = copy.values_mut().get_mut(start..end) {
+            bytemuck::cast_slice_mut(room).copy_from_slice(&data);
+        }
+    }
+    let encode = move || {
+        let mut bytes = Vec::new();
+        codec::encode(encoding, copy.values(), None, &mut bytes);
+        Ok(bytes)
+    };
+    let bytes = access.cell.aside(encode).await?;
+    whole(values, version, false, encoding, bytes)
+}
+
+/// Encodes the newest weights for a replica whose copy the shard keeps a mirror of; nothing if older ones are wanted.
+async fn mirrored(
+    access: &Access,
+    replica: ReplicaId,
+    held: Option<Version>,
+    at: Option<Version>,
+    encoding: Encoding,
+) -> Result<Option<Parts<pb::PullReply>>, Status> {
+    let (key, values) = (access.cell.key, access.cell.values());
+    version(access, at).await?;
+    let pull = move |shard: &mut Kept| {
+        let mut bytes = Vec::new();
+        let pulled = match shard {
+            Kept::Locked(shard) if at.is_some_and(|at| at != shard.version()) => None,
+            Kept::Locked(shard) => Some((shard.pull_for(replica, held, encoding, &mut bytes)?, bytes)),
+            Kept::Free { .. } => return Ok(Err(())),
+        };
+        Ok::<_, ShardError>(Ok(pulled))
+    };
+    let no_mirror = |()| Status::invalid_argument(format!("{key}: hogwild keeps no mirrors of replicas"));
+    let pulled = access.change(pull).await?.map_err(no_mirror)?;
+    pulled
+        .map(|(pulled, bytes)| whole(values, pulled.version, pulled.is_delta, pulled.encoding, bytes))
+        .transpose()
 }
 
 /// Streams the weights kept under a tag.
-pub(super) async fn tagged(cell: Arc<ShardCell>, tag: u64) -> Result<PullStream, Status> {
-    let found = cell.read(move |shard| shard.tagged(tag).cloned()).await?;
-    let tagged =
-        found.ok_or_else(|| Status::not_found(format!("{} has no weights under the tag {tag}", cell.key)))?;
-    let values = tagged.weights.len();
-    let data = chunks(values).map(move |range| Ok(copy(&tagged.weights[range])));
-    Ok(reply(values, tagged.version, data))
+async fn tagged(access: Access, tag: u64, encoding: Encoding) -> Result<Parts<pb::PullReply>, Status> {
+    let key = access.cell.key;
+    let found = access.read(move |shard| shard.tagged(tag)).await?;
+    let Tagged { weights, version } =
+        found.ok_or_else(|| Status::not_found(format!("{key} has no weights under the tag {tag}")))?;
+    let values = weights.len();
+    if encoding == Encoding::F32 {
+        let bytes = bytes_of(weights);
+        return whole(values, version, false, encoding, bytes);
+    }
+    let encode = move || {
+        let mut bytes = Vec::new();
+        codec::encode(encoding, &weights, None, &mut bytes);
+        Ok(bytes)
+    };
+    let bytes = access.cell.aside(encode).await?;
+    whole(values, version, false, encoding, bytes)
+}
+
+/// Streams what lies ready.
+fn whole(
+    values: usize,
+    version: Version,
+    is_delta: bool,
+    encoding: Encoding,
+    bytes: impl Into<Bytes>,
+) -> Result<Parts<pb::PullReply>, Status> {
+    let bytes: Bytes = bytes.into();
+    let header = pb::PullHeader {
+        values: values as u64,
+        version: version.0,
+        is_delta,
+        encoded_bytes: bytes.len() as u64,
+        encoding: serde_json::to_string(&encoding).map_err(|error| Status::internal(error.to_string()))?,
+    };
+    let starts = (0..bytes.len()).step_by(CHUNK_BYTES);
+    let data = starts.map(move |start| Ok(bytes.slice(start..bytes.len().min(start + CHUNK_BYTES))));
+    Ok(reply(header, stream::iter(data)))
 }
 
 fn reply(
-    values: usize,
-    version: u64,
+    header: pb::PullHeader,
     data: impl Stream<Item = Result<Bytes, Status>> + Send + 'static,
-) -> PullStream {
-    let header = Part::Header(pb::PullHeader { values: values as u64, version });
-    let parts = stream::once(async { Ok(header) }).chain(data.map(|chunk| chunk.map(Part::Data)));
-    Box::pin(parts.map(|part| part.map(|part| pb::PullReply { part: Some(part) })))
+) -> Parts<pb::PullReply> {
+    let header = pb::PullReply { part: Some(pb::pull_reply::Part::Header(header)) };
+    let data = data.map(|chunk| chunk.map(Part::Data));
+    Box::pin(stream::iter([Ok(Part::Message(header))]).chain(data))
 }
 
 fn chunks(values: usize) -> impl Stream<Item = Range<usize>> + Send {
     let starts = (0..values).step_by(CHUNK_VALUES);
     stream::iter(starts.map(move |start| start..values.min(start + CHUNK_VALUES)))
-}
-
-fn copy(weights: &[f32]) -> Bytes {
-    Bytes::copy_from_slice(bytemuck::cast_slice(weights))
 }

@@ -1,88 +1,106 @@
 use std::time::Duration;
 
-use bytes::Bytes;
-use howdah_proto::pb;
-use tonic::{Status, Streaming};
+use howdah_proto::exchange::{Carrier, Incoming, Part};
+use tonic::Status;
 
-use super::{cell::ShardCell, staging::Staged};
+use super::{
+    cell::{ShardCell, ShardKey},
+    staging::Staged,
+};
 
 /// How long a sender may stay silent before its buffer is given to another.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// What a message of a stream of values holds.
-pub(super) enum Part<H> {
-    Header(H),
-    Data(Bytes),
-}
-
-/// A message of a stream that begins with a header and goes on with values.
-pub(super) trait Parts {
-    type Header;
-
-    fn part(self) -> Option<Part<Self::Header>>;
-}
-
-impl Parts for pb::PushRequest {
-    type Header = pb::PushHeader;
-
-    fn part(self) -> Option<Part<pb::PushHeader>> {
-        Some(match self.part? {
-            pb::push_request::Part::Header(header) => Part::Header(header),
-            pb::push_request::Part::Data(data) => Part::Data(data),
-        })
-    }
-}
-
-impl Parts for pb::WriteRequest {
-    type Header = pb::ShardRef;
-
-    fn part(self) -> Option<Part<pb::ShardRef>> {
-        Some(match self.part? {
-            pb::write_request::Part::Header(header) => Part::Header(header),
-            pb::write_request::Part::Data(data) => Part::Data(data),
-        })
-    }
-}
-
-async fn next<M: Parts>(stream: &mut Streaming<M>) -> Result<Option<Part<M::Header>>, Status> {
-    let message = tokio::time::timeout(SILENCE, stream.message())
+/// Waits for the next part, but not for a sender that has fallen silent.
+async fn next<M: Carrier>(stream: &mut Incoming<M>) -> Result<Option<Part<M>>, Status> {
+    tokio::time::timeout(SILENCE, stream.next())
         .await
-        .map_err(|_| Status::deadline_exceeded("the sender of the values has fallen silent"))??;
-    Ok(message.and_then(Parts::part))
+        .map_err(|_| Status::deadline_exceeded("the sender of the values has fallen silent"))?
 }
 
 /// Takes the header that a stream of values begins with.
-pub(super) async fn header<M: Parts>(stream: &mut Streaming<M>) -> Result<M::Header, Status> {
-    match next(stream).await? {
-        Some(Part::Header(header)) => Ok(header),
-        Some(Part::Data(_)) | None => Err(Status::invalid_argument("the stream must begin with its header")),
-    }
+pub(super) async fn header<M: Carrier, H>(
+    stream: &mut Incoming<M>,
+    header: impl FnOnce(M) -> Option<H>,
+) -> Result<H, Status> {
+    let part = match next(stream).await? {
+        Some(Part::Message(message)) => header(message),
+        Some(Part::Data(_)) | None => None,
+    };
+    part.ok_or_else(|| Status::invalid_argument("the stream must begin with its header"))
 }
 
 /// Puts the values of a stream together, exactly as many as the shard has.
-pub(super) async fn values<M: Parts>(
-    stream: &mut Streaming<M>,
+pub(super) async fn values<M: Carrier>(
+    stream: &mut Incoming<M>,
     cell: &ShardCell,
     mut staged: Staged,
 ) -> Result<Staged, Status> {
-    let wrong = |given: usize| {
-        let (key, values) = (cell.key, cell.values());
-        Status::invalid_argument(format!("{key}: {given} bytes or more came, the shard has {values} values"))
-    };
+    let values = cell.values();
+    fill(stream, staged.bytes_mut(), |given| {
+        format!("{}: {given} came, the shard has {values} values", cell.key)
+    })
+    .await?;
+    Ok(staged)
+}
+
+/// Takes exactly `length` bytes, if they are at most `most`.
+pub(super) async fn bytes<M: Carrier>(
+    stream: &mut Incoming<M>,
+    key: ShardKey,
+    length: u64,
+    most: u64,
+) -> Result<Vec<u8>, Status> {
+    let beyond =
+        || Status::invalid_argument(format!("{key}: {length} bytes are announced, at most {most} can be"));
+    let length = usize::try_from(length).ok().filter(|_| length <= most).ok_or_else(beyond)?;
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(length)
+        .map_err(|_| Status::resource_exhausted(format!("{key}: there is no memory for {length} bytes")))?;
+    while bytes.len() < length {
+        match next(stream).await? {
+            Some(Part::Data(data)) if data.len() <= length - bytes.len() => bytes.extend_from_slice(&data),
+            _ => {
+                return Err(Status::invalid_argument(format!("{key}: other than {length} bytes came")));
+            }
+        }
+    }
+    Ok(bytes)
+}
+
+/// Fills `room` with data, exactly.
+pub(super) async fn fill<M: Carrier>(
+    stream: &mut Incoming<M>,
+    room: &mut [u8],
+    wrong: impl Fn(String) -> String,
+) -> Result<(), Status> {
     let mut filled = 0;
-    while let Some(part) = next(stream).await? {
-        let Part::Data(data) = part else {
-            return Err(Status::invalid_argument(format!("{}: a second header came", cell.key)));
+    while filled < room.len() {
+        let end = match next(stream).await? {
+            Some(Part::Data(data)) => {
+                let end = filled + data.len();
+                let beyond = || Status::invalid_argument(wrong(format!("{end} bytes or more")));
+                room.get_mut(filled..end).ok_or_else(beyond)?.copy_from_slice(&data);
+                end
+            }
+            Some(Part::Message(_)) => {
+                return Err(Status::invalid_argument(wrong(format!("a second header after {filled} bytes"))));
+            }
+            None => return Err(Status::invalid_argument(wrong(format!("{filled} bytes")))),
         };
-        let end = filled + data.len();
-        let room = staged.bytes_mut().get_mut(filled..end).ok_or_else(|| wrong(end))?;
-        room.copy_from_slice(&data);
         filled = end;
     }
-    if filled == staged.bytes_mut().len() {
-        Ok(staged)
-    } else {
-        let (key, values) = (cell.key, cell.values());
-        Err(Status::invalid_argument(format!("{key}: {filled} bytes came, the shard has {values} values")))
+    Ok(())
+}
+
+/// Makes sure that a stream has ended, so that a push whose sender vanished before its end is none.
+pub(super) async fn end<M: Carrier>(
+    stream: &mut Incoming<M>,
+    wrong: impl Fn() -> String,
+) -> Result<(), Status> {
+    match next(stream).await? {
+        None => Ok(()),
+        Some(_) => Err(Status::invalid_argument(wrong())),
     }
 }

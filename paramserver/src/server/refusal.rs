@@ -7,12 +7,21 @@ use crate::shard::ShardError;
 pub(super) fn refusal(key: ShardKey, error: ShardError) -> Status {
     let message = format!("{key}: {error}");
     match error {
-        ShardError::Size { .. } | ShardError::Length { .. } | ShardError::NotFinite { .. } => {
-            Status::invalid_argument(message)
+        ShardError::Size { .. }
+        | ShardError::Length { .. }
+        | ShardError::NotFinite { .. }
+        | ShardError::Course { .. }
+        | ShardError::Contributions { .. }
+        | ShardError::TooManyContributions { .. }
+        | ShardError::NeedsLock { .. }
+        | ShardError::FenceRange { .. } => Status::invalid_argument(message),
+        ShardError::NotInitial | ShardError::Sequence { .. } | ShardError::Diverged { .. } => {
+            Status::failed_precondition(message)
         }
-        ShardError::NotInitial => Status::failed_precondition(message),
-        ShardError::TooManyTags | ShardError::TooManyTasks | ShardError::OutOfMemory(_) => {
-            Status::resource_exhausted(message)
-        }
+        ShardError::Image { .. } => Status::data_loss(message),
+        ShardError::TooManyTags
+        | ShardError::TooManyTasks
+        | ShardError::TooManyCuts
+        | ShardError::OutOfMemory(_) => Status::resource_exhausted(message),
     }
 }

@@ -68,8 +68,18 @@ impl Staged {
         &self.values
     }
 
+    pub(super) fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.values
+    }
+
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
         bytemuck::cast_slice_mut(&mut self.values)
+    }
+}
+
+impl AsRef<[f32]> for Staged {
+    fn as_ref(&self) -> &[f32] {
+        &self.values
     }
 }
 

@@ -1,15 +1,14 @@
 use std::{
     collections::{BTreeMap, btree_map::Entry},
-    ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use howdah_proto::{JobId, settings::UpdateRule};
+use howdah_proto::JobId;
 use tonic::Status;
 
 use super::{
     cell::{ShardCell, ShardKey},
-    refusal::refusal,
+    terms::{Role, Standing, moved},
 };
 
 /// The shards of a parameter server.
@@ -18,27 +17,78 @@ pub(super) struct Table {
     cells: Mutex<BTreeMap<ShardKey, Arc<ShardCell>>>,
 }
 
+/// Whether a new shard may take the place of one that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Free,
+    /// It is there already: a lost answer does no harm.
+    Same,
+}
+
+fn place(there: &ShardCell, is: Standing, new: &ShardCell, wanted: Standing) -> Result<Place, Status> {
+    let key = new.key;
+    if wanted.term > is.term || (is.role != Role::Primary && wanted == is) {
+        Ok(Place::Free)
+    } else if wanted == is && there.range == new.range && there.spec == new.spec {
+        Ok(Place::Same)
+    } else if wanted.term == is.term && wanted.role == is.role {
+        Err(Status::already_exists(format!(
+            "{key} exists with the values {:?} and the spec {:?}",
+            there.range, there.spec,
+        )))
+    } else {
+        Err(moved(format!("{key} is in term {} here, which term {} can't replace", is.term, wanted.term)))
+    }
+}
+
 impl Table {
-    /// Makes a shard. Making the same one again is fine, so that a lost answer does no harm.
-    pub(super) fn create(&self, key: ShardKey, range: Range<u64>, rule: UpdateRule) -> Result<(), Status> {
-        match self.cells().entry(key) {
-            Entry::Occupied(there) if there.get().range == range && there.get().rule == rule => Ok(()),
-            Entry::Occupied(there) => Err(Status::already_exists(format!(
-                "{key} exists with the values {:?} and the rule {:?}",
-                there.get().range,
-                there.get().rule,
-            ))),
-            Entry::Vacant(place) => {
-                let cell = ShardCell::new(key, range, rule).map_err(|error| refusal(key, error))?;
-                place.insert(Arc::new(cell));
-                Ok(())
+    /// Puts a shard in the place of an older term, and gives the one that serves from then on.
+    pub(super) async fn put(&self, new: ShardCell, wanted: Standing) -> Result<Arc<ShardCell>, Status> {
+        let new = Arc::new(new);
+        loop {
+            let there = self.cells().get(&new.key).cloned();
+            if let Some(there) = &there {
+                let is = there.standing().await?;
+                if place(there, is, &new, wanted)? == Place::Same {
+                    return Ok(Arc::clone(there));
+                }
+            }
+            if self.swap(there.as_ref(), &new) {
+                if let Some(there) = there {
+                    // Whoever holds it still learns that it has gone.
+                    there.step_down(there.standing().await?.term).await?;
+                    there.link.detach();
+                }
+                return Ok(new);
             }
         }
     }
 
+    /// Puts `new` in the place of `old`, if that is what is there.
+    fn swap(&self, old: Option<&Arc<ShardCell>>, new: &Arc<ShardCell>) -> bool {
+        match (self.cells().entry(new.key), old) {
+            (Entry::Vacant(place), None) => {
+                place.insert(Arc::clone(new));
+                true
+            }
+            (Entry::Occupied(mut there), Some(old)) if Arc::ptr_eq(there.get(), old) => {
+                there.insert(Arc::clone(new));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn get(&self, key: ShardKey) -> Option<Arc<ShardCell>> {
+        self.cells().get(&key).cloned()
+    }
+
     pub(super) fn find(&self, key: ShardKey) -> Result<Arc<ShardCell>, Status> {
-        let cell = self.cells().get(&key).cloned();
-        cell.ok_or_else(|| Status::not_found(format!("{key} is not on this parameter server")))
+        self.get(key).ok_or_else(|| Status::not_found(format!("{key} is not on this parameter server")))
+    }
+
+    pub(super) fn of_job(&self, job: JobId) -> Vec<Arc<ShardCell>> {
+        self.cells().values().filter(|cell| cell.key.job == job).cloned().collect()
     }
 
     /// Drops the shards of a job. Requests that are under way finish on what they hold.
@@ -63,19 +113,44 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use howdah_proto::ShardIndex;
+    use std::ops::Range;
+
+    use howdah_proto::{ShardIndex, Term};
 
     use super::*;
+    use crate::{
+        server::{kept::Kept, terms::is_moved},
+        shard::fixture::SPEC,
+    };
 
-    #[test]
-    fn no_shard_outlives_the_driver_that_it_was_made_for() {
+    const KEY: ShardKey = ShardKey { job: JobId(1), shard: ShardIndex(0) };
+
+    async fn put(table: &Table, range: Range<u64>, term: u64) -> Result<Arc<ShardCell>, Status> {
+        let standing = Standing { term: Term(term), role: Role::Primary };
+        let shard = Kept::new(range.end - range.start, &SPEC).unwrap();
+        table.put(ShardCell::new(KEY, range, SPEC, standing, shard), standing).await
+    }
+
+    #[tokio::test]
+    async fn no_shard_outlives_the_driver_that_it_was_made_for() {
         let table = Table::default();
-        let key = ShardKey { job: JobId(1), shard: ShardIndex(0) };
-        table.create(key, 0..8, UpdateRule::Sum).unwrap();
-        assert!(table.find(key).is_ok());
+        put(&table, 0..8, 1).await.unwrap();
+        assert!(table.find(KEY).is_ok());
         table.clear();
-        assert!(table.find(key).is_err());
+        assert!(table.find(KEY).is_err());
         // Another job of that number starts anew.
-        table.create(key, 0..4, UpdateRule::Sum).unwrap();
+        put(&table, 0..4, 1).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_shard_takes_the_place_of_older_terms_only() {
+        let table = Table::default();
+        let first = put(&table, 0..8, 2).await.unwrap();
+        assert!(Arc::ptr_eq(&put(&table, 0..8, 2).await.unwrap(), &first));
+        assert_eq!(put(&table, 0..4, 2).await.unwrap_err().code(), tonic::Code::AlreadyExists);
+        assert!(is_moved(&put(&table, 0..8, 1).await.unwrap_err()));
+        let second = put(&table, 0..4, 3).await.unwrap();
+        assert!(Arc::ptr_eq(&table.find(KEY).unwrap(), &second));
+        assert_eq!(first.standing().await.unwrap().role, Role::Former);
     }
 }

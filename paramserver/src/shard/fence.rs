@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use howdah_proto::{
-    Attempt, Step,
+    Attempt, Epoch, Step,
     fence::{Fence, TrainTask},
 };
 
@@ -12,6 +12,28 @@ pub struct Seen {
     pub mark: Step,
     /// The highest attempt that pushed or asked for the mark; 0 is none.
     pub highest: Attempt,
+}
+
+impl Seen {
+    /// Decides what is to be done with a push of the task.
+    pub(super) fn decide(self, fence: &Fence) -> Decision {
+        if fence.attempt() < self.highest {
+            Decision::Superseded { highest: self.highest }
+        } else {
+            self.decide_steps(fence)
+        }
+    }
+
+    fn decide_steps(self, fence: &Fence) -> Decision {
+        let Self { mark, .. } = self;
+        if fence.last() <= mark {
+            Decision::AlreadyApplied { mark }
+        } else if fence.first().0 == mark.0 + 1 {
+            Decision::Apply
+        } else {
+            Decision::Gap { mark }
+        }
+    }
 }
 
 /// What is to be done with a push.
@@ -59,33 +81,62 @@ pub enum PushOutcome {
         /// The highest step applied, after which the attempt must go on.
         mark: Step,
     },
+    /// Others have completed its round; nothing was changed.
+    Late,
 }
 
+/// The mark of every task in a retired epoch: beyond all its steps, and still with a step after it.
+pub(super) const RETIRED_MARK: Step = Step(u64::MAX - 1);
+
 /// Per training task, the highest step applied and the highest attempt seen.
+///
+/// The marks of epochs that are over can be [retired](Self::retire): their steps stay counted, and every push of
+/// them is one that was applied before.
 #[derive(Debug, Clone, Default)]
 pub struct Fences {
     seen: HashMap<TrainTask, Seen>,
+    retired: Option<Retired>,
+}
+
+/// The epochs whose marks are forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retired {
+    /// They and all before.
+    pub epoch: Epoch,
+    /// The steps that were in them.
+    pub steps: u64,
 }
 
 impl Fences {
+    /// Makes the fences of a shard that has gone so far.
+    pub fn new(seen: impl IntoIterator<Item = (TrainTask, Seen)>, retired: Option<Retired>) -> Self {
+        Self { seen: seen.into_iter().collect(), retired }
+    }
+
     /// Decides what is to be done with a push, and changes nothing.
     pub fn decide(&self, fence: &Fence) -> Decision {
-        let Seen { mark, highest } = self.seen(fence.task());
-        if fence.attempt() < highest {
-            Decision::Superseded { highest }
-        } else if fence.last() <= mark {
-            Decision::AlreadyApplied { mark }
-        } else if fence.first().0 == mark.0 + 1 {
-            Decision::Apply
+        if self.is_retired(fence.task()) {
+            self.decide_steps(fence)
         } else {
-            Decision::Gap { mark }
+            self.seen(fence.task()).decide(fence)
         }
     }
 
-    /// Notes that an attempt exists, and tells what is known of its task.
+    /// Decides by the steps alone, as if no higher attempt had been seen.
+    pub fn decide_steps(&self, fence: &Fence) -> Decision {
+        if self.is_retired(fence.task()) {
+            return Decision::AlreadyApplied { mark: fence.last() };
+        }
+        self.seen(fence.task()).decide_steps(fence)
+    }
+
+    /// Notes that an attempt pushes or asks, and tells what is known of its task.
     ///
     /// An attempt that has been superseded learns it from [`Seen::highest`].
     pub fn see(&mut self, task: TrainTask, attempt: Attempt) -> Seen {
+        if self.is_retired(task) {
+            return Seen { highest: attempt, ..self.seen(task) };
+        }
         let seen = self.seen.entry(task).or_default();
         seen.highest = seen.highest.max(attempt);
         *seen
@@ -98,24 +149,53 @@ impl Fences {
         seen.mark = fence.last();
     }
 
-    /// Tells what is known of a task.
+    /// Tells what is known of a task: of one in a retired epoch, that nothing is missing.
     pub fn seen(&self, task: TrainTask) -> Seen {
+        if self.is_retired(task) {
+            return Seen { mark: RETIRED_MARK, highest: Attempt(0) };
+        }
         self.seen.get(&task).copied().unwrap_or_default()
     }
 
     /// Tells whether anything is known of a task.
     pub fn knows(&self, task: TrainTask) -> bool {
-        self.seen.contains_key(&task)
+        self.is_retired(task) || self.seen.contains_key(&task)
     }
 
-    /// Counts the tasks that something is known of.
+    /// Counts the tasks that something is known of, without the retired ones.
     pub fn tasks(&self) -> usize {
         self.seen.len()
     }
 
+    /// Gives all that is known, in no order, without the retired tasks.
+    pub fn iter(&self) -> impl Iterator<Item = (TrainTask, Seen)> {
+        self.seen.iter().map(|(task, seen)| (*task, *seen))
+    }
+
+    /// Forgets the marks of an epoch and of all before it.
+    pub fn retire(&mut self, epoch: Epoch) {
+        let before = self.retired.map_or(0, |retired| retired.steps);
+        let is_over = |task: &TrainTask| task.epoch <= epoch;
+        let over = self.seen.iter().filter(|(task, _)| is_over(task));
+        let steps = over.fold(before, |steps, (_, seen)| steps.saturating_add(seen.mark.0));
+        self.seen.retain(|task, _| !is_over(task));
+        let epoch = self.retired.map_or(epoch, |retired| retired.epoch.max(epoch));
+        self.retired = Some(Retired { epoch, steps });
+    }
+
+    /// The epochs whose marks are forgotten.
+    pub fn retired(&self) -> Option<Retired> {
+        self.retired
+    }
+
     /// Sums the marks of all tasks: the steps that are in the weights.
     pub fn steps_applied(&self) -> u64 {
-        self.seen.values().fold(0, |steps, seen| steps.saturating_add(seen.mark.0))
+        let retired = self.retired.map_or(0, |retired| retired.steps);
+        self.seen.values().fold(retired, |steps, seen| steps.saturating_add(seen.mark.0))
+    }
+
+    fn is_retired(&self, task: TrainTask) -> bool {
+        self.retired.is_some_and(|retired| task.epoch <= retired.epoch)
     }
 }
 
@@ -177,5 +257,20 @@ mod tests {
             after(1, u64::MAX).decide(&fence(1, 1, 1)),
             Decision::AlreadyApplied { mark: Step(u64::MAX) }
         );
+    }
+
+    #[test]
+    fn pushes_of_a_retired_epoch_were_applied_before_and_stay_counted() {
+        let mut fences = after(2, 5);
+        let other = TrainTask { epoch: Epoch(2), partition: Partition(7) };
+        fences.advance(&Fence::new(other, Attempt(1), Step(1), Step(3)).unwrap());
+        fences.retire(Epoch(1));
+        assert_eq!(fences.decide(&fence(1, 6, 7)), Decision::AlreadyApplied { mark: Step(7) });
+        assert_eq!(fences.see(TASK, Attempt(9)), Seen { mark: RETIRED_MARK, highest: Attempt(9) });
+        assert_eq!((fences.tasks(), fences.steps_applied()), (1, 8));
+        fences.retire(Epoch(1));
+        assert_eq!(fences.retired(), Some(Retired { epoch: Epoch(1), steps: 5 }));
+        fences.retire(Epoch(2));
+        assert_eq!((fences.tasks(), fences.steps_applied()), (0, 8));
     }
 }

@@ -1,28 +1,15 @@
-use std::{collections::BTreeMap, sync::Arc};
-
-use howdah_proto::{
-    Attempt,
-    fence::{Fence, TrainTask},
-    settings,
-};
+use howdah_proto::{Version, fence::Fence, settings::ShardSpec};
+use serde::{Deserialize, Serialize};
 
 use super::{
-    Decision, Fences, PushOutcome, Seen, ShardError,
-    error::{MAX_TAGS, MAX_TASKS, MAX_VALUES},
+    Fences,
+    correction::{Factor, MeanSquare},
+    staleness::Staleness,
 };
 use crate::rules::{self, OutOfMemory, UpdateRule};
 
-/// A copy of the weights that later pushes don't touch.
-#[derive(Debug, Clone)]
-pub struct Tagged {
-    /// The weights as they were.
-    pub weights: Arc<Vec<f32>>,
-    /// How many pushes had been applied.
-    pub version: u64,
-}
-
 /// What a shard has been asked to do so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counters {
     /// Pushes that changed the weights.
     pub applied: u64,
@@ -32,255 +19,103 @@ pub struct Counters {
     pub superseded: u64,
     /// Pushes that didn't follow the mark.
     pub out_of_order: u64,
+    /// Contributions to rounds that were complete.
+    pub late: u64,
 }
 
-/// A contiguous range of the parameters, with all that decides about its next change.
+/// One change of the weights: by a push, or by the contributions of a round.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Change<'a> {
+    /// Whose steps it brings.
+    pub(super) fences: &'a [Fence],
+    /// What the rule is given.
+    pub(super) values: &'a [f32],
+    /// The most steps that one of the fences brings.
+    pub(super) steps: u64,
+    /// How many versions behind it is.
+    pub(super) staleness: u64,
+    /// By how much its staleness has scaled the values.
+    pub(super) scale: f32,
+}
+
+/// Weights and marks, which change together, and all that their next change depends on.
 #[derive(Debug)]
-pub struct Shard {
-    weights: Box<[f32]>,
-    rule: Box<dyn UpdateRule>,
-    fences: Fences,
-    tags: BTreeMap<u64, Tagged>,
-    counters: Counters,
-    written: bool,
+pub(super) struct State {
+    pub(super) weights: Box<[f32]>,
+    pub(super) rule: Box<dyn UpdateRule>,
+    /// There if stale gradients are compensated.
+    pub(super) mean_square: Option<MeanSquare>,
+    pub(super) fences: Fences,
+    pub(super) version: Version,
+    /// Pushes accepted that are in the weights.
+    pub(super) sequence: u64,
+    pub(super) counters: Counters,
+    pub(super) staleness: Staleness,
 }
 
-impl Shard {
-    /// Makes a shard of zeros.
-    ///
-    /// # Errors
-    /// [`ShardError::Size`] and [`ShardError::OutOfMemory`].
-    pub fn new(values: u64, rule: &settings::UpdateRule) -> Result<Self, ShardError> {
-        let size = ShardError::Size { values };
-        let len = usize::try_from(values).map_err(|_| size)?;
-        if !(1..=MAX_VALUES).contains(&values) {
-            return Err(size);
-        }
+impl State {
+    /// Makes the state of zeros.
+    pub(super) fn new(values: usize, spec: &ShardSpec) -> Result<Self, OutOfMemory> {
+        let compensates = spec.correction.delay_compensation.is_some();
         Ok(Self {
-            weights: rules::zeros(len)?,
-            rule: rules::build(rule, len)?,
+            weights: rules::zeros(values)?,
+            rule: rules::build(&spec.rule, values)?,
+            mean_square: if compensates { Some(MeanSquare::new(values)?) } else { None },
             fences: Fences::default(),
-            tags: BTreeMap::new(),
+            version: Version(0),
+            sequence: 0,
             counters: Counters::default(),
-            written: false,
+            staleness: Staleness::default(),
         })
     }
 
-    /// Sets the initial weights. Setting the same ones again is fine, so that a lost answer does no harm.
-    ///
-    /// # Errors
-    /// [`ShardError::Length`], [`ShardError::NotFinite`] and [`ShardError::NotInitial`].
-    pub fn write(&mut self, values: &[f32]) -> Result<(), ShardError> {
-        self.check_len(values)?;
-        if self.written && *self.weights == *values {
-            return Ok(());
+    /// Makes a change: the weights and the marks of all its fences.
+    pub(super) fn advance(&mut self, change: &Change<'_>) {
+        if let Some(mean_square) = &mut self.mean_square {
+            mean_square.follow(change.values, Factor::new(change.steps, change.scale));
         }
-        if self.written || self.counters.applied > 0 {
-            return Err(ShardError::NotInitial);
-        }
-        check_finite(values)?;
-        self.weights.copy_from_slice(values);
-        self.written = true;
-        Ok(())
+        self.rule.apply(&mut self.weights, change.values, change.steps);
+        change.fences.iter().for_each(|fence| self.fences.advance(fence));
+        let pushes = change.fences.len() as u64;
+        self.version.0 += 1;
+        self.sequence += pushes;
+        self.counters.applied += pushes;
+        self.staleness.count(change.staleness, pushes);
     }
 
-    /// Applies a push unless its fence says otherwise: weights and mark change together or not at all.
-    ///
-    /// # Errors
-    /// [`ShardError::Length`], [`ShardError::NotFinite`] and [`ShardError::TooManyTasks`].
-    pub fn apply(&mut self, fence: &Fence, values: &[f32]) -> Result<PushOutcome, ShardError> {
-        self.check_len(values)?;
-        self.check_task(fence.task())?;
-        let decision = self.fences.decide(fence);
-        if decision == Decision::Apply {
-            check_finite(values)?;
+    /// Copies the state of a shard that follows `spec`.
+    pub(super) fn copy(&self, spec: &ShardSpec) -> Result<Self, OutOfMemory> {
+        let mut rule = rules::build(&spec.rule, self.weights.len())?;
+        for (array, from) in rule.arrays_mut().into_iter().zip(self.rule.arrays()) {
+            array.copy_from_slice(from);
         }
-        self.fences.see(fence.task(), fence.attempt());
-        Ok(match decision {
-            Decision::Apply => {
-                self.rule.apply(&mut self.weights, values, fence.steps());
-                self.fences.advance(fence);
-                self.counters.applied += 1;
-                PushOutcome::Applied { mark: fence.last() }
-            }
-            Decision::AlreadyApplied { mark } => {
-                self.counters.repeated += 1;
-                PushOutcome::AlreadyApplied { mark }
-            }
-            Decision::Superseded { highest } => {
-                self.counters.superseded += 1;
-                PushOutcome::Superseded { highest }
-            }
-            Decision::Gap { mark } => {
-                self.counters.out_of_order += 1;
-                PushOutcome::Gap { mark }
-            }
+        for (scalar, from) in rule.scalars_mut().into_iter().zip(self.rule.scalars()) {
+            *scalar = from;
+        }
+        let mean_square = self.mean_square.as_ref();
+        Ok(Self {
+            weights: copy_of(&self.weights)?,
+            rule,
+            mean_square: mean_square.map(|mean| copy_of(mean.array()).map(MeanSquare::of)).transpose()?,
+            fences: self.fences.clone(),
+            version: self.version,
+            sequence: self.sequence,
+            counters: self.counters,
+            staleness: self.staleness.clone(),
         })
     }
 
-    /// Tells the mark of a task; the attempt that asks supersedes lower ones.
-    ///
-    /// # Errors
-    /// [`ShardError::TooManyTasks`].
-    pub fn mark(&mut self, task: TrainTask, attempt: Attempt) -> Result<Seen, ShardError> {
-        self.check_task(task)?;
-        Ok(self.fences.see(task, attempt))
-    }
-
-    /// Keeps a copy of the weights under a tag. A tag that exists stays as it is.
-    ///
-    /// # Errors
-    /// [`ShardError::TooManyTags`] and [`ShardError::OutOfMemory`].
-    pub fn tag(&mut self, tag: u64) -> Result<(), ShardError> {
-        if self.tags.contains_key(&tag) {
-            return Ok(());
-        }
-        if self.tags.len() >= MAX_TAGS {
-            return Err(ShardError::TooManyTags);
-        }
-        let mut copy = Vec::new();
-        copy.try_reserve_exact(self.weights.len()).map_err(OutOfMemory::from_reserve(self.weights.len()))?;
-        copy.extend_from_slice(&self.weights);
-        self.tags.insert(tag, Tagged { weights: Arc::new(copy), version: self.counters.applied });
-        Ok(())
-    }
-
-    /// Drops a tag, if it is there.
-    pub fn untag(&mut self, tag: u64) {
-        self.tags.remove(&tag);
-    }
-
-    /// Looks a tag up.
-    pub fn tagged(&self, tag: u64) -> Option<&Tagged> {
-        self.tags.get(&tag)
-    }
-
-    /// Gives the newest weights.
-    pub fn weights(&self) -> &[f32] {
-        &self.weights
-    }
-
-    /// Gives the counters.
-    pub fn counters(&self) -> Counters {
-        self.counters
-    }
-
-    /// Gives the marks and attempts.
-    pub fn fences(&self) -> &Fences {
-        &self.fences
-    }
-
-    /// Tells how many bytes the weights, the rule's state and the tags take.
-    pub fn bytes(&self) -> u64 {
-        let copies = 1 + self.tags.len() as u64;
-        copies * size_of_val(&*self.weights) as u64 + self.rule.state_bytes()
-    }
-
-    fn check_len(&self, values: &[f32]) -> Result<(), ShardError> {
-        if values.len() == self.weights.len() {
-            Ok(())
-        } else {
-            Err(ShardError::Length { given: values.len(), values: self.weights.len() })
-        }
-    }
-
-    fn check_task(&self, task: TrainTask) -> Result<(), ShardError> {
-        if self.fences.tasks() < MAX_TASKS || self.fences.knows(task) {
-            Ok(())
-        } else {
-            Err(ShardError::TooManyTasks)
-        }
+    /// Tells how many bytes the weights and what belongs to them take.
+    pub(super) fn bytes(&self) -> u64 {
+        let mean_square = self.mean_square.as_ref().map_or(0, |mean| size_of_val(mean.array()));
+        (size_of_val(&*self.weights) + mean_square) as u64 + self.rule.state_bytes()
     }
 }
 
-fn check_finite(values: &[f32]) -> Result<(), ShardError> {
-    // A block without an early exit becomes vector instructions.
-    let all_finite = |block: &[f32]| block.iter().fold(true, |good, value| good & value.is_finite());
-    if values.chunks(4096).all(all_finite) {
-        return Ok(());
-    }
-    match values.iter().position(|value| !value.is_finite()) {
-        Some(index) => Err(ShardError::NotFinite { index, value: values[index] }),
-        None => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use howdah_proto::{Epoch, Partition, Step};
-
-    use super::*;
-
-    const TASK: TrainTask = TrainTask { epoch: Epoch(1), partition: Partition(0) };
-
-    fn fence(attempt: u32, first: u64, last: u64) -> Fence {
-        Fence::new(TASK, Attempt(attempt), Step(first), Step(last)).unwrap()
-    }
-
-    fn shard() -> Shard {
-        Shard::new(3, &settings::UpdateRule::Sum).unwrap()
-    }
-
-    #[test]
-    fn a_push_that_comes_twice_is_applied_once() {
-        let mut shard = shard();
-        let push = [1.0, 2.0, 3.0];
-        assert_eq!(shard.apply(&fence(1, 1, 2), &push).unwrap(), PushOutcome::Applied { mark: Step(2) });
-        assert_eq!(
-            shard.apply(&fence(1, 1, 2), &push).unwrap(),
-            PushOutcome::AlreadyApplied { mark: Step(2) }
-        );
-        assert_eq!(shard.weights(), push);
-        assert_eq!(shard.counters(), Counters { applied: 1, repeated: 1, ..Counters::default() });
-    }
-
-    #[test]
-    fn a_push_that_is_not_finite_or_has_the_wrong_length_leaves_no_trace() {
-        let mut shard = shard();
-        let wrong = shard.apply(&fence(9, 1, 1), &[1.0; 2]).unwrap_err();
-        assert_eq!(wrong, ShardError::Length { given: 2, values: 3 });
-        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            let wrong = shard.apply(&fence(9, 1, 1), &[0.0, value, 0.0]).unwrap_err();
-            assert!(matches!(wrong, ShardError::NotFinite { index: 1, .. }), "{wrong}");
-        }
-        assert_eq!(shard.fences().tasks(), 0);
-        assert_eq!(shard.counters(), Counters::default());
-        assert_eq!(shard.weights(), [0.0; 3]);
-    }
-
-    #[test]
-    fn a_tag_keeps_the_weights_it_was_set_on() {
-        let mut shard = shard();
-        shard.tag(4).unwrap();
-        shard.apply(&fence(1, 1, 1), &[1.0; 3]).unwrap();
-        shard.tag(4).unwrap();
-        assert_eq!(**shard.tagged(4).unwrap().weights, [0.0; 3]);
-        assert_eq!(shard.tagged(4).unwrap().version, 0);
-        assert_eq!(shard.bytes(), 24);
-        shard.untag(4);
-        assert!(shard.tagged(4).is_none());
-        assert_eq!(shard.bytes(), 12);
-    }
-
-    #[test]
-    fn initial_weights_are_set_once_and_before_any_push() {
-        let mut shard = shard();
-        shard.write(&[5.0; 3]).unwrap();
-        shard.write(&[5.0; 3]).unwrap();
-        assert_eq!(shard.write(&[6.0; 3]), Err(ShardError::NotInitial));
-        let mut pushed = self::shard();
-        pushed.apply(&fence(1, 1, 1), &[1.0; 3]).unwrap();
-        assert_eq!(pushed.write(&[5.0; 3]), Err(ShardError::NotInitial));
-    }
-
-    #[test]
-    fn a_shard_has_a_sensible_size_and_so_many_tags() {
-        for values in [0, MAX_VALUES + 1, u64::MAX] {
-            let error = Shard::new(values, &settings::UpdateRule::Sum).unwrap_err();
-            assert_eq!(error, ShardError::Size { values });
-        }
-        let mut shard = shard();
-        (0..MAX_TAGS as u64).for_each(|tag| shard.tag(tag).unwrap());
-        assert_eq!(shard.tag(u64::MAX), Err(ShardError::TooManyTags));
-    }
+/// Copies values, or says that there is no memory for them.
+pub(super) fn copy_of(values: &[f32]) -> Result<Box<[f32]>, OutOfMemory> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(values.len()).map_err(OutOfMemory::from_reserve(values.len()))?;
+    copy.extend_from_slice(values);
+    Ok(copy.into_boxed_slice())
 }

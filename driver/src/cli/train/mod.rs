@@ -2,6 +2,7 @@
 
 mod args;
 mod report;
+mod resume;
 mod run;
 
 pub(super) use args::Args;

@@ -34,14 +34,26 @@ pub(in crate::cli) fn results(metrics: &Metrics, model: &Path, output: &Path) ->
         ),
     );
     let failures = &metrics.failures;
-    if failures.executors_lost + failures.task_retries + failures.skipped_pictures > 0 {
+    if failures.executors_lost + failures.shards_lost + failures.task_retries + failures.skipped_pictures > 0
+    {
         row(
             "made good",
             format!(
-                "{} executors lost, {} tasks tried again, {} pictures left out",
-                failures.executors_lost, failures.task_retries, failures.skipped_pictures
+                "{} executors lost, {} shards lost, {} tasks tried again, {} pictures left out",
+                failures.executors_lost,
+                failures.shards_lost,
+                failures.task_retries,
+                failures.skipped_pictures
             ),
         );
+    }
+    if failures.snapshots > 0 {
+        row("snapshots", format!("{} taken; --resume goes on with the last", failures.snapshots));
+    }
+    for (shard, report) in metrics.shards.iter().enumerate() {
+        if let Some(shown) = staleness(&report.staleness) {
+            row(&format!("staleness, shard {shard}"), shown);
+        }
     }
     row("model", model.display().to_string());
     row("output", output.display().to_string());
@@ -54,6 +66,21 @@ pub(in crate::cli) fn results(metrics: &Metrics, model: &Path, output: &Path) ->
     text
 }
 
+/// A histogram of staleness in a line: how many of a hundred pushes were so many versions behind; none if there was
+/// no push.
+fn staleness(counts: &[u64]) -> Option<String> {
+    let all: u64 = counts.iter().sum();
+    let label = |bucket: usize| match bucket {
+        0..4 => bucket.to_string(),
+        _ => format!("{}-{}", 1u64 << (bucket - 2), (1u64 << (bucket - 1)) - 1),
+    };
+    let share = |(bucket, count): (usize, &u64)| {
+        format!("{}: {}", label(bucket), percent(*count as f64 / all as f64))
+    };
+    let shares = counts.iter().enumerate().filter(|(_, count)| **count > 0).map(share);
+    (all > 0).then(|| shares.collect::<Vec<_>>().join(", "))
+}
+
 /// A confusion matrix for people: a row for each true class.
 pub(in crate::cli) fn confusion(classes: &[String], rows: &[Vec<u64>]) -> String {
     let heading = std::iter::once("true \\ predicted".to_owned()).chain(classes.iter().cloned()).collect();
@@ -62,4 +89,19 @@ pub(in crate::cli) fn confusion(classes: &[String], rows: &[Vec<u64>]) -> String
         .zip(rows)
         .map(|(class, row)| std::iter::once(class.clone()).chain(row.iter().map(u64::to_string)).collect());
     table(&std::iter::once(heading).chain(body).collect::<Vec<Vec<String>>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn staleness_is_shown_by_versions_behind() {
+        assert_eq!(staleness(&[0, 0]), None);
+        let shown = staleness(&[5, 0, 0, 0, 3, 2]).unwrap();
+        assert!(
+            shown.starts_with("0: 50") && shown.contains("4-7: 30") && shown.contains("8-15: 20"),
+            "{shown}"
+        );
+    }
 }

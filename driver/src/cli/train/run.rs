@@ -10,7 +10,7 @@ use howdah_proto::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{super::follow::Display, Args, results};
+use super::{super::follow::Display, Args, results, resume::resume};
 use crate::{
     cli::{CliError, out},
     client::{Client, ClientError},
@@ -23,10 +23,28 @@ const CANCEL: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Trains a model.
 pub(in crate::cli) async fn run(args: Args, started: Instant) -> Result<(), CliError> {
-    let settings = args.settings()?;
     let name = args.name.clone().unwrap_or_else(default_name);
-    let output = args.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(&name));
-    let folder = RunFolder::create(&output)?;
+    let (mut settings, run_folder) = match &args.snapshots.resume {
+        Some(run) => {
+            let resumed = resume(&args, run).await?;
+            (resumed.settings, resumed.folder)
+        }
+        None => (args.settings()?, None),
+    };
+    let (output, folder) = match (&args.output, run_folder) {
+        (None, Some(run)) => {
+            let folder = RunFolder::reopen(&run)?;
+            (run, folder)
+        }
+        (output, _) => {
+            let output = output.clone().unwrap_or_else(|| PathBuf::from("runs").join(&name));
+            let folder = RunFolder::create(&output)?;
+            (output, folder)
+        }
+    };
+    let here = args.driver.is_none().then(|| folder.path());
+    settings.snapshots = args.snapshots.settings(here).or(settings.snapshots);
+    settings.validate()?;
     let interrupted = interruption();
     let run = Run { name: &name, settings: &settings, output: &output, started, interrupted: &interrupted };
     let Some(driver) = &args.driver else {

@@ -3,12 +3,15 @@ use std::{collections::BTreeMap, time::Duration};
 use howdah_proto::{AttemptId, JobId, MemberId, SessionId, event::Event, pb, settings::TrainSettings};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IteratorRandom};
 
-use super::executor::{Executor, key_of};
+use super::{
+    executor::{Executor, key_of},
+    servers::Servers,
+};
 use crate::{
     engine::{Effect, Engine, IoRequest, IoResult},
     membership::{Registration, RoleDetails},
     scheduler::{Millis, Options},
-    train::fixture::{collected, dataset},
+    train::fixture::dataset,
 };
 
 const MOST_EVENTS: u32 = 100_000;
@@ -25,6 +28,9 @@ pub(super) struct Cluster {
     pub(super) jobs: BTreeMap<JobId, Watched>,
     /// Training and held-out pictures.
     pub(super) pictures: (usize, usize),
+    pub(super) servers: Servers,
+    /// The parameter servers that are registered.
+    pub(super) registered: BTreeMap<String, (MemberId, SessionId)>,
     next_session: u64,
 }
 
@@ -33,11 +39,9 @@ pub(super) struct Cluster {
 pub(super) struct Watched {
     pub(super) settings: Option<TrainSettings>,
     pub(super) events: Vec<Event>,
-    /// Batches trained, once for each epoch and partition, as the shards' fences see to it.
-    batches: BTreeMap<(u32, u32), u64>,
     pub(super) launches: BTreeMap<String, u32>,
     pub(super) models: u32,
-    pub(super) shards_created: u32,
+    pub(super) shards_made: u32,
     pub(super) shards_dropped: u32,
 }
 
@@ -60,6 +64,8 @@ impl Cluster {
             pending: Vec::new(),
             jobs: BTreeMap::new(),
             pictures: (100, 30),
+            servers: Servers::default(),
+            registered: BTreeMap::new(),
             next_session: 1,
         }
     }
@@ -71,10 +77,6 @@ impl Cluster {
         let (id, effects) = self.engine.on_register(registration, session, self.now);
         self.carry_out(effects);
         (id, session)
-    }
-
-    pub(super) fn server(&mut self, number: u32) -> (MemberId, SessionId) {
-        self.register(&format!("http://ps{number}:1"), RoleDetails::Paramserver)
     }
 
     pub(super) fn executor(&mut self, slots: u32) -> MemberId {
@@ -160,15 +162,30 @@ impl Cluster {
 
     /// Lets an attempt end well.
     pub(super) fn end(&mut self, id: MemberId, attempt: AttemptId) {
-        let job = self.jobs.get_mut(&attempt.job).unwrap();
-        let batch = job.settings.as_ref().unwrap().batch;
+        let batch = self.jobs[&attempt.job].settings.as_ref().unwrap().batch;
         let executor = self.executors.get_mut(&id).unwrap();
-        if let Some(pb::task_spec::Work::Train(work)) = executor.running[&attempt].work {
-            let steps = howdah_executor::task::steps(work.samples, batch);
-            job.batches.insert((work.epoch, executor.running[&attempt].partition), steps);
+        let mut update = None;
+        if !executor.is_cancelled(attempt) {
+            let task = &executor.running[&attempt];
+            let places = executor.places.get(&attempt.job).map_or(&[][..], |places| places);
+            if let Err(kind) = self.servers.work(attempt, task, places, batch, u64::MAX) {
+                update = Some(executor.give_up(attempt, kind));
+            }
         }
-        let update = executor.end(attempt, batch);
+        let update = update.unwrap_or_else(|| executor.end(attempt, batch));
         self.update(id, update);
+    }
+
+    /// Lets an attempt push some of its steps, and go on.
+    pub(super) fn push_some(&mut self, id: MemberId, attempt: AttemptId, steps: u64) {
+        let batch = self.jobs[&attempt.job].settings.as_ref().unwrap().batch;
+        let executor = &self.executors[&id];
+        if executor.is_cancelled(attempt) {
+            return;
+        }
+        let places = executor.places.get(&attempt.job).map_or(&[][..], |places| places);
+        // What can't be pushed is tried again when the attempt ends.
+        let _ = self.servers.work(attempt, &executor.running[&attempt], places, batch, steps);
     }
 
     /// Lets an attempt end by an error of its own.
@@ -181,26 +198,33 @@ impl Cluster {
     pub(super) fn answer(&mut self, place: usize) {
         let (job, request) = self.pending.remove(place);
         let watched = self.jobs.get_mut(&job).unwrap();
-        let result = match request {
-            IoRequest::ListDataset { .. } => IoResult::Dataset(Ok(dataset(self.pictures.0, self.pictures.1))),
-            IoRequest::CreateShards { .. } => {
-                assert_eq!(watched.shards_dropped, 0, "shards are created after they were dropped");
-                watched.shards_created += 1;
-                IoResult::ShardsCreated(Ok(()))
+        let results = match request {
+            IoRequest::ListDataset { .. } => {
+                vec![IoResult::Dataset(Ok(dataset(self.pictures.0, self.pictures.1)))]
             }
-            IoRequest::Tag { tag, .. } => IoResult::Tagged(tag, Ok(())),
-            IoRequest::Untag { .. } => return,
-            IoRequest::Collect(request) => {
-                let all = collected(request.places.len(), watched.batches.values().sum());
-                IoResult::Collected(Ok((all, "model".into())))
-            }
-            IoRequest::DropShards { .. } => {
+            IoRequest::DropShards { servers } => {
                 watched.shards_dropped += 1;
+                servers.iter().for_each(|server| self.servers.drop_job(server, job));
                 return;
             }
+            IoRequest::MakeShards(make) => {
+                assert_eq!(watched.shards_dropped, 0, "shards are made after they were dropped");
+                watched.shards_made += 1;
+                self.servers.make(job, *make)
+            }
+            IoRequest::Snapshot(request) => match self.servers.snapshot(job, *request) {
+                (results, Some(again)) => {
+                    self.pending.push((job, IoRequest::Snapshot(Box::new(again))));
+                    results
+                }
+                (results, None) => results,
+            },
+            other => self.servers.answer(job, other),
         };
-        let effects = self.engine.on_io(job, result, self.now);
-        self.carry_out(effects);
+        for result in results {
+            let effects = self.engine.on_io(job, result, self.now);
+            self.carry_out(effects);
+        }
     }
 
     pub(super) fn carry_out(&mut self, effects: Vec<Effect>) {
@@ -251,7 +275,7 @@ impl Cluster {
             let last = self.last_event(*job);
             assert!(last.is_last(), "{last:?}");
             assert_eq!(watched.models, u32::from(matches!(last, Event::JobFinished(_))), "{job}");
-            assert_eq!(watched.shards_dropped, watched.shards_created, "{job}");
+            assert_eq!(watched.shards_dropped, u32::from(watched.shards_made > 0), "{job}");
         }
     }
 }

@@ -46,9 +46,9 @@ fn shards_are_dropped_only_after_they_were_created() {
     cluster.answer(0);
     let (id, attempt) = cluster.attempts()[0];
     cluster.end(id, attempt);
-    assert!(matches!(cluster.pending[..], [(_, IoRequest::CreateShards { .. })]));
+    assert!(matches!(cluster.pending[..], [(_, IoRequest::MakeShards(_))]));
     cluster.cancel(job);
-    assert!(matches!(cluster.pending[..], [(_, IoRequest::CreateShards { .. })]), "{:?}", cluster.pending);
+    assert!(matches!(cluster.pending[..], [(_, IoRequest::MakeShards(_))]), "{:?}", cluster.pending);
     cluster.answer(0);
     assert!(matches!(cluster.pending[..], [(_, IoRequest::DropShards { .. })]), "{:?}", cluster.pending);
     cluster.run();

@@ -13,6 +13,8 @@ pub(super) struct Executor {
     pub(super) slots: usize,
     /// The jobs that it was told of, and whether their training context came.
     jobs: BTreeMap<JobId, bool>,
+    /// Where it thinks that the shards of jobs are.
+    pub(super) places: BTreeMap<JobId, Vec<pb::ShardPlace>>,
     pub(super) running: BTreeMap<AttemptId, pb::TaskSpec>,
     cancelled: BTreeSet<AttemptId>,
     pub(super) shutdowns: u32,
@@ -25,6 +27,7 @@ impl Executor {
             address,
             slots,
             jobs: BTreeMap::new(),
+            places: BTreeMap::new(),
             running: BTreeMap::new(),
             cancelled: BTreeSet::new(),
             shutdowns: 0,
@@ -34,8 +37,13 @@ impl Executor {
     /// Takes a command, as the worker of a real executor does.
     pub(super) fn take(&mut self, command: Command) {
         match command {
+            Command::PutPlaces(put) => {
+                assert_eq!(self.jobs.get(&JobId(put.job_id)), Some(&true), "it does not know the job");
+                self.places.insert(JobId(put.job_id), put.shards);
+            }
             Command::PutJob(put) => {
                 self.jobs.insert(JobId(put.job_id), put.train.is_some());
+                self.places.extend(put.train.map(|train| (JobId(put.job_id), train.shards)));
             }
             Command::Launch(launch) => {
                 for task in launch.tasks {
@@ -85,6 +93,21 @@ impl Executor {
         succeeded(attempt, result_of(&task, batch))
     }
 
+    pub(super) fn is_cancelled(&self, attempt: AttemptId) -> bool {
+        self.cancelled.contains(&attempt)
+    }
+
+    /// Ends an attempt in this way, unless it was cancelled.
+    pub(super) fn give_up(
+        &mut self,
+        attempt: AttemptId,
+        kind: pb::attempt_failed::Kind,
+    ) -> pb::task_update::Update {
+        self.running.remove(&attempt);
+        let cancelled = self.cancelled.remove(&attempt);
+        failed(attempt, if cancelled { pb::attempt_failed::Kind::Cancelled } else { kind })
+    }
+
     /// Ends an attempt by an error of its own.
     pub(super) fn fail(&mut self, attempt: AttemptId) -> pb::task_update::Update {
         self.running.remove(&attempt);
@@ -100,6 +123,12 @@ impl Executor {
 pub(super) fn result_of(task: &pb::TaskSpec, batch: u32) -> TaskResult {
     let pictures = task.files.len() as u64;
     match task.work.clone().unwrap() {
+        Work::Round(work) => {
+            let samples = (work.last_step - work.first_step + 1) * u64::from(batch);
+            let steps = (work.first_step, work.last_step);
+            let TaskResult::Trained(result) = trained(samples, batch) else { panic!() };
+            TaskResult::Trained(pb::EpochTrained { first_step: steps.0, last_step: steps.1, ..result })
+        }
         Work::Compute(_) => computed(pictures, 0),
         Work::Train(work) => trained(work.samples, batch),
         Work::Evaluate(_) => evaluated(pictures),
@@ -121,6 +150,7 @@ fn failed(attempt: AttemptId, kind: pb::attempt_failed::Kind) -> pb::task_update
 pub(super) fn key_of(task: &pb::TaskSpec) -> (StageKind, Partition) {
     let epoch = |epoch| howdah_proto::Epoch(epoch);
     let kind = match task.work.clone().unwrap() {
+        Work::Round(work) => StageKind::Train { epoch: epoch(work.epoch) },
         Work::Compute(_) => StageKind::Prepare,
         Work::Train(work) => StageKind::Train { epoch: epoch(work.epoch) },
         Work::Evaluate(work) => StageKind::Evaluate { epoch: epoch(work.tag as u32) },

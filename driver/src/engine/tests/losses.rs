@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use howdah_proto::event::{Event, Role};
+use howdah_proto::event::Event;
 use rand::Rng;
 
 use super::cluster::Cluster;
@@ -77,33 +77,4 @@ fn executors_that_are_silent_together_are_lost_together() {
     cluster.tick(Millis(0).after(Duration::from_secs(60)));
     assert!(cluster.jobs[&job].launches.values().all(|launches| *launches == 1));
     assert!(matches!(cluster.last_event(job), Event::Waiting { .. }), "{:?}", cluster.last_event(job));
-}
-
-#[test]
-fn a_lost_parameter_server_ends_the_job_at_every_moment_of_it() {
-    for steps in 0..60 {
-        let mut cluster = Cluster::without_members(steps);
-        let (server, session) = cluster.server(1);
-        cluster.executor(2);
-        let job = cluster.submit(settings(2));
-        for _ in 0..steps {
-            cluster.step();
-        }
-        let lost = cluster.engine.on_disconnected(server, session, "gone".to_owned(), cluster.now);
-        cluster.carry_out(lost);
-        cluster.run();
-        match cluster.last_event(job) {
-            Event::JobFailed { error, .. } => assert!(error.contains("parameter server"), "{error}"),
-            Event::JobFinished(_) => {}
-            Event::Waiting { reason } => {
-                assert_eq!(reason, "no parameter server has joined");
-                cluster.cancel(job);
-                cluster.run();
-            }
-            other => panic!("{other:?}"),
-        }
-        let lost = |event: &Event| matches!(event, Event::MemberLost { role: Role::Paramserver, .. });
-        assert!(cluster.jobs[&job].events.iter().filter(|event| lost(event)).count() <= 1);
-        cluster.check_clean();
-    }
 }

@@ -1,10 +1,15 @@
 //! The engine with executors and parameter servers that a test plays.
 
 mod cluster;
+mod content;
 mod executor;
+mod members;
 
 mod ends;
 mod leaving;
 mod lies;
 mod losses;
 mod programs;
+mod resume;
+mod servers;
+mod shards;

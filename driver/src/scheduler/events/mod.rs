@@ -2,6 +2,7 @@
 
 mod attempts;
 mod contexts;
+mod drops;
 mod executors;
 mod fetches;
 mod jobs;

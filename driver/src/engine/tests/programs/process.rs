@@ -95,7 +95,9 @@ impl Process {
                 assert!(self.running.is_empty(), "it has {:?}", self.running.keys());
                 self.released = true;
             }
-            Command::PutJob(_) | Command::DropJob(_) => panic!("a program trains nothing"),
+            Command::PutJob(_) | Command::DropJob(_) | Command::PutPlaces(_) => {
+                panic!("a program trains nothing")
+            }
         }
     }
 

@@ -1,0 +1,86 @@
+//! The flags of `train`, a file for each heading.
+
+mod cluster;
+mod data;
+mod learn;
+mod mode;
+mod snapshots;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use howdah_proto::settings::TrainSettings;
+
+pub(in crate::cli) use cluster::LocalArgs;
+pub(in crate::cli) use data::DataArgs;
+pub(in crate::cli) use learn::LearnArgs;
+pub(in crate::cli) use mode::ModeArgs;
+pub(in crate::cli) use snapshots::{SnapshotArgs, absolute};
+
+use crate::cli::CliError;
+
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:\n  howdah-driver train\n  \
+                        howdah-driver train --data pictures --test-fraction 0.2 --epochs 10\n  \
+                        howdah-driver train --data caltech101 --classes cat=Leopards,cougar_face dog=dalmatian\n  \
+                        howdah-driver train --mode sync --replicas 2\n  \
+                        howdah-driver train --push-every 1 --compress bf16\n  \
+                        howdah-driver train --resume runs/NAME\n  \
+                        howdah-driver train --driver http://10.0.0.1:7077 --data /srv/pictures\n\n\
+                        The output folder has the model (model.safetensors), metrics.json, the event log \
+                        (events.jsonl) and the logs of the processes.")]
+pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    pub(in crate::cli) data: DataArgs,
+    #[command(flatten)]
+    pub(in crate::cli) learn: LearnArgs,
+    #[command(flatten)]
+    pub(in crate::cli) mode: ModeArgs,
+    #[command(flatten)]
+    pub(in crate::cli) snapshots: SnapshotArgs,
+    #[command(flatten)]
+    pub(in crate::cli) cluster: LocalArgs,
+    /// Submit the job to this driver instead of starting a cluster; --data is then a folder on the driver's machine.
+    #[arg(long, value_name = "URL", env = "HOWDAH_DRIVER", conflicts_with_all = ["executors", "slots", "memory", "no_restart"])]
+    pub(in crate::cli) driver: Option<String>,
+    /// Where the results go; by default runs/NAME, or with --resume the folder of the run. It must not exist,
+    /// or be empty.
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) output: Option<PathBuf>,
+    /// The name of the run; by default made from the date and time.
+    #[arg(long)]
+    pub(in crate::cli) name: Option<String>,
+}
+
+impl Args {
+    /// What the driver is told, but for snapshots, whose default place is in the run's folder.
+    pub(in crate::cli) fn settings(&self) -> Result<TrainSettings, CliError> {
+        let (learn, data) = (&self.learn, &self.data);
+        let (updates, rule, mode) = learn.exchange(&self.mode);
+        let settings = TrainSettings {
+            data: data.settings()?,
+            pipeline: data.pipeline(),
+            network: learn.network(),
+            epochs: learn.epochs,
+            batch: learn.batch,
+            updates,
+            rule,
+            correction: self.mode.correction(),
+            mode,
+            compression: self.mode.compression(),
+            seed: learn.seed,
+            partitions: learn.partitions,
+            shards: self.cluster.shards,
+            shard_copies: self.cluster.replicas,
+            snapshots: self.snapshots.settings(None),
+            resume: None,
+            max_bad_pictures: data.max_bad_pictures,
+            task_attempts: self.cluster.task_attempts,
+            executor_wait_seconds: self.cluster.executor_wait,
+        };
+        settings.validate()?;
+        Ok(settings)
+    }
+}

@@ -1,0 +1,46 @@
+use std::path::Path;
+
+use howdah_proto::settings::SnapshotSettings;
+
+/// When the shards are saved, and what a run goes on with.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Snapshots")]
+pub(in crate::cli) struct SnapshotArgs {
+    /// Where snapshots of the weights go, which the driver and all parameter servers reach: a folder, or the URL of an
+    /// object store in a build with its feature (aws, azure, gcp or http). By default the folder `snapshots` of the
+    /// run, if the cluster is on this machine.
+    #[arg(long, value_name = "FOLDER|URL")]
+    snapshots: Option<String>,
+    /// Seconds between two snapshots; one is also taken after each epoch.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    snapshot_every: u32,
+    /// Take no snapshots: what a lost parameter server had is computed again from the beginning.
+    #[arg(long, conflicts_with = "snapshots")]
+    no_snapshots: bool,
+    /// Go on with the last snapshot of this run: its folder, the folder of its snapshots, or their URL. The settings
+    /// are those of the run; --epochs may be raised, shards and servers may be others.
+    #[arg(long, value_name = "RUN")]
+    pub(in crate::cli) resume: Option<String>,
+}
+
+impl SnapshotArgs {
+    /// Where snapshots go, and how often; by default to a folder in `run`, if there is one.
+    pub(in crate::cli) fn settings(&self, run: Option<&Path>) -> Option<SnapshotSettings> {
+        if self.no_snapshots {
+            return None;
+        }
+        let default = || run.map(|run| run.join("snapshots").to_string_lossy().into_owned());
+        let given = self.snapshots.as_ref().map(|location| absolute(location));
+        let location = given.or_else(default)?;
+        Some(SnapshotSettings { location, every_seconds: self.snapshot_every })
+    }
+}
+
+/// Makes a path independent of this command's folder; a URL stays as it is.
+pub(in crate::cli) fn absolute(location: &str) -> String {
+    if location.contains("://") {
+        return location.to_owned();
+    }
+    std::path::absolute(location)
+        .map_or_else(|_| location.to_owned(), |path| path.to_string_lossy().into_owned())
+}

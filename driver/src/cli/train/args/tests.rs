@@ -1,0 +1,121 @@
+use clap::Parser;
+
+use howdah_proto::settings::{
+    Compression, DataSettings, Encoding, Mode, NetworkSettings, Optimizer, PushEvery, UpdateRule, Updates,
+};
+
+use super::*;
+
+#[derive(Parser)]
+struct Only {
+    #[command(flatten)]
+    args: Args,
+}
+
+fn parsed(flags: &[&str]) -> Args {
+    Only::try_parse_from(["train"].iter().chain(flags)).unwrap_or_else(|error| panic!("{error}")).args
+}
+
+#[test]
+fn the_default_is_the_seed_workflow() {
+    let settings = parsed(&[]).settings().unwrap();
+    assert_eq!(settings.network, NetworkSettings { hidden: vec![256, 128], dropout: 0.3 });
+    assert_eq!((settings.epochs, settings.batch), (5, 32));
+    assert!(matches!(settings.data, DataSettings::Synthetic { .. }));
+}
+
+#[test]
+fn a_rule_moves_the_updates_to_the_servers_and_pushes_every_step() {
+    let settings = parsed(&["--rule", "momentum", "--lr", "0.1"]).settings().unwrap();
+    let rule = UpdateRule::Momentum { learning_rate: 0.1, momentum: 0.9 };
+    assert_eq!((settings.updates, settings.rule), (Updates::Gradients, rule));
+    assert_eq!(settings.mode, Mode::Asynchronous { push_every: PushEvery::Steps(1) });
+}
+
+#[test]
+fn classes_are_mapped_from_folders_and_a_class_given_twice_is_refused() {
+    let flags = ["--data", "/pictures", "--classes", "cat=Leopards,cougar_face", "dog=dalmatian"];
+    let DataSettings::Folder { classes, .. } = parsed(&flags).settings().unwrap().data else {
+        panic!("no folder")
+    };
+    assert_eq!(classes["cat"], ["Leopards", "cougar_face"]);
+    let twice = ["--data", "/pictures", "--classes", "cat=a", "cat=b"];
+    assert!(parsed(&twice).settings().unwrap_err().to_string().contains("`cat` is there twice"));
+}
+
+#[test]
+fn nonsense_is_refused_by_the_name_of_its_setting() {
+    for (flags, name) in [
+        (&["--epochs", "0"][..], "epochs"),
+        (&["--batch", "0"], "batch"),
+        (&["--dropout", "1"], "dropout"),
+        (&["--lr=-1"], "learning_rate"),
+        (&["--lr", "nan"], "learning_rate"),
+        (&["--hidden", "256,0"], "hidden"),
+        (&["--data", "/x", "--test-fraction", "1.5"], "test_fraction"),
+        (&["--synthetic", "3"], "synthetic"),
+    ] {
+        let error = parsed(flags).settings().unwrap_err();
+        assert!(error.to_string().contains(name), "{flags:?}: {error}");
+        assert_eq!(error.exit_code(), 2);
+    }
+}
+
+#[test]
+fn a_cluster_uses_every_core_once() {
+    let shape = |flags: &[&str], cores| {
+        let options = parsed(flags).cluster.options(cores, PathBuf::new());
+        (options.executors, options.slots, options.threads)
+    };
+    assert_eq!(shape(&[], 1), (1, 1, 1));
+    assert_eq!(shape(&[], 2), (2, 1, 1));
+    assert_eq!(shape(&[], 64), (4, 16, 1));
+    assert_eq!(shape(&["--executors", "2", "--slots", "1"], 8), (2, 1, 4));
+    assert_eq!(shape(&["--executors", "5"], 2), (5, 1, 1));
+}
+
+#[test]
+fn modes_have_the_rules_and_updates_of_their_papers() {
+    let exchange = |flags: &[&str]| {
+        let settings = parsed(flags).settings().unwrap();
+        (settings.mode, settings.updates, settings.rule)
+    };
+    let adam = Updates::Deltas { optimizer: Optimizer::Adam { learning_rate: 5e-4 } };
+    let (mode, updates, rule) = exchange(&["--mode", "sync"]);
+    assert_eq!((mode, updates), (Mode::Synchronous { backups: 0 }, Updates::Gradients));
+    assert_eq!(rule, UpdateRule::Adam { learning_rate: 5e-4 });
+    let outer = UpdateRule::Nesterov { learning_rate: 0.7, momentum: 0.9 };
+    assert_eq!(exchange(&["--mode", "local"]), (Mode::Local { steps: 32 }, adam, outer));
+    let hogwild = Mode::Hogwild { push_every: PushEvery::Steps(8) };
+    assert_eq!(exchange(&["--mode", "hogwild"]), (hogwild, adam, UpdateRule::Sum));
+    let (mode, ..) = exchange(&["--mode", "ssp", "--staleness", "2", "--push-every", "epoch"]);
+    assert_eq!(mode, Mode::BoundedStaleness { push_every: PushEvery::Epoch, staleness: 2 });
+    let (_, updates, rule) = exchange(&["--rule", "elastic"]);
+    assert!(matches!((updates, rule), (Updates::Weights { .. }, UpdateRule::Elastic { .. })));
+    let (_, updates, rule) = exchange(&["--rule", "delayed-nesterov", "--optimizer", "sgd", "--lr", "0.1"]);
+    assert_eq!(updates, Updates::Deltas { optimizer: Optimizer::Sgd { learning_rate: 0.1 } });
+    assert_eq!(rule, UpdateRule::DelayedNesterov { learning_rate: 0.7, momentum: 0.9, every: 8 });
+}
+
+#[test]
+fn compression_is_of_pushes_and_of_pulls_when_asked() {
+    let compression = |flags: &[&str]| parsed(flags).settings().unwrap().compression;
+    let bf16 = Compression { push: Encoding::Bf16, ..Compression::default() };
+    assert_eq!(compression(&["--compress", "bf16"]), bf16);
+    assert_eq!(compression(&["--compress", "bf16", "--compress-pulls"]).pull, Encoding::Bf16);
+    assert_eq!(compression(&["--compress", "topk:5"]).push, Encoding::TopK { permille: 5 });
+    assert!(Only::try_parse_from(["train", "--compress", "zip"]).is_err());
+}
+
+#[test]
+fn snapshots_go_to_the_run_unless_told_otherwise() {
+    let place = |flags: &[&str], run: Option<&str>| {
+        let settings = parsed(flags).snapshots.settings(run.map(std::path::Path::new));
+        settings.map(|settings| (settings.location, settings.every_seconds))
+    };
+    assert_eq!(place(&[], Some("/runs/a")), Some(("/runs/a/snapshots".to_owned(), 10)));
+    assert_eq!(place(&[], None), None);
+    assert_eq!(place(&["--no-snapshots"], Some("/runs/a")), None);
+    let url = place(&["--snapshots", "s3://b/c", "--snapshot-every", "3"], Some("/runs/a"));
+    assert_eq!(url, Some(("s3://b/c".to_owned(), 3)));
+}

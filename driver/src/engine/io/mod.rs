@@ -1,0 +1,72 @@
+//! What the engine has done that takes time, one file per kind of it.
+
+mod ask;
+mod dataset;
+mod forget;
+mod shard;
+mod snapshot;
+
+use std::path::PathBuf;
+
+use howdah_proto::JobId;
+use tokio::sync::mpsc;
+
+use super::{Input, IoRequest, IoResult};
+use crate::snapshot::Store;
+
+/// Does what takes time in tasks of its own, and hands the results back to the engine.
+#[derive(Debug, Clone)]
+pub(super) struct Io {
+    inputs: mpsc::WeakSender<Input>,
+    work_dir: PathBuf,
+}
+
+impl Io {
+    pub(super) fn new(inputs: mpsc::WeakSender<Input>, work_dir: PathBuf) -> Self {
+        Self { inputs, work_dir }
+    }
+
+    pub(super) fn start(&self, job: JobId, request: IoRequest) {
+        let this = self.clone();
+        tokio::spawn(async move { this.perform(job, request).await });
+    }
+
+    async fn report(&self, job: JobId, result: IoResult) {
+        if let Some(inputs) = self.inputs.upgrade() {
+            // The engine has stopped if this fails, and needs no result any more.
+            let _ = inputs.send(Input::Io { job, result }).await;
+        }
+    }
+
+    async fn perform(&self, job: JobId, request: IoRequest) {
+        let result = match request {
+            IoRequest::ListDataset { settings } => {
+                // A folder of its own, because jobs may draw different sets at the same time.
+                let root = self.work_dir.join("synthetic").join(format!("job-{job}"));
+                let listed = tokio::task::spawn_blocking(move || dataset::list(&settings, root)).await;
+                IoResult::Dataset(listed.unwrap_or_else(|error| Err(error.to_string())))
+            }
+            IoRequest::ReadSnapshot { location } => {
+                let read = async { Store::open(&location)?.newest().await };
+                IoResult::SnapshotRead(Box::new(read.await))
+            }
+            IoRequest::MakeShards(make) => return shard::make(self, job, *make).await,
+            IoRequest::Shard(request) => shard::ask(job, request).await,
+            IoRequest::Ask { ticket, places, question } => {
+                IoResult::Answer(ticket, ask::ask(job, places, question).await)
+            }
+            IoRequest::Snapshot(request) => {
+                let snapshot = request.manifest.snapshot;
+                let planned = self.report(job, IoResult::SnapshotPlanned(snapshot));
+                let taken = snapshot::take(job, *request, planned).await;
+                IoResult::SnapshotTaken(snapshot, Box::new(taken))
+            }
+            IoRequest::Untag { places, tag } => return forget::untag(job, places, tag).await,
+            IoRequest::ForgetReplicas { servers, executor } => {
+                return forget::replicas(job, servers, executor).await;
+            }
+            IoRequest::DropShards { servers } => return forget::shards(job, servers).await,
+        };
+        self.report(job, result).await;
+    }
+}

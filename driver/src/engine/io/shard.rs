@@ -1,0 +1,99 @@
+use std::time::Duration;
+
+use futures::future::join_all;
+use howdah_executor::learn::initial_weights;
+use howdah_paramserver::client::{ParametersError, Patience, Place, ShardClient, Values};
+use howdah_proto::{JobId, ShardIndex, Term, pb, settings::ShardSpec};
+
+use super::Io;
+use crate::{
+    engine::IoResult,
+    train::{MakeShards, OpId, Origin, ShardIo},
+};
+
+/// Reading a shard from a store, and bringing a standby up to date, may take long; it fails at once with its server.
+const LONG: Patience = Patience { deadline: Duration::from_secs(600), ..SHORT };
+const SHORT: Patience =
+    Patience { deadline: Duration::from_secs(30), tries: 3, first_pause: Duration::from_millis(50) };
+
+fn client(job: JobId, place: pb::ShardPlace, patience: Patience) -> Result<ShardClient, ParametersError> {
+    let range = place.start..place.start.saturating_add(place.len);
+    let (shard, term) = (ShardIndex(place.shard), Term(place.term));
+    ShardClient::new(job, Place { shard, address: place.address, range, term }, patience)
+}
+
+/// Makes shards, and reports each when it is made.
+pub(super) async fn make(io: &Io, job: JobId, make: MakeShards) {
+    let MakeShards { shards, spec, origin, tags } = make;
+    let weights = match &origin {
+        Origin::Initial { network: Some(network), seed } => {
+            let (network, seed) = (network.clone(), *seed);
+            let drawn = tokio::task::spawn_blocking(move || initial_weights(&network, seed)).await;
+            drawn.map(|weights| Some(Values::from(weights))).map_err(|error| error.to_string())
+        }
+        _ => Ok(None),
+    };
+    let each = shards.into_iter().map(|(op, place)| {
+        let (weights, spec, origin, tags) = (weights.clone(), spec, &origin, &tags);
+        async move {
+            let shard = ShardIndex(place.shard);
+            let result = match weights {
+                Ok(weights) => make_one(job, place, &spec, origin, weights, tags).await,
+                Err(error) => Err(error),
+            };
+            io.report(job, IoResult::ShardDone { shard, op, result }).await;
+        }
+    });
+    join_all(each).await;
+}
+
+async fn make_one(
+    job: JobId,
+    place: pb::ShardPlace,
+    spec: &ShardSpec,
+    origin: &Origin,
+    weights: Option<Values>,
+    tags: &[u64],
+) -> Result<(), String> {
+    let said = |error: ParametersError| error.to_string();
+    let client = client(job, place, LONG).map_err(said)?;
+    match origin {
+        Origin::Initial { .. } => {
+            client.create(spec).await.map_err(said)?;
+            if let Some(part) = weights.and_then(|weights| weights.part(&client.place().range)) {
+                client.write(&part).await.map_err(said)?;
+            }
+        }
+        Origin::Snapshot { folder, saved } => {
+            client.restore(spec, folder, saved.clone()).await.map_err(said)?;
+        }
+    }
+    for tag in tags {
+        client.tag(*tag).await.map_err(said)?;
+    }
+    Ok(())
+}
+
+/// Asks something of the primary of a shard.
+pub(super) async fn ask(job: JobId, request: ShardIo) -> IoResult {
+    let (op, place) = match &request {
+        ShardIo::Promote { op, place }
+        | ShardIo::Attach { op, place, .. }
+        | ShardIo::Detach { op, place } => (*op, place.clone()),
+    };
+    let shard = ShardIndex(place.shard);
+    let result = perform(job, request).await.map_err(|error| error.to_string());
+    done(shard, op, result)
+}
+
+fn done(shard: ShardIndex, op: OpId, result: Result<(), String>) -> IoResult {
+    IoResult::ShardDone { shard, op, result }
+}
+
+async fn perform(job: JobId, request: ShardIo) -> Result<(), ParametersError> {
+    match request {
+        ShardIo::Promote { place, .. } => client(job, place, SHORT)?.promote().await.map(drop),
+        ShardIo::Attach { place, standby, .. } => client(job, place, LONG)?.attach_standby(&standby).await,
+        ShardIo::Detach { place, .. } => client(job, place, SHORT)?.detach_standby().await,
+    }
+}

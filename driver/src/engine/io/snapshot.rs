@@ -1,0 +1,130 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use futures::future::{join_all, try_join_all};
+use howdah_paramserver::client::{ParametersError, SavedCut, ShardClient, ShardMarks};
+use howdah_proto::{Epoch, JobId, Step, fence::TrainTask, pb};
+use tokio::time::Instant;
+
+use crate::{
+    snapshot::{AheadOf, Location, Manifest, SavedFile, Store, plan_ahead},
+    train::{CutKind, SnapshotRequest},
+};
+
+/// How long a snapshot may wait for its last pushes.
+const COMPLETE: Duration = Duration::from_secs(60);
+/// How often one is planned, each time twice as far ahead.
+const TRIES: u32 = 7;
+
+type Marks = BTreeMap<TrainTask, Step>;
+
+/// Takes a snapshot; `planned` is run when it is decided what is in it.
+pub(super) async fn take(
+    job: JobId,
+    request: SnapshotRequest,
+    planned: impl Future<Output = ()> + Send,
+) -> Result<Manifest, String> {
+    let store = Store::open(&request.location).map_err(|error| error.to_string())?;
+    let location = Location::parse(&request.location).map_err(|error| error.to_string())?;
+    let parameters = super::ask::shards(job, request.places.clone())?;
+    let shards = &parameters.shards();
+    let mut manifest = request.manifest;
+    let snapshot = manifest.snapshot;
+    let written = async {
+        let cut = plan(shards, &request.steps, request.cut, &manifest).await?;
+        manifest.marks = cut.into_iter().collect();
+        planned.await;
+        let folder = location.snapshot(snapshot);
+        let deadline = Instant::now() + COMPLETE;
+        let saves = shards.iter().map(|shard| save(shard, &folder, &manifest, deadline));
+        let saved = try_join_all(saves).await?;
+        let files = request.places.iter().zip(saved);
+        manifest.shards = files.map(|(place, saved)| file(place, &saved)).collect();
+        store.commit(&manifest, request.keep).await.map_err(|error| error.to_string())
+    };
+    let written = written.await;
+    if written.is_err() {
+        drop_cuts(shards, &manifest).await;
+    }
+    written.map(|()| manifest)
+}
+
+fn name(shard: u32) -> String {
+    format!("shard-{shard:04}")
+}
+
+fn file(place: &pb::ShardPlace, saved: &SavedCut) -> SavedFile {
+    SavedFile::new(name(place.shard), place, saved.bytes, &saved.checksum)
+}
+
+/// Plans the cut on all shards; gives what is in it.
+async fn plan(
+    shards: &[ShardClient],
+    steps: &BTreeMap<howdah_proto::Partition, u64>,
+    cut: CutKind,
+    manifest: &Manifest,
+) -> Result<Marks, String> {
+    let said = |error: ParametersError| error.to_string();
+    // All images of a snapshot must have forgotten the same marks: one that was made anew may know more.
+    let retired = manifest.retired;
+    if retired > Epoch(0) {
+        try_join_all(shards.iter().map(|shard| shard.retire_epochs(retired))).await.map_err(said)?;
+    }
+    for attempt in 0..TRIES {
+        let marks = try_join_all(shards.iter().map(ShardClient::marks)).await.map_err(said)?;
+        let cuts = cuts(&marks, steps, cut, attempt);
+        let plans = shards.iter().zip(&cuts).map(|(shard, cut)| shard.plan_cut(manifest.snapshot, cut));
+        let passed = try_join_all(plans).await.map_err(said)?;
+        if passed.iter().all(Option::is_none) {
+            return Ok(cuts.into_iter().next().unwrap_or_default());
+        }
+        drop_cuts(shards, manifest).await;
+    }
+    Err(format!("tasks went on faster than it could be planned, {TRIES} times"))
+}
+
+/// The cut of each shard. In a quiet moment each has what it has; else all have the same.
+fn cuts(
+    marks: &[ShardMarks],
+    steps: &BTreeMap<howdah_proto::Partition, u64>,
+    cut: CutKind,
+    attempt: u32,
+) -> Vec<Marks> {
+    match cut {
+        CutKind::Quiet => marks.iter().map(|shard| shard.marks.clone()).collect(),
+        CutKind::Ahead(ahead) => {
+            let ahead = AheadOf { pushes: ahead.pushes.saturating_mul(1 << attempt), ..ahead };
+            let steps_of = |task: TrainTask| steps.get(&task.partition).copied().unwrap_or(0);
+            let cut = plan_ahead(marks.iter().map(|shard| &shard.marks), steps_of, ahead);
+            vec![cut; marks.len()]
+        }
+    }
+}
+
+/// Has a shard written, once its last pushes have come.
+async fn save(
+    shard: &ShardClient,
+    folder: &str,
+    manifest: &Manifest,
+    deadline: Instant,
+) -> Result<SavedCut, String> {
+    let file = name(shard.place().shard.0);
+    loop {
+        let saved = shard.save_cut(manifest.snapshot, folder, &file).await;
+        match saved.map_err(|error| error.to_string())? {
+            Some(saved) => return Ok(saved),
+            None if Instant::now() < deadline => {}
+            None => {
+                let (shard, seconds) = (shard.place().shard, COMPLETE.as_secs());
+                return Err(format!("pushes to shard {shard} were still missing after {seconds} s"));
+            }
+        }
+    }
+}
+
+async fn drop_cuts(shards: &[ShardClient], manifest: &Manifest) {
+    for dropped in join_all(shards.iter().map(|shard| shard.drop_cut(manifest.snapshot))).await {
+        if let Err(error) = dropped {
+            tracing::info!(snapshot = %manifest.snapshot, %error, "a cut could not be dropped");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Jobs that go on from the snapshot of one that was killed, and jobs whose parameters are spread anew.
+
+use howdah_proto::{
+    JobId,
+    event::{Event, Move},
+    settings::{Mode, TrainSettings},
+};
+use rand::Rng;
+
+use super::{
+    cluster::Cluster,
+    shards::{ROUNDS, STREAM, cluster, job, run_with_kills},
+};
+
+const SEEDS: u64 = 60;
+
+/// Kills the whole cluster at some moment; gives what is left on disk, if there is a whole snapshot.
+fn killed(seed: u64, mode: Mode) -> Option<Cluster> {
+    let mut cluster = cluster(seed);
+    cluster.submit(job(mode, 1, true));
+    for _ in 0..cluster.random.random_range(40..140) {
+        cluster.step();
+    }
+    (!cluster.servers.manifests.is_empty()).then_some(cluster)
+}
+
+#[test]
+fn a_resumed_job_counts_every_step_once_whenever_it_was_killed() {
+    for mode in [STREAM, ROUNDS] {
+        let mut resumed = 0;
+        for (seed, old) in (0..SEEDS).filter_map(|seed| Some((seed, killed(seed, mode)?))) {
+            let mut cluster = cluster(seed + 1_000);
+            cluster.pictures = old.pictures;
+            cluster.servers.take_disk(old.servers);
+            let before = job(mode, 1, true);
+            let location = before.snapshots.as_ref().map(|snapshots| snapshots.location.clone());
+            let id = cluster.submit(TrainSettings { resume: location, epochs: 4, shards: Some(2), ..before });
+            run_with_kills(&mut cluster, 3);
+            cluster.check_finished(id);
+            let Event::JobFinished(report) = cluster.last_event(id) else { continue };
+            let epochs: Vec<u32> = report.epochs.iter().map(|epoch| epoch.epoch.0).collect();
+            assert_eq!(epochs, [1, 2, 3, 4], "seed {seed}");
+            resumed += 1;
+        }
+        assert!(resumed > SEEDS / 2, "{resumed}");
+    }
+}
+
+#[test]
+fn a_job_with_other_pictures_or_settings_is_not_resumed() {
+    let old = (0..SEEDS).find_map(|seed| killed(seed, STREAM)).unwrap();
+    let pictures = old.pictures;
+    let mut cluster = cluster(1);
+    cluster.servers.take_disk(old.servers);
+    let before = job(STREAM, 1, true);
+    let resume = before.snapshots.as_ref().map(|snapshots| snapshots.location.clone());
+    let mut ends_with = |settings: TrainSettings, pictures: (usize, usize)| {
+        cluster.pictures = pictures;
+        let id = cluster.submit(settings);
+        cluster.run();
+        let Event::JobFailed { error, .. } = cluster.last_event(id) else { panic!("it is resumed") };
+        error.clone()
+    };
+    let same = TrainSettings { resume, ..before };
+    let error = ends_with(TrainSettings { seed: 99, ..same.clone() }, pictures);
+    assert_eq!(error, "can't resume: the snapshot was taken with another seed (1, and now 99)");
+    let error = ends_with(same, (pictures.0 + 1, pictures.1));
+    assert!(error.contains("the pictures are not those"), "{error}");
+}
+
+#[test]
+fn parameters_are_spread_anew_while_a_job_trains_and_every_step_counts_once() {
+    for mode in [STREAM, ROUNDS] {
+        let mut spread = 0;
+        for seed in 0..SEEDS {
+            let mut cluster = cluster(seed);
+            let id = cluster.submit(job(mode, 1, true));
+            let count = cluster.random.random_range(1..7);
+            let taken = (0..200).any(|_| cluster.step() && cluster.reshard(id, count));
+            run_with_kills(&mut cluster, 2);
+            cluster.check_finished(id);
+            let Event::JobFinished(report) = cluster.last_event(id) else { continue };
+            let moved = |event: &Event| matches!(event, Event::ShardMoved { how: Move::Resharded, .. });
+            if cluster.jobs[&id].events.iter().any(moved) {
+                assert!(taken);
+                assert_eq!(report.shards.len(), count as usize, "seed {seed}");
+                spread += 1;
+            }
+        }
+        assert!(spread > SEEDS / 4, "{spread}");
+    }
+}
+
+#[test]
+fn a_job_without_snapshots_cannot_be_spread_anew() {
+    let mut cluster = cluster(1);
+    let id = cluster.submit(job(STREAM, 1, false));
+    let refused = cluster.engine.on_reshard(JobId(99), 2, cluster.now).unwrap_err();
+    assert_eq!(refused, "there is no job 99 that runs");
+    assert!(cluster.engine.on_reshard(id, 2, cluster.now).unwrap_err().contains("does not train now"));
+    let trains = |error: String| error.contains("takes no snapshots");
+    assert!((0..200).any(|_| {
+        cluster.step();
+        cluster.engine.on_reshard(id, 2, cluster.now).is_err_and(trains)
+    }));
+}

@@ -1,0 +1,76 @@
+use howdah_proto::SnapshotId;
+use url::Url;
+
+use super::SnapshotError;
+
+/// The name of the file that makes a snapshot whole.
+pub const MANIFEST: &str = "manifest.json";
+
+/// The folder of a run's snapshots, as a URL that ends with `/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location(Url);
+
+impl Location {
+    /// Reads an absolute path, or a URL such as `s3://bucket/folder`.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Location`].
+    pub fn parse(text: &str) -> Result<Self, SnapshotError> {
+        let unfit = |reason: String| SnapshotError::Location { location: text.to_owned(), reason };
+        if !text.contains("://") {
+            let url =
+                Url::from_directory_path(text).map_err(|()| unfit("the path is relative".to_owned()))?;
+            return Ok(Self(url));
+        }
+        let mut url = Url::parse(text).map_err(|error| unfit(error.to_string()))?;
+        if !url.path().ends_with('/') {
+            let path = format!("{}/", url.path());
+            url.set_path(&path);
+        }
+        Ok(Self(url))
+    }
+
+    /// Gives the folder.
+    pub fn url(&self) -> &Url {
+        &self.0
+    }
+
+    /// Gives the folder of one snapshot, without a `/` at its end.
+    pub fn snapshot(&self, id: SnapshotId) -> String {
+        format!("{}{}", self.0, folder(id))
+    }
+}
+
+/// The name of a snapshot's folder; names sort as ids do.
+pub(crate) fn folder(id: SnapshotId) -> String {
+    format!("snapshot-{:010}", id.0)
+}
+
+/// The id of a snapshot's folder; none if another program made it.
+pub(crate) fn id_of(folder: &str) -> Option<SnapshotId> {
+    let digits = folder.strip_prefix("snapshot-")?;
+    let whole = digits.len() == 10 && digits.bytes().all(|digit| digit.is_ascii_digit());
+    digits.parse().ok().filter(|_| whole).map(SnapshotId)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_and_a_url_are_folders() {
+        let path = Location::parse("/runs/my run/snapshots").unwrap();
+        assert_eq!(path.snapshot(SnapshotId(7)), "file:///runs/my%20run/snapshots/snapshot-0000000007");
+        let url = Location::parse("s3://bucket/run").unwrap();
+        assert_eq!(url.snapshot(SnapshotId(1)), "s3://bucket/run/snapshot-0000000001");
+        assert!(Location::parse("runs/x").unwrap_err().to_string().contains("the path is relative"));
+    }
+
+    #[test]
+    fn only_folders_of_snapshots_have_an_id() {
+        assert_eq!(id_of(&folder(SnapshotId(12))), Some(SnapshotId(12)));
+        for other in ["snapshot-12", "snapshot-00000000+1", "logs", "snapshot-", "snapshot-00000000011"] {
+            assert_eq!(id_of(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+use howdah_proto::settings::{Mode, PushEvery};
+
+use super::*;
+use crate::train::fixture::{dataset, settings};
+
+pub(in crate::snapshot) fn manifest() -> Manifest {
+    let file = |number: u64| SavedFile {
+        file: format!("shard-{number}"),
+        start: number * 10,
+        len: 10,
+        bytes: 50,
+        checksum: "ab".repeat(32),
+    };
+    Manifest {
+        version: VERSION,
+        job: JobId(1),
+        snapshot: SnapshotId(3),
+        settings: settings(2),
+        fingerprint: "f".to_owned(),
+        classes: vec!["cat".to_owned()],
+        features: 4,
+        partitions: 2,
+        replicas: 2,
+        epoch: Epoch(2),
+        round: Round(0),
+        retired: Epoch(0),
+        marks: Vec::new(),
+        progress: Progress::default(),
+        shards: vec![file(0), file(1)],
+    }
+}
+
+#[test]
+fn a_manifest_is_read_as_it_was_written() {
+    let text = serde_json::to_vec(&manifest()).unwrap();
+    assert_eq!(Manifest::read("m", &text), Ok(manifest()));
+    assert_eq!(pb::SavedShard::from(&manifest().shards[1]).checksum, vec![0xab; 32]);
+}
+
+#[test]
+fn a_manifest_that_makes_no_sense_is_refused_with_its_name() {
+    type Change = fn(&mut Manifest);
+    let wrong: [(Change, &str); 6] = [
+        (|manifest| manifest.version = 2, "its version is 2"),
+        (|manifest| manifest.shards.clear(), "it has 0 shards"),
+        (|manifest| manifest.shards[1].start = 11, "should begin at value 10"),
+        (|manifest| manifest.shards[0].file = "../x".to_owned(), "no name of a file"),
+        (|manifest| manifest.shards[0].checksum = "abc".to_owned(), "the checksum of shard-0"),
+        (|manifest| manifest.epoch = Epoch(0), "counted from 1"),
+    ];
+    for (change, text) in wrong {
+        let mut manifest = manifest();
+        change(&mut manifest);
+        let error = Manifest::read("x/manifest.json", &serde_json::to_vec(&manifest).unwrap()).unwrap_err();
+        assert!(error.to_string().starts_with("x/manifest.json is no manifest"), "{error}");
+        assert!(error.to_string().contains(text), "{error}");
+    }
+    assert!(Manifest::read("m", b"{").is_err());
+}
+
+#[test]
+fn a_job_with_other_settings_is_refused_by_the_name_of_the_setting() {
+    let unfit = |change: fn(&mut TrainSettings)| {
+        let mut settings = settings(2);
+        change(&mut settings);
+        manifest().fits(&settings).err().map(|error| error.to_string())
+    };
+    assert_eq!(unfit(|settings| settings.epochs = 9), None);
+    assert_eq!(unfit(|settings| settings.shards = Some(7)), None);
+    assert_eq!(unfit(|settings| settings.shard_copies = 2), None);
+    let named = |error: Option<String>, name: &str| assert!(error.is_some_and(|error| error.contains(name)));
+    named(unfit(|settings| settings.epochs = 1), "another number of epochs (2, and now 1)");
+    named(unfit(|settings| settings.seed = 9), "another seed (1, and now 9)");
+    named(unfit(|settings| settings.batch = 9), "another batch");
+    named(unfit(|settings| settings.partitions = Some(3)), "another number of partitions");
+    named(unfit(|settings| settings.mode = Mode::Hogwild { push_every: PushEvery::Epoch }), "another mode");
+}
+
+#[test]
+fn the_fingerprint_changes_with_a_picture_s_name_size_and_label() {
+    let files = dataset(4, 0).train;
+    let mut other = files.clone();
+    other[1].label = 0;
+    let mut larger = files.clone();
+    larger[3].bytes += 1;
+    let prints = [&files, &other, &larger].map(|files| fingerprint(files));
+    assert!(prints[0] != prints[1] && prints[1] != prints[2] && prints[0] != prints[2]);
+    assert_eq!(fingerprint(&files), prints[0]);
+}

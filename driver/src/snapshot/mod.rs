@@ -1,0 +1,16 @@
+//! Snapshots of all shards of a job: what is in one, when its parts belong together, and where they are.
+//!
+//! A snapshot is a folder with a file for each shard, which the parameter servers write, and a manifest, which the
+//! driver writes last: without it the folder counts for nothing.
+
+mod cut;
+mod error;
+mod location;
+mod manifest;
+mod store;
+
+pub use cut::{AheadOf, plan_ahead};
+pub use error::SnapshotError;
+pub use location::{Location, MANIFEST};
+pub use manifest::{Manifest, Progress, SavedFile, TrainSums, fingerprint};
+pub use store::Store;

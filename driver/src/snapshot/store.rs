@@ -1,0 +1,175 @@
+use futures::{StreamExt, TryStreamExt, stream};
+use howdah_proto::SnapshotId;
+use object_store::{GetOptions, ObjectStore, PutOptions, local::LocalFileSystem, path::Path};
+
+use super::{
+    Location, MANIFEST, Manifest, SnapshotError,
+    location::{folder, id_of},
+};
+
+/// The largest manifest that is read: one of 4,096 shards and a hundred thousand tasks is smaller.
+const LARGEST_MANIFEST_BYTES: u64 = 64 << 20;
+
+/// Where the snapshots of a run are kept: a folder of this machine, or an object store.
+#[derive(Debug)]
+pub struct Store {
+    location: Location,
+    store: Box<dyn ObjectStore>,
+    root: Path,
+}
+
+impl Store {
+    /// Opens a location; credentials come from the environment.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Location`].
+    pub fn open(location: &str) -> Result<Self, SnapshotError> {
+        let at = Location::parse(location)?;
+        let unfit = |reason: String| SnapshotError::Location { location: location.to_owned(), reason };
+        let (store, root) = object_store::parse_url_opts(at.url(), std::env::vars())
+            .map_err(|error| unfit(error.to_string()))?;
+        let store = if at.url().scheme() == "file" {
+            Box::new(LocalFileSystem::new().with_automatic_cleanup(true).with_fsync(true))
+        } else {
+            store
+        };
+        Ok(Self { location: at, store, root })
+    }
+
+    /// Reads the newest whole snapshot; gives it with its folder, as a URL. Folders without a manifest are passed
+    /// over.
+    ///
+    /// # Errors
+    /// [`SnapshotError`], naming the file. A manifest that makes no sense is an error: an older snapshot would lose
+    /// work that the user believes to be safe.
+    pub async fn newest(&self) -> Result<(Manifest, String), SnapshotError> {
+        for id in self.ids().await?.into_iter().rev() {
+            let file = format!("{}/{MANIFEST}", self.location.snapshot(id));
+            let Some(content) = self.read(&self.manifest(id), &file).await? else { continue };
+            let manifest = Manifest::read(&file, &content)?;
+            if manifest.snapshot != id {
+                let reason = format!("it says that it is of snapshot {}", manifest.snapshot);
+                return Err(SnapshotError::Manifest { file, reason });
+            }
+            return Ok((manifest, self.location.snapshot(id)));
+        }
+        Err(SnapshotError::None(self.location.url().to_string()))
+    }
+
+    /// Makes a snapshot whole by writing its manifest, and drops all others but `keep`.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Store`]; one that can't be dropped is no error.
+    pub async fn commit(&self, manifest: &Manifest, keep: Option<SnapshotId>) -> Result<(), SnapshotError> {
+        let id = manifest.snapshot;
+        let file = format!("{}/{MANIFEST}", self.location.snapshot(id));
+        let failed = |reason: String| SnapshotError::Store { file: file.clone(), reason };
+        let content = serde_json::to_vec_pretty(manifest).map_err(|error| failed(error.to_string()))?;
+        let written = self.store.put_opts(&self.manifest(id), content.into(), PutOptions::default()).await;
+        written.map_err(|error| failed(error.to_string()))?;
+        for old in self.ids().await?.into_iter().filter(|old| *old != id && Some(*old) != keep) {
+            if let Err(error) = self.drop(old).await {
+                tracing::warn!(snapshot = %old, %error, "an old snapshot could not be dropped");
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops a snapshot, its manifest first, so that what is left of it is never taken for whole.
+    async fn drop(&self, id: SnapshotId) -> object_store::Result<()> {
+        let folder = self.root.clone().join(folder(id));
+        let mut files: Vec<Path> =
+            self.store.list(Some(&folder)).map_ok(|file| file.location).try_collect().await?;
+        let manifest = self.manifest(id);
+        files.sort_by_key(|file| *file != manifest);
+        let files = stream::iter(files.into_iter().map(Ok)).boxed();
+        self.store.delete_stream(files).try_for_each(|_| std::future::ready(Ok(()))).await
+    }
+
+    /// The ids of all folders of snapshots, whole or not, in order.
+    async fn ids(&self) -> Result<Vec<SnapshotId>, SnapshotError> {
+        let failed = |error: object_store::Error| SnapshotError::Store {
+            file: self.location.url().to_string(),
+            reason: error.to_string(),
+        };
+        let listed = match self.store.list_with_delimiter(Some(&self.root)).await {
+            Err(object_store::Error::NotFound { .. }) => return Ok(Vec::new()),
+            listed => listed.map_err(failed)?,
+        };
+        let folders = listed.common_prefixes.iter();
+        let mut ids: Vec<SnapshotId> = folders.filter_map(|folder| id_of(folder.filename()?)).collect();
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    async fn read(&self, path: &Path, file: &str) -> Result<Option<bytes::Bytes>, SnapshotError> {
+        let failed = |reason: String| SnapshotError::Store { file: file.to_owned(), reason };
+        let found = match self.store.get_opts(path, GetOptions::default()).await {
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            found => found.map_err(|error| failed(error.to_string()))?,
+        };
+        if found.meta.size > LARGEST_MANIFEST_BYTES {
+            return Err(failed(format!("it has {} bytes, and a manifest has fewer", found.meta.size)));
+        }
+        found.bytes().await.map(Some).map_err(|error| failed(error.to_string()))
+    }
+
+    fn manifest(&self, id: SnapshotId) -> Path {
+        self.root.clone().join(folder(id)).join(MANIFEST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::manifest::tests::manifest;
+
+    fn numbered(snapshot: u64) -> Manifest {
+        Manifest { snapshot: SnapshotId(snapshot), ..manifest() }
+    }
+
+    fn open(folder: &tempfile::TempDir) -> Store {
+        Store::open(&folder.path().join("snap shots").to_string_lossy()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_newest_whole_snapshot_is_read_and_a_partial_one_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        assert!(matches!(store.newest().await, Err(SnapshotError::None(_))));
+        store.commit(&numbered(9), None).await.unwrap();
+        store.commit(&numbered(10), Some(SnapshotId(9))).await.unwrap();
+        let partial = folder.path().join("snap shots").join(super::folder(SnapshotId(11)));
+        std::fs::create_dir(&partial).unwrap();
+        std::fs::write(partial.join("shard-0000"), "x").unwrap();
+        let (newest, at) = store.newest().await.unwrap();
+        assert_eq!(newest, numbered(10));
+        assert!(at.ends_with("snap%20shots/snapshot-0000000010"), "{at}");
+    }
+
+    #[tokio::test]
+    async fn old_snapshots_go_and_other_files_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        std::fs::create_dir_all(folder.path().join("snap shots/notes")).unwrap();
+        std::fs::write(folder.path().join("snap shots/notes/a"), "x").unwrap();
+        for snapshot in 1..=3 {
+            let keep = (snapshot > 1).then(|| SnapshotId(snapshot - 1));
+            store.commit(&numbered(snapshot), keep).await.unwrap();
+        }
+        assert_eq!(store.ids().await.unwrap(), [SnapshotId(2), SnapshotId(3)]);
+        assert!(folder.path().join("snap shots/notes/a").exists());
+    }
+
+    #[tokio::test]
+    async fn a_manifest_that_makes_no_sense_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        store.commit(&numbered(1), None).await.unwrap();
+        let path = folder.path().join("snap shots").join(super::folder(SnapshotId(2)));
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(path.join(MANIFEST), "{").unwrap();
+        let error = store.newest().await.unwrap_err().to_string();
+        assert!(error.contains("snapshot-0000000002/manifest.json is no manifest"), "{error}");
+    }
+}

@@ -1,0 +1,8 @@
+//! When snapshots are taken, what is in them, and what becomes of those that are durable.
+
+mod state;
+mod take;
+mod taken;
+
+pub(super) use state::Saves;
+pub use state::{CutKind, Durable, Position, SnapshotRequest};

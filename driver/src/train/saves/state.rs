@@ -1,0 +1,103 @@
+use std::collections::BTreeMap;
+
+use howdah_proto::{Epoch, Partition, Round, SnapshotId, pb};
+
+use crate::{
+    scheduler::Millis,
+    snapshot::{AheadOf, Manifest, Progress},
+};
+
+/// How far a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The epoch that is trained, or has just been.
+    pub epoch: Epoch,
+    /// The rounds that are complete, in the modes that train in rounds.
+    pub round: Round,
+}
+
+impl Default for Position {
+    fn default() -> Self {
+        Self { epoch: Epoch(1), round: Round(0) }
+    }
+}
+
+/// A snapshot that shards can be made from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Durable {
+    /// Which.
+    pub snapshot: SnapshotId,
+    /// Its folder, as a URL.
+    pub folder: String,
+    /// Its files.
+    pub saved: Vec<pb::SavedShard>,
+    /// Where the job was.
+    pub position: Position,
+    /// What the epochs had given.
+    pub progress: Progress,
+}
+
+/// A snapshot that is to be taken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SnapshotRequest {
+    /// Where the run's snapshots are.
+    pub location: String,
+    /// The shards.
+    pub places: Vec<pb::ShardPlace>,
+    /// Which pushes are in it.
+    pub cut: CutKind,
+    /// The steps of each training partition.
+    pub steps: BTreeMap<Partition, u64>,
+    /// What is known of it already: all but the files and the marks.
+    pub manifest: Manifest,
+    /// The one before it, which stays; all others go.
+    pub keep: Option<SnapshotId>,
+}
+
+/// Which pushes are in a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CutKind {
+    /// All: nobody pushes now.
+    Quiet,
+    /// Those up to some pushes from now.
+    Ahead(AheadOf),
+}
+
+/// The snapshots of a job.
+#[derive(Debug, Default)]
+pub(in crate::train) struct Saves {
+    /// The newest one.
+    pub(in crate::train) durable: Option<Durable>,
+    pub(super) taking: Option<Taking>,
+    /// The number of the last one that was begun.
+    pub(in crate::train) last: SnapshotId,
+    /// When the next one is due.
+    pub(super) due: Option<Millis>,
+    /// The number of shards to spread the parameters over, from the next one.
+    pub(in crate::train) reshard: Option<u32>,
+    /// Whether one was begun after the last epoch.
+    pub(super) last_taken: bool,
+    /// The epochs up to this one are in it whole: the next one begins with the shards forgetting their marks.
+    pub(in crate::train) retired: Epoch,
+}
+
+#[derive(Debug)]
+pub(super) struct Taking {
+    pub(super) snapshot: SnapshotId,
+    pub(super) since: Millis,
+    pub(super) position: Position,
+    pub(super) progress: Progress,
+    /// Whether training waits until it is planned.
+    pub(super) holds: bool,
+}
+
+impl Saves {
+    pub(in crate::train) fn is_taking(&self) -> bool {
+        self.taking.is_some()
+    }
+
+    /// Forgets the one that is being taken; what becomes of it is of no use any more.
+    pub(in crate::train) fn forget(&mut self) {
+        (self.taking, self.last_taken) = (None, false);
+    }
+}

@@ -1,0 +1,79 @@
+use howdah_proto::{ShardIndex, event::Move, pb};
+
+/// Something that is asked of a parameter server, unique in its job; an answer to another one comes too late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OpId(pub u64);
+
+/// Something that is asked of the parameter server of a shard.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ShardIo {
+    /// Make a primary of the standby at this place.
+    Promote {
+        /// Which request.
+        op: OpId,
+        /// The place, with its new term.
+        place: pb::ShardPlace,
+    },
+    /// Bring a standby up to date.
+    Attach {
+        /// Which request.
+        op: OpId,
+        /// The primary.
+        place: pb::ShardPlace,
+        /// The parameter server of the standby.
+        standby: String,
+    },
+    /// Go on without the standby.
+    Detach {
+        /// Which request.
+        op: OpId,
+        /// The primary.
+        place: pb::ShardPlace,
+    },
+}
+
+/// What is to be done about the shards of a job.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ShardStep {
+    /// Make these shards, from a snapshot or from the initial weights.
+    Make(Vec<(OpId, pb::ShardPlace)>),
+    /// Ask something of one shard.
+    Ask(ShardIo),
+    /// Tell executors where the shards are.
+    Publish(Vec<pb::ShardPlace>),
+    /// All shards go back together: what was computed since their snapshot is computed again.
+    GoBack,
+    /// A shard was lost.
+    Lost {
+        /// Which.
+        shard: ShardIndex,
+        /// Where it was.
+        address: String,
+    },
+    /// A shard is there again.
+    Moved {
+        /// Which.
+        shard: ShardIndex,
+        /// Where it is.
+        address: String,
+        /// Where its weights come from; none if they were made from what the job has now.
+        how: Option<Move>,
+        /// Seconds from its loss.
+        seconds: f64,
+    },
+    /// A shard has a standby that is up to date.
+    Protected {
+        /// Which.
+        shard: ShardIndex,
+        /// Where its standby is.
+        address: String,
+    },
+    /// Shards wait for a parameter server.
+    Wait(String),
+    /// They don't any more.
+    GoOn,
+    /// A standby is wanted, and there is no second parameter server for it.
+    Unprotected,
+    /// It can't be done, however often it was tried.
+    GiveUp(String),
+}

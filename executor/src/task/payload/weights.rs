@@ -1,0 +1,106 @@
+use howdah_proto::settings::Optimizer;
+
+use super::Payload;
+use crate::learn::{Replica, ReplicaOptimizer};
+
+/// The replica's own weights, for elastic averaging (Zhang et al. 2015, "Deep learning with elastic averaging SGD",
+/// algorithm 1): at each exchange shards and replica move towards each other by the same share of their distance.
+///
+/// The replica keeps its weights from one task to the next; a new one begins at the shards'. The shards' weights that
+/// it moves towards are those of the last pull, which goes on while it computes.
+pub(super) struct Weights {
+    optimizer: Box<dyn ReplicaOptimizer>,
+    rate: f32,
+    own: Option<Vec<f32>>,
+}
+
+impl Weights {
+    pub(super) fn new(optimizer: &Optimizer, parameters: usize, rate: f32) -> Self {
+        Self { optimizer: <dyn ReplicaOptimizer>::of(optimizer, parameters), rate, own: None }
+    }
+
+    fn approach(&self, weights: &mut [f32], pulled: &[f32]) {
+        let rate = self.rate;
+        for (weight, pulled) in weights.iter_mut().zip(pulled) {
+            *weight -= rate * (*weight - pulled);
+        }
+    }
+}
+
+impl Payload for Weights {
+    fn adds_up(&self) -> bool {
+        false
+    }
+
+    fn start(&mut self, weights: &mut [f32], pulled: &[f32]) {
+        match &self.own {
+            Some(own) => {
+                // The last push of the task before is an exchange whose other half comes with this pull.
+                weights.copy_from_slice(own);
+                self.approach(weights, pulled);
+            }
+            None => weights.copy_from_slice(pulled),
+        }
+    }
+
+    fn begin(&mut self, _weights: &[f32]) {}
+
+    fn step(&mut self, replica: &mut Replica) {
+        replica.update(self.optimizer.as_mut());
+    }
+
+    fn take(&mut self, weights: &[f32], _steps: u64, payload: &mut Vec<f32>) {
+        payload.copy_from_slice(weights);
+    }
+
+    fn merge(&mut self, weights: &mut [f32], pulled: Option<&[f32]>, _payload: &[f32]) {
+        if let Some(pulled) = pulled {
+            self.approach(weights, pulled);
+        }
+    }
+
+    fn resume(&mut self, weights: &mut [f32], pulled: &[f32]) {
+        self.approach(weights, pulled);
+    }
+
+    fn finish(&mut self, weights: &[f32]) {
+        match &mut self.own {
+            Some(own) => own.copy_from_slice(weights),
+            none => *none = Some(weights.to_vec()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn weights() -> Weights {
+        Weights::new(&Optimizer::Sgd { learning_rate: 1.0 }, 2, 0.25)
+    }
+
+    #[test]
+    fn the_replica_moves_towards_the_shards_by_the_rate() {
+        let mut elastic = weights();
+        let (mut own, mut payload) = ([8.0, -4.0], vec![0.0; 2]);
+        elastic.take(&own, 3, &mut payload);
+        assert_eq!(payload, own);
+        elastic.merge(&mut own, Some(&[4.0, 0.0]), &payload);
+        assert_eq!(own, [7.0, -3.0]);
+        elastic.merge(&mut own, None, &payload);
+        assert_eq!(own, [7.0, -3.0]);
+    }
+
+    #[test]
+    fn the_replica_keeps_its_weights_from_task_to_task() {
+        let mut elastic = weights();
+        let mut own = [0.0; 2];
+        elastic.start(&mut own, &[4.0, 4.0]);
+        assert_eq!(own, [4.0, 4.0]);
+        elastic.finish(&[8.0, 0.0]);
+        // An evaluation in the same slot.
+        own = [99.0; 2];
+        elastic.start(&mut own, &[4.0, 4.0]);
+        assert_eq!(own, [7.0, 1.0]);
+    }
+}

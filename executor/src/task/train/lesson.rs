@@ -1,0 +1,132 @@
+use std::{sync::Arc, time::Instant};
+
+use howdah_proto::{BlockId, Epoch, NodeId, Step, fence::TrainTask, pb};
+
+use super::{Outcome, Run, TaskError};
+use crate::{
+    learn::Replica,
+    random::Random,
+    rdd::{Chain, RecordContext, Samples},
+    task::{
+        batches::Batches,
+        block::{self, Plan},
+        compute::{augmented, features_of},
+        fill::fill,
+        job::TrainContext,
+        payload::Payload,
+    },
+};
+
+/// What a training task learns from.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::task) struct Input {
+    /// The node whose rows are the network's input.
+    pub(in crate::task) node: NodeId,
+    /// The epoch.
+    pub(in crate::task) epoch: Epoch,
+    /// How many samples the partition has.
+    pub(in crate::task) samples: u64,
+}
+
+/// The batches of a training task, and the steps over them.
+///
+/// What a step computes is a function of the weights, the seed, the epoch, the partition and the number of the step:
+/// its batch, its augmentation and its dropout are drawn from these. It is the same bit for bit in every slot whose
+/// executor has the same kind of processor and computes on as many threads, as matrix products add up in an order that
+/// may depend on both.
+pub(super) struct Lesson<'a> {
+    pub(super) context: &'a TrainContext,
+    pub(super) task: TrainTask,
+    pub(super) features: usize,
+    pub(super) batches: Batches,
+    pub(super) report: pb::EpochTrained,
+    samples: Arc<Samples>,
+    feed: Chain,
+    augmentation: RecordContext,
+    stored: Option<BlockId>,
+    evicted: Vec<BlockId>,
+}
+
+impl<'a> Lesson<'a> {
+    pub(super) fn prepare(run: &Run<'a>, input: Input) -> Result<Self, TaskError> {
+        let context = run.job.train.as_ref().ok_or(TaskError::Missing("parameters"))?;
+        let plan = Plan::to(&run.job.lineage, input.node)?;
+        let found = block::find(run, &plan)?;
+        let got = found.samples.len() as u64;
+        if got != input.samples {
+            return Err(TaskError::Changed { expected: input.samples, got });
+        }
+        let settings = &context.settings;
+        let mut feed = Chain::build(&run.environment.registry, plan.feed)?;
+        let features = match found.samples.row(0) {
+            Some(row) => features_of(&mut feed, &found.samples, row, &RecordContext::default())?.len(),
+            None => return Err(TaskError::Missing("samples in this partition")),
+        };
+        let (epoch, partition) = (input.epoch, run.task.partition);
+        Ok(Self {
+            context,
+            task: TrainTask { epoch, partition },
+            features,
+            batches: Batches::new(settings.seed, partition, epoch, found.samples.len(), settings.batch),
+            report: pb::EpochTrained::default(),
+            samples: found.samples,
+            feed,
+            augmentation: augmented(settings.seed, epoch),
+            stored: found.stored,
+            evicted: found.evicted,
+        })
+    }
+
+    /// Takes one step on the replica, and gives its gradient to the payload.
+    pub(super) fn step(
+        &mut self,
+        step: Step,
+        replica: &mut Replica,
+        payload: &mut dyn Payload,
+    ) -> Result<(), TaskError> {
+        let rows = self.batches.rows(step);
+        self.report.samples += rows.len() as u64;
+        if !payload.learns() {
+            return Ok(());
+        }
+        let started = Instant::now();
+        for (place, row) in rows.iter().enumerate() {
+            let row = self.samples.row(*row as usize).ok_or(TaskError::Missing("row of that number"))?;
+            let values = features_of(&mut self.feed, &self.samples, row, &self.augmentation)?;
+            fill(replica.input_row(place)?, &values)?;
+            replica.set_label(place, row.1)?;
+        }
+        let prepared = Instant::now();
+        let (epoch, partition) = (u64::from(self.task.epoch.0), u64::from(self.task.partition.0));
+        let seed = Random::new(&[self.context.settings.seed, epoch, partition, step.0]).next_u64();
+        let batch = replica.step(rows.len(), seed)?;
+        payload.step(replica);
+        self.report.loss_sum += batch.loss_sum;
+        self.report.correct += batch.correct;
+        self.report.input_seconds += (prepared - started).as_secs_f64();
+        self.report.compute_seconds += prepared.elapsed().as_secs_f64();
+        Ok(())
+    }
+
+    /// Adds the time since `started` to that of the exchange with the shards.
+    pub(super) fn exchanged_since(&mut self, started: Instant) {
+        self.report.exchange_seconds += started.elapsed().as_secs_f64();
+    }
+
+    pub(super) fn outcome(self) -> Outcome {
+        let report = &self.report;
+        tracing::debug!(
+            task = %self.task,
+            samples = report.samples,
+            compute_seconds = report.compute_seconds,
+            exchange_seconds = report.exchange_seconds,
+            input_seconds = report.input_seconds,
+            "trained"
+        );
+        Outcome {
+            result: pb::attempt_succeeded::Result::Trained(self.report),
+            stored: self.stored.into_iter().collect(),
+            evicted: self.evicted,
+        }
+    }
+}

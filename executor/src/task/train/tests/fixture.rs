@@ -1,0 +1,210 @@
+use std::sync::Arc;
+
+use howdah_paramserver::{
+    client::{Parameters, Patience, Values, Wanted, balance},
+    server::Paramserver,
+};
+use howdah_proto::{
+    Attempt, AttemptId, BlockId, Epoch, JobId, MemberId, NodeId, Partition, Round, StageId, Step, TaskIndex,
+    fence::RoundPart,
+    lineage::{Lineage, OperatorSpec, StorageLevel},
+    pb,
+    settings::{
+        Compression, Correction, DataSettings, Encoding, Mode, NetworkSettings, Optimizer, Pipeline,
+        TrainSettings, UpdateRule, Updates,
+    },
+    transport,
+};
+use tokio::runtime::Runtime;
+use tonic::transport::{Channel, server::TcpIncoming};
+
+use crate::{
+    learn::{Network, initial_weights},
+    memory::Memory,
+    rdd::{Picture, PictureMeta, Registry, Samples, spec_of},
+    service::Peers,
+    shuffle::OutputStore,
+    store::{BlockStore, Scratch},
+    task::{
+        Assigned, CancelFlag, Environment, JobContext, Shared, Slot, Task, TaskError, TrainContext, Work,
+    },
+    vision::{Flatten, Flip, Normalise, register},
+};
+
+pub(super) const JOB: JobId = JobId(5);
+pub(super) const PARTITIONS: u32 = 3;
+/// Samples in a partition: three batches, of which the last is shorter.
+pub(super) const SAMPLES: u64 = 20;
+pub(super) const STEPS: u64 = 3;
+
+/// A job whose blocks are here and whose shards are served over real sockets.
+pub(super) struct Cluster {
+    pub(super) runtime: Runtime,
+    pub(super) parameters: Parameters,
+    environment: Environment,
+    driver: Channel,
+    shared: Shared,
+    node: NodeId,
+}
+
+pub(super) fn settings(updates: Updates, rule: UpdateRule, mode: Mode, push: Encoding) -> TrainSettings {
+    TrainSettings {
+        data: DataSettings::Synthetic { pictures: 100 },
+        pipeline: Pipeline { prepare: vec![], feed: feed() },
+        network: NetworkSettings { hidden: vec![8], dropout: 0.2 },
+        epochs: 1,
+        batch: 8,
+        updates,
+        rule,
+        correction: Correction::default(),
+        mode,
+        compression: Compression { push, ..Compression::default() },
+        seed: 11,
+        partitions: Some(PARTITIONS),
+        shards: Some(2),
+        shard_copies: 1,
+        snapshots: None,
+        resume: None,
+        max_bad_pictures: 0,
+        task_attempts: 4,
+        executor_wait_seconds: None,
+    }
+}
+
+pub(super) fn deltas() -> Updates {
+    Updates::Deltas { optimizer: Optimizer::Adam { learning_rate: 0.02 } }
+}
+
+fn feed() -> Vec<OperatorSpec> {
+    vec![
+        spec_of(&Flip { probability: 0.5 }),
+        spec_of(&Flatten {}),
+        spec_of(&Normalise { scale: 1.0 / 255.0, offset: -0.5 }),
+    ]
+}
+
+/// Pictures that are bright above or below.
+fn samples(partition: u32) -> Samples {
+    let mut samples = Samples::with_capacity(SAMPLES as usize);
+    for row in 0..SAMPLES {
+        let (key, label) = (u64::from(partition) * SAMPLES + row, (row % 2) as u32);
+        let pixel = |place: u64| {
+            let bright = (place < 8) == (label == 0);
+            (if bright { 150 } else { 60 }) + ((place * 37 + key * 11) % 50) as u8
+        };
+        let picture = Picture { width: 4, height: 4, channels: 1, pixels: (0..16).map(pixel).collect() };
+        samples.push(&PictureMeta { key, label, name: "".into() }, &picture).unwrap();
+    }
+    samples
+}
+
+impl Cluster {
+    pub(super) fn start(settings: TrainSettings) -> Self {
+        settings.validate().unwrap();
+        let runtime = Runtime::new().unwrap();
+        let network = Network::new(&settings.network, 16, 2).unwrap();
+        let spec = settings.shard_spec();
+        let initial = match settings.updates {
+            Updates::Ones => vec![0.0; network.parameters()],
+            _ => initial_weights(&network, settings.seed),
+        };
+        let (parameters, driver) = runtime.block_on(async {
+            let mut places = Vec::new();
+            for (shard, range) in balance(network.parameters() as u64, 2).into_iter().enumerate() {
+                let (start, len) = (range.start, range.end - range.start);
+                places.push(pb::ShardPlace { shard: shard as u32, address: serve(), start, len, term: 1 });
+            }
+            let driver = transport::endpoint(&places[0].address).unwrap().connect_lazy();
+            let parameters = Parameters::new(JOB, places, Patience::default()).unwrap();
+            parameters.create(&spec).await.unwrap();
+            parameters.write(&Values::from(initial)).await.unwrap();
+            (parameters, driver)
+        });
+        let mut lineage = Lineage::new();
+        let files = lineage.files();
+        let block = lineage.operator(files, feed().remove(1));
+        lineage.persist(block, Some(StorageLevel::MEMORY));
+        let node = feed().into_iter().fold(block, |node, operator| lineage.operator(node, operator));
+        let mut registry = Registry::new();
+        register(&mut registry);
+        let (memory, scratch) = (Memory::new(1 << 30), Scratch::new(None).unwrap());
+        let environment = Environment {
+            store: BlockStore::new(&memory, &scratch),
+            outputs: OutputStore::new(&memory, &scratch),
+            memory,
+            scratch,
+            broadcasts: Arc::default(),
+            peers: Peers::default(),
+            registry: Arc::new(registry),
+            runtime: runtime.handle().clone(),
+        };
+        for partition in 0..PARTITIONS {
+            let id = BlockId { context: JOB.into(), node: block, partition: Partition(partition) };
+            environment.store.put(id, Arc::new(samples(partition)));
+        }
+        let train = TrainContext {
+            settings: Arc::new(settings),
+            classes: 2,
+            replicas: 2,
+            parameters: Arc::new(parameters.clone()),
+        };
+        let job = JobContext { job: JOB, lineage: Arc::new(lineage), train: Some(train) };
+        Self { runtime, parameters, environment, driver, shared: Shared::Job(Arc::new(job)), node }
+    }
+
+    /// Runs one attempt in a slot.
+    pub(super) fn run(
+        &self,
+        slot: &mut Slot,
+        partition: u32,
+        attempt: u32,
+        work: Work,
+        progress: &dyn Fn(u64, u64),
+    ) -> Result<pb::EpochTrained, TaskError> {
+        let attempt =
+            AttemptId { job: JOB, stage: StageId(1), task: TaskIndex(partition), attempt: Attempt(attempt) };
+        let task = &Task { attempt, partition: Partition(partition), files: vec![], places: vec![], work };
+        let assigned = Assigned {
+            environment: &self.environment,
+            driver: &self.driver,
+            member: MemberId(1),
+            shared: &self.shared,
+            task,
+            cancel: &CancelFlag::default(),
+            progress,
+        };
+        match crate::task::run(&assigned, slot)?.result {
+            pb::attempt_succeeded::Result::Trained(report) => Ok(report),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn epoch(&self, epoch: u32) -> Work {
+        Work::Train { node: self.node, epoch: Epoch(epoch), samples: SAMPLES }
+    }
+
+    pub(super) fn round(&self, round: u64, steps: (u64, u64)) -> Work {
+        Work::Round {
+            node: self.node,
+            epoch: Epoch(1),
+            samples: SAMPLES,
+            part: RoundPart { round: Round(round), contributions: PARTITIONS },
+            first: Step(steps.0),
+            last: Step(steps.1),
+        }
+    }
+
+    pub(super) fn weights(&self) -> Vec<f32> {
+        let mut weights = vec![f32::NAN; self.parameters.len() as usize];
+        self.runtime.block_on(self.parameters.pull(&mut weights, Wanted::Latest)).unwrap();
+        weights
+    }
+}
+
+fn serve() -> String {
+    let server = Paramserver::default();
+    let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap().with_nodelay(Some(true));
+    let address = format!("http://{}", incoming.local_addr().unwrap());
+    tokio::spawn(transport::server().add_routes(server.routes()).serve_with_incoming(incoming));
+    address
+}

@@ -1,0 +1,116 @@
+//! The side of one replica: what it holds of the shards' weights, what its pushes have lost on the way, and which
+//! marks it knows.
+
+mod feedback;
+mod held;
+mod known;
+mod push;
+
+use howdah_proto::{
+    Attempt, ReplicaId,
+    fence::TrainTask,
+    settings::{Compression, Encoding},
+};
+
+use super::{Marks, Parameters, ParametersError};
+use feedback::Feedback;
+use held::Held;
+use known::KnownMarks;
+
+pub use push::PushKind;
+
+/// How a replica speaks to the shards.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ReplicaOptions {
+    /// Who it is.
+    pub id: ReplicaId,
+    /// How its pushes and pulls travel.
+    pub compression: Compression,
+    /// Whether the shards must know which weights it holds, whatever it pulls.
+    pub mirrored: bool,
+    /// Whether what is lost of a push can be made good by a later one: pushes are added up, not compared.
+    pub adds_up: bool,
+}
+
+/// A replica's client of the shards, with buffers of the size of the parameters.
+///
+/// It encodes and decodes in the calling task, which takes milliseconds: call it where that holds up nobody.
+#[derive(Debug)]
+pub struct ReplicaClient {
+    parameters: Parameters,
+    options: ReplicaOptions,
+    payload: Vec<f32>,
+    held: Held,
+    feedback: Option<Feedback>,
+    known: KnownMarks,
+    encoded: Vec<Vec<u8>>,
+}
+
+impl ReplicaClient {
+    /// Makes the client of a replica that holds nothing yet.
+    pub fn new(parameters: Parameters, options: ReplicaOptions) -> Self {
+        let len = parameters.len() as usize;
+        let is_lossy = options.compression.push != Encoding::F32;
+        Self {
+            parameters,
+            options,
+            payload: vec![0.0; len],
+            held: Held::new(len),
+            feedback: (is_lossy && options.adds_up).then(|| Feedback::new(len)),
+            known: KnownMarks::default(),
+            encoded: Vec::new(),
+        }
+    }
+
+    /// The shards.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// Who the replica is.
+    pub fn id(&self) -> ReplicaId {
+        self.options.id
+    }
+
+    /// The weights of the last pull.
+    pub fn weights(&self) -> &[f32] {
+        self.held.weights()
+    }
+
+    /// What the next push carries, to be written, and the weights of the last pull.
+    pub fn buffers(&mut self) -> (&mut Vec<f32>, &[f32]) {
+        // It is gone with a push that was given up while it was under way.
+        self.payload.resize(self.held.weights().len(), 0.0);
+        (&mut self.payload, self.held.weights())
+    }
+
+    /// Notes that the replica computes on the weights of the last pull from now on: the version that pushes name as
+    /// their base.
+    pub fn adopt(&mut self) {
+        self.held.adopt();
+    }
+
+    /// Begins an attempt at a task: asks all shards for its marks, which supersedes lower attempts.
+    ///
+    /// Later pushes of the attempt leave out shards that are known to have them.
+    ///
+    /// # Errors
+    /// [`ParametersError`].
+    pub async fn begin(&mut self, task: TrainTask, attempt: Attempt) -> Result<Marks, ParametersError> {
+        let mark = |shard: super::ShardClient| async move {
+            let seen = shard.mark(task, attempt).await?;
+            Ok((shard.place().clone(), seen))
+        };
+        let seen = self.parameters.each(mark).await?;
+        self.known.clear();
+        self.known.turn_to(task);
+        for (place, seen) in &seen {
+            self.known.note(place, seen.mark);
+        }
+        if let Some(feedback) = &mut self.feedback {
+            feedback.settle_late(task, &self.known);
+        }
+        let seen: Vec<_> = seen.into_iter().map(|(_, seen)| seen).collect();
+        Ok(Marks::of(&seen, attempt))
+    }
+}

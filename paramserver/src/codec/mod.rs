@@ -1,0 +1,74 @@
+//! Encodings: how values become bytes on the wire, one file each.
+//!
+//! What an encoding loses can be kept in a residual, which is added to the next values (error feedback; Stich et al.
+//! 2018, "Sparsified SGD with memory", algorithm 1). A value that isn't finite is not finite after decoding either,
+//! and one that is finite stays so: a shard's check of what it is pushed sees what was computed.
+
+mod bf16;
+mod f16;
+mod int8;
+mod plain;
+mod top_k;
+mod two_bytes;
+
+use howdah_proto::settings::Encoding;
+
+/// Bytes that are no values in the encoding they claim to be in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct DecodeError {
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// The most bytes that `values` values take.
+pub fn max_bytes(encoding: Encoding, values: usize) -> u64 {
+    match encoding {
+        Encoding::F32 => plain::bytes(values),
+        Encoding::Bf16 | Encoding::F16 => two_bytes::bytes(values),
+        Encoding::Int8 => int8::bytes(values),
+        Encoding::TopK { permille } => top_k::max_bytes(values, permille),
+    }
+}
+
+/// Encodes values in the place of what `out` has. What is lost by it stays in `residual`, if there is one: it is
+/// added to the values first, and holds the difference after.
+///
+/// A residual must be as long as the values. The sum of both is rounded to an f32; the difference between that and
+/// what is decoded is exact, but where [`Encoding::F16`] replaces a value by the largest.
+pub fn encode(encoding: Encoding, values: &[f32], residual: Option<&mut [f32]>, out: &mut Vec<u8>) {
+    debug_assert!(residual.as_ref().is_none_or(|residual| residual.len() == values.len()));
+    match encoding {
+        Encoding::F32 => plain::encode(values, residual, out),
+        Encoding::Bf16 => two_bytes::encode(values, residual, out, bf16::from_f32, bf16::to_f32),
+        Encoding::F16 => two_bytes::encode(values, residual, out, f16::from_f32, f16::to_f32),
+        Encoding::Int8 => int8::encode(values, residual, out),
+        Encoding::TopK { permille } => top_k::encode(values, permille, residual, out),
+    }
+}
+
+/// Decodes into `values`, all of which are set.
+///
+/// # Errors
+/// [`DecodeError`]; the contents of `values` are then unspecified.
+pub fn decode(encoding: Encoding, bytes: &[u8], values: &mut [f32]) -> Result<(), DecodeError> {
+    match encoding {
+        Encoding::F32 => plain::decode(bytes, values),
+        Encoding::Bf16 => two_bytes::decode(bytes, values, bf16::to_f32),
+        Encoding::F16 => two_bytes::decode(bytes, values, f16::to_f32),
+        Encoding::Int8 => int8::decode(bytes, values),
+        Encoding::TopK { permille } => top_k::decode(bytes, permille, values),
+    }
+}
+
+/// Checks that there are as many bytes as the values take, for the encodings that always take as many.
+fn check_len(bytes: &[u8], values: usize, expected: u64) -> Result<(), DecodeError> {
+    let given = bytes.len();
+    if given as u64 == expected {
+        return Ok(());
+    }
+    Err(DecodeError { reason: format!("{given} bytes came where {values} values take {expected}") })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use howdah_proto::{
+    Attempt, Epoch, MemberId, SnapshotId, Step, Version,
+    fence::TrainTask,
+    settings::{Mode, ShardSpec},
+};
+
+use super::owned::bytes_of;
+use crate::shard::{Fences, HogwildShard, Image, PlanError, Seen, Shard, ShardError, Tagged};
+
+/// A shard, with or without a lock of its own.
+#[derive(Debug)]
+pub(super) enum Kept {
+    /// It is changed by one at a time.
+    Locked(Shard),
+    /// It takes pushes at the same time; what needs a quiet time has it to itself.
+    Free {
+        shard: HogwildShard,
+        /// The snapshots that are planned: what they have of each task.
+        plans: BTreeMap<SnapshotId, BTreeMap<TrainTask, Step>>,
+    },
+}
+
+impl From<Shard> for Kept {
+    fn from(shard: Shard) -> Self {
+        Self::Locked(shard)
+    }
+}
+
+impl Kept {
+    pub(super) fn new(values: u64, spec: &ShardSpec) -> Result<Self, ShardError> {
+        Ok(match spec.mode {
+            Mode::Hogwild { .. } => Self::free(HogwildShard::new(values, spec)?),
+            _ => Self::Locked(Shard::new(values, spec)?),
+        })
+    }
+
+    pub(super) fn from_image(image: Image, spec: &ShardSpec) -> Result<Self, ShardError> {
+        Ok(match spec.mode {
+            Mode::Hogwild { .. } => Self::free(HogwildShard::from_image(image, spec)?),
+            _ => Self::Locked(Shard::from_image(image, spec)?),
+        })
+    }
+
+    fn free(shard: HogwildShard) -> Self {
+        Self::Free { shard, plans: BTreeMap::new() }
+    }
+
+    pub(super) fn version(&self) -> Version {
+        match self {
+            Self::Locked(shard) => shard.version(),
+            Self::Free { shard, .. } => shard.version(),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        match self {
+            Self::Locked(shard) => shard.bytes(),
+            Self::Free { shard, .. } => shard.bytes(),
+        }
+    }
+
+    /// Tells whether the weights of a version can be had.
+    pub(super) fn has(&self, version: Version) -> bool {
+        match self {
+            Self::Locked(shard) => shard.weights_at(version).is_some(),
+            Self::Free { shard, .. } => shard.version() == version,
+        }
+    }
+
+    /// Copies some of the weights of a version, or of the newest, as the bytes that travel; none if that version
+    /// can't be had.
+    pub(super) fn copy(&self, at: Option<Version>, range: std::ops::Range<usize>) -> Option<Bytes> {
+        if at.is_some_and(|at| !self.has(at)) {
+            return None;
+        }
+        Some(match self {
+            Self::Locked(shard) => {
+                let weights = at.map_or(Some(shard.weights()), |at| shard.weights_at(at))?;
+                Bytes::copy_from_slice(bytemuck::cast_slice(weights.get(range)?))
+            }
+            Self::Free { shard, .. } => {
+                let mut copy = vec![0.0; range.len()];
+                shard.read(range.start, &mut copy);
+                bytes_of(copy)
+            }
+        })
+    }
+
+    pub(super) fn tagged(&self, tag: u64) -> Option<Tagged> {
+        match self {
+            Self::Locked(shard) => shard.tagged(tag).cloned(),
+            Self::Free { shard, .. } => shard.tagged(tag),
+        }
+    }
+
+    /// Gives what is known of all tasks to `look`.
+    pub(super) fn with_fences<T>(&self, look: impl FnOnce(&Fences) -> T) -> T {
+        match self {
+            Self::Locked(shard) => look(shard.fences()),
+            Self::Free { shard, .. } => look(&shard.fences()),
+        }
+    }
+
+    pub(super) fn write(&mut self, values: &[f32]) -> Result<(), ShardError> {
+        match self {
+            Self::Locked(shard) => shard.write(values),
+            Self::Free { shard, .. } => shard.write(values),
+        }
+    }
+
+    pub(super) fn mark(&mut self, task: TrainTask, attempt: Attempt) -> Result<Seen, ShardError> {
+        match self {
+            Self::Locked(shard) => shard.mark(task, attempt),
+            Self::Free { shard, .. } => shard.mark(task, attempt),
+        }
+    }
+
+    pub(super) fn tag(&mut self, tag: u64) -> Result<(), ShardError> {
+        match self {
+            Self::Locked(shard) => shard.tag(tag),
+            Self::Free { shard, .. } => shard.tag(tag),
+        }
+    }
+
+    pub(super) fn untag(&mut self, tag: u64) {
+        match self {
+            Self::Locked(shard) => shard.untag(tag),
+            Self::Free { shard, .. } => shard.untag(tag),
+        }
+    }
+
+    pub(super) fn retire(&mut self, epoch: Epoch) {
+        match self {
+            Self::Locked(shard) => shard.retire(epoch),
+            Self::Free { shard, .. } => shard.retire(epoch),
+        }
+    }
+
+    pub(super) fn forget_replicas(&mut self, member: MemberId) {
+        match self {
+            Self::Locked(shard) => shard.forget_replicas(member),
+            // A shard without a lock keeps nothing of replicas.
+            Self::Free { .. } => {}
+        }
+    }
+
+    pub(super) fn image(&self, start: u64) -> Result<Image, ShardError> {
+        match self {
+            Self::Locked(shard) => shard.image(start),
+            Self::Free { shard, .. } => shard.image(start),
+        }
+    }
+
+    pub(super) fn plan_cut(
+        &mut self,
+        snapshot: SnapshotId,
+        marks: BTreeMap<TrainTask, Step>,
+    ) -> Result<Result<(), PlanError>, ShardError> {
+        match self {
+            Self::Locked(shard) => shard.plan_cut(snapshot, marks),
+            Self::Free { shard, plans } => Ok(match passed(&shard.fences(), &marks) {
+                Some(passed) => Err(passed),
+                None => {
+                    plans.entry(snapshot).or_insert(marks);
+                    Ok(())
+                }
+            }),
+        }
+    }
+
+    /// Whether a planned snapshot has all its pushes; none if there is no such plan, or no more.
+    pub(super) fn is_cut_complete(&self, snapshot: SnapshotId) -> Option<bool> {
+        match self {
+            Self::Locked(shard) => shard.is_cut_complete(snapshot),
+            Self::Free { shard, plans } => {
+                let (marks, fences) = (plans.get(&snapshot)?, shard.fences());
+                if passed(&fences, marks).is_some() {
+                    return None;
+                }
+                Some(marks.iter().all(|(task, mark)| fences.seen(*task).mark >= *mark))
+            }
+        }
+    }
+
+    pub(super) fn take_cut(&mut self, snapshot: SnapshotId, start: u64) -> Result<Option<Image>, ShardError> {
+        let complete = self.is_cut_complete(snapshot) == Some(true);
+        match self {
+            Self::Locked(shard) => shard.take_cut(snapshot, start),
+            Self::Free { .. } if !complete => Ok(None),
+            Self::Free { shard, plans } => {
+                plans.remove(&snapshot);
+                shard.image(start).map(Some)
+            }
+        }
+    }
+
+    pub(super) fn drop_cut(&mut self, snapshot: SnapshotId) {
+        match self {
+            Self::Locked(shard) => shard.drop_cut(snapshot),
+            Self::Free { plans, .. } => drop(plans.remove(&snapshot)),
+        }
+    }
+}
+
+/// A task that has gone beyond its mark in a snapshot: a shard without a lock can't tell the two apart any more.
+fn passed(fences: &Fences, marks: &BTreeMap<TrainTask, Step>) -> Option<PlanError> {
+    let beyond = |(task, seen): &(TrainTask, Seen)| seen.mark > marks.get(task).copied().unwrap_or_default();
+    let passed = fences.iter().filter(beyond).min_by_key(|(task, _)| *task);
+    passed.map(|(task, seen)| PlanError { task, mark: seen.mark })
+}

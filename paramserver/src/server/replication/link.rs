@@ -1,0 +1,243 @@
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::watch;
+use tonic::Status;
+
+use super::queue::{Change, Queue};
+use crate::server::{cell::ShardKey, terms::moved};
+
+/// How long a push waits for the standby before its sender is told to come back.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// How far a primary and its standby are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// There is no standby.
+    Alone,
+    /// A standby is being brought up to date; nothing waits for it yet.
+    CatchingUp,
+    /// Nothing is acknowledged that the standby hasn't.
+    Paired,
+    /// The standby couldn't be brought up to date.
+    Failed { reason: String },
+    /// The standby has become primary: nothing is acknowledged any more.
+    Superseded { reason: String },
+}
+
+impl Phase {
+    fn queues(&self) -> bool {
+        matches!(self, Self::CatchingUp | Self::Paired)
+    }
+}
+
+/// A standby that was attached: the number tells it from others before and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pairing {
+    pub(super) number: u64,
+    pub(super) address: String,
+}
+
+/// Where a primary stands with its standby.
+#[derive(Debug)]
+pub(in crate::server) struct Link {
+    key: ShardKey,
+    state: Mutex<State>,
+    /// Counts up whenever the state changes.
+    changed: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    queue: Queue,
+    pairing: Pairing,
+}
+
+impl Link {
+    pub(in crate::server) fn new(key: ShardKey) -> Self {
+        let pairing = Pairing { number: 0, address: String::new() };
+        let state = State { phase: Phase::Alone, queue: Queue::default(), pairing };
+        Self { key, state: Mutex::new(state), changed: watch::Sender::new(0) }
+    }
+
+    /// Queues a change for the standby, if there is one. Must be called under the lock of the shard. Gives the
+    /// position that must be acknowledged before the change is.
+    pub(in crate::server) fn note(&self, change: impl FnOnce() -> Change) -> u64 {
+        let position = {
+            let mut state = self.state();
+            if !state.phase.queues() {
+                return state.queue.end();
+            }
+            state.queue.push(change())
+        };
+        self.tell();
+        position
+    }
+
+    /// The position that must be acknowledged before what the shard is now may be told. Must be called under the
+    /// lock of the shard.
+    pub(in crate::server) fn position(&self) -> u64 {
+        self.state().queue.end()
+    }
+
+    /// Waits until the standby has all before a position, if there is one.
+    pub(in crate::server) async fn settled(&self, position: u64) -> Result<(), Status> {
+        let settled = |state: &State| match &state.phase {
+            Phase::Alone | Phase::CatchingUp | Phase::Failed { .. } => Some(Ok(())),
+            Phase::Superseded { reason } => Some(Err(moved(reason))),
+            Phase::Paired => (state.queue.acknowledged() >= position).then_some(Ok(())),
+        };
+        let waited = tokio::time::timeout(WAIT, self.when(settled)).await;
+        waited.map_err(|_| {
+            let address = self.state().pairing.address.clone();
+            Status::unavailable(format!("the standby of {} at {address} doesn't acknowledge", self.key))
+        })?
+    }
+
+    /// Lets the shard go on without its standby.
+    pub(in crate::server) fn detach(&self) {
+        self.alter(|state| {
+            if !matches!(state.phase, Phase::Superseded { .. }) {
+                state.phase = Phase::Alone;
+            }
+            state.pairing.number += 1;
+            state.queue.clear();
+        });
+    }
+
+    /// Begins to queue for a standby; nothing if it is the one that there is. Must be called under the lock of the
+    /// shard.
+    pub(super) fn attach(&self, address: &str) -> Option<Pairing> {
+        let pairing = {
+            let mut state = self.state();
+            if state.phase.queues() && state.pairing.address == address {
+                return None;
+            }
+            state.queue.clear();
+            state.phase = Phase::CatchingUp;
+            state.pairing = Pairing { number: state.pairing.number + 1, address: address.to_owned() };
+            state.pairing.clone()
+        };
+        self.tell();
+        Some(pairing)
+    }
+
+    /// Waits until a standby has been brought up to date.
+    pub(super) async fn attached(&self) -> Result<(), Status> {
+        let key = self.key;
+        let end = self.when(|state| match &state.phase {
+            Phase::Alone => {
+                Some(Err(Status::cancelled(format!("the standby of {key} was detached meanwhile"))))
+            }
+            Phase::CatchingUp => None,
+            Phase::Paired => Some(Ok(state.queue.end())),
+            Phase::Failed { reason } => Some(Err(Status::unavailable(format!(
+                "the standby of {key} at {} can't be brought up to date: {reason}",
+                state.pairing.address
+            )))),
+            Phase::Superseded { reason } => Some(Err(moved(reason))),
+        });
+        self.settled(end.await?).await
+    }
+
+    /// Waits for the change at a position; none when a pairing has ended.
+    pub(super) async fn change(&self, pairing: &Pairing, position: u64) -> Option<Change> {
+        self.when(|state| {
+            if !is_current(state, pairing) {
+                return Some(None);
+            }
+            state.queue.get(position).cloned().map(Some)
+        })
+        .await
+    }
+
+    /// Waits until a pairing has ended.
+    pub(super) async fn ended(&self, pairing: &Pairing) {
+        self.when(|state| (!is_current(state, pairing)).then_some(())).await;
+    }
+
+    /// Whether a pairing goes on, and in which phase.
+    pub(super) fn phase(&self, pairing: &Pairing) -> Option<Phase> {
+        let state = self.state();
+        is_current(&state, pairing).then(|| state.phase.clone())
+    }
+
+    /// Whether the standby needs an image, because of a change that can't be told otherwise.
+    pub(super) fn needs_image(&self) -> bool {
+        self.state().queue.needs_image()
+    }
+
+    /// The standby has all before a position, and is up to date if it wasn't.
+    pub(super) fn acknowledge_before(&self, pairing: &Pairing, position: u64) {
+        self.during(pairing, |state| {
+            state.queue.acknowledge_before(position);
+            state.phase = Phase::Paired;
+        });
+    }
+
+    /// A standby that comes back has the pushes up to one.
+    pub(super) fn acknowledge_pushes(&self, pairing: &Pairing, up_to: u64) -> u64 {
+        self.during(pairing, |state| state.queue.acknowledge_pushes(up_to));
+        self.state().queue.acknowledged()
+    }
+
+    /// The standby can't be brought up to date.
+    pub(super) fn fail(&self, pairing: &Pairing, reason: String) {
+        self.during(pairing, |state| {
+            state.queue.clear();
+            state.phase = Phase::Failed { reason };
+        });
+    }
+
+    /// The standby has become primary.
+    pub(super) fn supersede(&self, pairing: &Pairing, reason: String) {
+        self.during(pairing, |state| {
+            state.queue.clear();
+            state.phase = Phase::Superseded { reason };
+        });
+    }
+
+    fn during(&self, pairing: &Pairing, alter: impl FnOnce(&mut State)) {
+        self.alter(|state| {
+            if is_current(state, pairing) {
+                alter(state);
+            }
+        });
+    }
+
+    fn alter(&self, alter: impl FnOnce(&mut State)) {
+        alter(&mut self.state());
+        self.tell();
+    }
+
+    fn tell(&self) {
+        self.changed.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Waits until the state gives something.
+    async fn when<T>(&self, mut look: impl FnMut(&State) -> Option<T>) -> T {
+        let mut changed = self.changed.subscribe();
+        loop {
+            if let Some(found) = look(&self.state()) {
+                return found;
+            }
+            // The sender lives as long as this link, so there is always another change to wait for.
+            let _changed = changed.changed().await;
+        }
+    }
+
+    // Changes of the state are assignments: a panic leaves nothing half changed.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_current(state: &State, pairing: &Pairing) -> bool {
+    state.pairing.number == pairing.number && state.phase.queues()
+}
+
+#[cfg(test)]
+mod tests;

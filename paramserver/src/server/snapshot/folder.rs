@@ -1,0 +1,143 @@
+use std::{path::Path as FilePath, sync::Arc};
+
+use futures::StreamExt;
+use howdah_proto::pb;
+use object_store::{
+    ObjectStore, ObjectStoreExt, WriteMultipart, local::LocalFileSystem, parse_url_opts, path::Path,
+};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use super::{error::SnapshotError, pieces};
+use crate::shard::Image;
+
+/// How many parts of a file are on their way to the store at a time.
+const CONCURRENT_PARTS: usize = 4;
+
+/// The folder of a snapshot.
+#[derive(Debug)]
+pub(in crate::server) struct Folder {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    location: String,
+}
+
+/// A file that has been written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::server) struct SavedFile {
+    pub(in crate::server) bytes: u64,
+    /// SHA-256.
+    pub(in crate::server) checksum: Vec<u8>,
+}
+
+impl Folder {
+    /// Opens a folder: an absolute path, or the URL of one in an object store, whose credentials come from the
+    /// environment.
+    pub(in crate::server) fn open(location: &str) -> Result<Self, SnapshotError> {
+        let wrong = |reason: String| SnapshotError::Location { location: location.to_owned(), reason };
+        let local = if location.starts_with('/') {
+            Some(FilePath::new(location).to_owned())
+        } else {
+            let url = Url::parse(location).map_err(|error| wrong(error.to_string()))?;
+            if url.scheme() != "file" {
+                let environment = std::env::vars().map(|(name, value)| (name.to_lowercase(), value));
+                let (store, path) =
+                    parse_url_opts(&url, environment).map_err(|error| wrong(error.to_string()))?;
+                return Ok(Self { store: Arc::from(store), path, location: location.to_owned() });
+            }
+            url.to_file_path().ok()
+        };
+        let local = local.ok_or_else(|| wrong("it is no absolute path".to_owned()))?;
+        std::fs::create_dir_all(&local).map_err(|error| wrong(error.to_string()))?;
+        let store = LocalFileSystem::new_with_prefix(&local).map_err(|error| wrong(error.to_string()))?;
+        // A file counts as saved when it would outlive a loss of power.
+        let store = Arc::new(store.with_fsync(true));
+        Ok(Self { store, path: Path::default(), location: location.to_owned() })
+    }
+
+    /// Writes the image of a shard: the file appears under its name when it is whole.
+    pub(in crate::server) async fn write(
+        &self,
+        file: &str,
+        image: Image,
+    ) -> Result<SavedFile, SnapshotError> {
+        let path = self.path_of(file)?;
+        let failed = |error: object_store::Error| self.failed(file, "written", &error);
+        let mut writer = WriteMultipart::new(self.store.put_multipart(&path).await.map_err(failed)?);
+        let (mut pieces, checksum) = pieces(image);
+        let mut bytes = 0;
+        while let Some(piece) = pieces.recv().await {
+            bytes += piece.len() as u64;
+            writer.wait_for_capacity(CONCURRENT_PARTS).await.map_err(failed)?;
+            writer.put(piece);
+        }
+        let Ok(checksum) = checksum.await else {
+            // What was written goes; whether it does changes nothing about the outcome.
+            let _gone = writer.abort().await;
+            return Err(self.store_error(file, "written", "its image broke off".to_owned()));
+        };
+        writer.finish().await.map_err(failed)?;
+        Ok(SavedFile { bytes, checksum })
+    }
+
+    /// Reads the image of a shard, if the file is the one that was saved.
+    pub(in crate::server) async fn read(&self, saved: &pb::SavedShard) -> Result<Image, SnapshotError> {
+        let file = &saved.file;
+        let path = self.path_of(file)?;
+        let failed = |error: object_store::Error| self.failed(file, "read", &error);
+        let foreign = |reason: String| self.foreign(file, reason);
+        let found = self.store.get(&path).await.map_err(failed)?;
+        if found.meta.size != saved.bytes {
+            return Err(foreign(format!("it has {} bytes, {} were saved", found.meta.size, saved.bytes)));
+        }
+        let mut bytes = Vec::new();
+        let length = usize::try_from(saved.bytes).unwrap_or(usize::MAX);
+        let no_memory = |_| self.store_error(file, "read", format!("there is no memory for {length} bytes"));
+        bytes.try_reserve_exact(length).map_err(no_memory)?;
+        let mut stream = found.into_stream();
+        while let Some(piece) = stream.next().await {
+            let piece = piece.map_err(failed)?;
+            if piece.len() > length - bytes.len() {
+                return Err(foreign("it grows while it is read".to_owned()));
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        let (start, len, checksum) = (saved.start, saved.len, saved.checksum.clone());
+        let check = move || {
+            if Sha256::digest(&bytes)[..] != checksum[..] {
+                return Err("its SHA-256 is another one".to_owned());
+            }
+            let image = Image::read(&bytes).map_err(|error| error.to_string())?;
+            if (image.header.start, image.header.len) != (start, len) {
+                return Err("it is of other parameters".to_owned());
+            }
+            Ok(image)
+        };
+        let broken = |_| "its check broke off".to_owned();
+        let checked = tokio::task::spawn_blocking(check).await.map_err(broken);
+        checked.and_then(|image| image).map_err(foreign)
+    }
+
+    fn path_of(&self, file: &str) -> Result<Path, SnapshotError> {
+        let plain = !file.is_empty()
+            && !file.starts_with('.')
+            && file.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        if plain {
+            Ok(self.path.clone().join(file))
+        } else {
+            Err(SnapshotError::Name { file: file.to_owned() })
+        }
+    }
+
+    fn failed(&self, file: &str, action: &'static str, error: &object_store::Error) -> SnapshotError {
+        self.store_error(file, action, howdah_proto::transport::root_cause(error))
+    }
+
+    fn store_error(&self, file: &str, action: &'static str, reason: String) -> SnapshotError {
+        SnapshotError::Store { location: self.location.clone(), file: file.to_owned(), action, reason }
+    }
+
+    fn foreign(&self, file: &str, reason: String) -> SnapshotError {
+        SnapshotError::Foreign { location: self.location.clone(), file: file.to_owned(), reason }
+    }
+}

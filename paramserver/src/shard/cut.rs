@@ -1,0 +1,286 @@
+use std::collections::BTreeMap;
+
+use howdah_proto::{
+    Epoch, SnapshotId, Step,
+    fence::{Fence, TrainTask},
+    settings::ShardSpec,
+};
+
+use super::{
+    Fences, ShardError,
+    error::MAX_CUTS,
+    state::{Change, State},
+};
+
+/// A cut that lies behind what a shard has applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{task} is at step {mark} already")]
+pub struct PlanError {
+    /// The task that has gone too far.
+    pub task: TrainTask,
+    /// How far it is.
+    pub mark: Step,
+}
+
+/// A snapshot's part of a shard before all its pushes have come.
+///
+/// Until a push comes that isn't in it, the shard itself is the cut. With the first such push a copy is made, and
+/// pushes within the cut then go to both.
+#[derive(Debug)]
+struct Plan {
+    snapshot: SnapshotId,
+    marks: BTreeMap<TrainTask, Step>,
+    copy: Option<Box<State>>,
+}
+
+/// How a change of the weights lies to a cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Within,
+    Beyond,
+    Across,
+}
+
+impl Plan {
+    fn mark(&self, task: TrainTask) -> Step {
+        self.marks.get(&task).copied().unwrap_or_default()
+    }
+
+    fn side(&self, fences: &[Fence]) -> Side {
+        let within = |fence: &Fence| fence.last() <= self.mark(fence.task());
+        let beyond = |fence: &Fence| fence.first() > self.mark(fence.task());
+        if fences.iter().all(within) {
+            Side::Within
+        } else if fences.iter().all(beyond) {
+            Side::Beyond
+        } else {
+            Side::Across
+        }
+    }
+
+    fn is_complete(&self, live: &Fences) -> bool {
+        let fences = self.copy.as_ref().map_or(live, |copy| &copy.fences);
+        self.marks.iter().all(|(task, mark)| fences.seen(*task).mark >= *mark)
+    }
+}
+
+/// What is taken out of a shard for a snapshot.
+#[derive(Debug)]
+pub(super) enum Cut {
+    /// The shard is the cut as it stands.
+    Live,
+    /// The shard has gone on; this is what the cut has.
+    Copied(Box<State>),
+}
+
+/// The cuts that are planned.
+#[derive(Debug, Default)]
+pub(super) struct Cuts {
+    plans: Vec<Plan>,
+}
+
+impl Cuts {
+    pub(super) fn plan(
+        &mut self,
+        snapshot: SnapshotId,
+        marks: BTreeMap<TrainTask, Step>,
+        live: &Fences,
+    ) -> Result<Result<(), PlanError>, ShardError> {
+        if self.plans.iter().any(|plan| plan.snapshot == snapshot) {
+            return Ok(Ok(()));
+        }
+        let plan = Plan { snapshot, marks, copy: None };
+        let passed =
+            live.iter().filter(|(task, seen)| seen.mark > plan.mark(*task)).min_by_key(|(task, _)| *task);
+        if let Some((task, seen)) = passed {
+            return Ok(Err(PlanError { task, mark: seen.mark }));
+        }
+        if self.plans.len() >= MAX_CUTS {
+            return Err(ShardError::TooManyCuts);
+        }
+        self.plans.push(plan);
+        Ok(Ok(()))
+    }
+
+    /// Follows a change that the live state, as it is here before it, is about to make.
+    ///
+    /// A plan that can't be kept is dropped, and the push is not held up: one that a push reaches across, as the
+    /// marks are then not where pushes end, and one that there is no memory for.
+    pub(super) fn advance(&mut self, live: &State, spec: &ShardSpec, change: &Change<'_>) {
+        self.plans.retain_mut(|plan| match (plan.side(change.fences), &mut plan.copy) {
+            (Side::Within, Some(copy)) => {
+                copy.advance(change);
+                true
+            }
+            (Side::Within, None) | (Side::Beyond, Some(_)) => true,
+            (Side::Beyond, none) => live.copy(spec).map(|copy| *none = Some(Box::new(copy))).is_ok(),
+            (Side::Across, _) => false,
+        });
+    }
+
+    pub(super) fn is_complete(&self, snapshot: SnapshotId, live: &Fences) -> Option<bool> {
+        self.plans.iter().find(|plan| plan.snapshot == snapshot).map(|plan| plan.is_complete(live))
+    }
+
+    /// Takes a cut that is complete.
+    pub(super) fn take(&mut self, snapshot: SnapshotId, live: &Fences) -> Option<Cut> {
+        let is_it = |plan: &Plan| plan.snapshot == snapshot && plan.is_complete(live);
+        let place = self.plans.iter().position(is_it)?;
+        Some(self.plans.swap_remove(place).copy.map_or(Cut::Live, Cut::Copied))
+    }
+
+    pub(super) fn drop(&mut self, snapshot: SnapshotId) {
+        self.plans.retain(|plan| plan.snapshot != snapshot);
+    }
+
+    /// Forgets the marks of the epochs up to this one in the copies as well.
+    pub(super) fn retire(&mut self, epoch: Epoch) {
+        self.plans
+            .iter_mut()
+            .filter_map(|plan| plan.copy.as_mut())
+            .for_each(|copy| copy.fences.retire(epoch));
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.plans.iter().filter_map(|plan| plan.copy.as_ref()).map(|copy| copy.bytes()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use howdah_proto::{Round, fence::RoundPart, settings::UpdateRule};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        rules::oracle::any_rule,
+        shard::{
+            Image, Shard,
+            fixture::{ROUNDS, SPEC, attempt, contribute, fence, push, task},
+        },
+    };
+
+    const ONE: SnapshotId = SnapshotId(1);
+
+    fn marks<const N: usize>(marks: [(u32, u64); N]) -> BTreeMap<TrainTask, Step> {
+        marks.into_iter().map(|(partition, mark)| (task(partition), Step(mark))).collect()
+    }
+
+    fn taken(shard: &mut Shard) -> Image {
+        shard.take_cut(ONE, 0).unwrap().unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_cut_has_exactly_the_pushes_up_to_its_marks_whatever_came_between(
+            rule in any_rule(),
+            order in prop::collection::vec(0u32..3, 0..30),
+            planned in prop::array::uniform3(0u64..8),
+            at in 0usize..30,
+        ) {
+            let spec = ShardSpec { rule, ..SPEC };
+            let (mut shard, mut expected) = (Shard::new(2, &spec).unwrap(), Shard::new(2, &spec).unwrap());
+            let named = marks([(0, planned[0]), (1, planned[1]), (2, planned[2])]);
+            let mut steps = [0u64; 3];
+            let mut is_planned = false;
+            for (place, partition) in order.into_iter().enumerate() {
+                if place == at {
+                    let passed = (0..3).find(|partition| steps[*partition] > planned[*partition]);
+                    let plan = shard.plan_cut(ONE, named.clone()).unwrap();
+                    prop_assert_eq!(plan.err().map(|error| error.task), passed.map(|partition| task(partition as u32)));
+                    is_planned = passed.is_none();
+                }
+                let step = &mut steps[partition as usize];
+                *step += 1;
+                let values = [*step as f32, partition as f32 - 1.0];
+                push(&mut shard, &fence(partition, *step, *step), &values).unwrap();
+                if *step <= planned[partition as usize] {
+                    push(&mut expected, &fence(partition, *step, *step), &values).unwrap();
+                }
+            }
+            let complete = is_planned.then(|| (0..3).all(|partition| steps[partition] >= planned[partition]));
+            prop_assert_eq!(shard.is_cut_complete(ONE), complete);
+            let image = shard.take_cut(ONE, 0).unwrap();
+            prop_assert_eq!(image.is_some(), complete == Some(true));
+            if let Some(mut image) = image {
+                let mut expected = expected.take_live();
+                // How stale a push was is not a matter of the cut.
+                expected.header.staleness.clear();
+                image.header.staleness.clear();
+                prop_assert_eq!(image, expected);
+                prop_assert_eq!(shard.is_cut_complete(ONE), None);
+            }
+        }
+    }
+
+    impl Shard {
+        /// The cut of a shard as it stands.
+        fn take_live(&self) -> Image {
+            Image::of_state(self.state.copy(&self.spec).unwrap(), &self.spec, 0)
+        }
+    }
+
+    #[test]
+    fn the_copy_is_made_with_the_first_push_beyond_the_cut() {
+        let mut shard = Shard::new(2, &SPEC).unwrap();
+        shard.plan_cut(ONE, marks([(0, 2), (1, 1)])).unwrap().unwrap();
+        push(&mut shard, &fence(0, 1, 2), &[2.0; 2]).unwrap();
+        assert_eq!(shard.bytes(), 8);
+        push(&mut shard, &fence(0, 3, 3), &[4.0; 2]).unwrap();
+        assert_eq!(shard.bytes(), 16);
+        assert_eq!(shard.is_cut_complete(ONE), Some(false));
+        push(&mut shard, &fence(1, 1, 1), &[8.0; 2]).unwrap();
+        assert_eq!(shard.is_cut_complete(ONE), Some(true));
+        assert_eq!(*taken(&mut shard).arrays[0], [10.0; 2]);
+        assert_eq!(shard.weights(), [14.0; 2]);
+        assert_eq!(shard.bytes(), 8);
+    }
+
+    #[test]
+    fn a_push_across_the_cut_is_applied_and_the_plan_dropped() {
+        let mut shard = Shard::new(1, &SPEC).unwrap();
+        shard.plan_cut(ONE, marks([(0, 2)])).unwrap().unwrap();
+        push(&mut shard, &fence(0, 1, 3), &[3.0]).unwrap();
+        assert_eq!(shard.weights(), [3.0]);
+        assert_eq!(shard.is_cut_complete(ONE), None);
+    }
+
+    #[test]
+    fn a_plan_stays_as_it_is_and_there_are_two_at_most() {
+        let mut shard = Shard::new(1, &SPEC).unwrap();
+        for snapshot in [1, 2, 1] {
+            shard.plan_cut(SnapshotId(snapshot), marks([(0, 2)])).unwrap().unwrap();
+        }
+        assert_eq!(shard.plan_cut(SnapshotId(3), marks([])), Err(ShardError::TooManyCuts));
+        shard.drop_cut(ONE);
+        shard.plan_cut(SnapshotId(3), marks([])).unwrap().unwrap();
+    }
+
+    #[test]
+    fn in_the_middle_of_a_round_the_cut_is_the_last_complete_version() {
+        let mut shard = Shard::new(1, &ROUNDS).unwrap();
+        let part = |round| RoundPart { round: Round(round), contributions: 2 };
+        [0, 1].into_iter().for_each(|partition| {
+            contribute(&mut shard, &fence(partition, 1, 1), part(1), &[1.0]).unwrap();
+        });
+        contribute(&mut shard, &fence(0, 2, 2), part(2), &[4.0]).unwrap();
+        shard.plan_cut(ONE, marks([(0, 1), (1, 1)])).unwrap().unwrap();
+        assert_eq!(shard.is_cut_complete(ONE), Some(true));
+        contribute(&mut shard, &fence(1, 2, 2), part(2), &[2.0]).unwrap();
+        let image = taken(&mut shard);
+        assert_eq!((&*image.arrays[0], image.header.version.0), (&[1.0][..], 1));
+        assert_eq!(image.header.pending, None);
+        assert_eq!(shard.weights(), [4.0]);
+    }
+
+    #[test]
+    fn a_cut_keeps_the_attempts_that_were_seen() {
+        let mut shard =
+            Shard::new(1, &ShardSpec { rule: UpdateRule::Sgd { learning_rate: 1.0 }, ..SPEC }).unwrap();
+        push(&mut shard, &attempt(3, 1, 1), &[1.0]).unwrap();
+        shard.plan_cut(ONE, marks([(0, 1)])).unwrap().unwrap();
+        assert_eq!(taken(&mut shard).header.seen, [(task(0), Step(1), howdah_proto::Attempt(3))]);
+    }
+}

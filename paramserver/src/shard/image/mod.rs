@@ -1,0 +1,21 @@
+//! Images: everything a shard is, as plain data, on its way to a standby, to a snapshot and back.
+
+mod assemble;
+mod bytes;
+mod header;
+mod of_shard;
+
+pub use header::{ImageHeader, PendingRound};
+
+/// Everything a shard is, as plain data: what a standby begins with and what a snapshot keeps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Image {
+    /// What it says of itself.
+    pub header: ImageHeader,
+    /// The weights, the rule's arrays, the mean square, the contributions of the round that isn't complete, the
+    /// tagged weights; each of the shard's length.
+    pub arrays: Vec<Box<[f32]>>,
+}
+
+#[cfg(test)]
+mod tests;

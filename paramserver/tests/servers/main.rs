@@ -1,0 +1,9 @@
+//! What parameter servers do among themselves, with files and with their clients, over real sockets.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod exchange;
+mod fixture;
+mod replication;
+mod snapshots;
+mod terms;

@@ -1,0 +1,124 @@
+use howdah_proto::pb::{self, push_reply::Outcome};
+use tokio::task::JoinSet;
+
+use crate::fixture::{SPEC, Server, VALUES, is_moved};
+
+#[tokio::test]
+async fn what_was_acknowledged_is_on_the_standby_when_the_primary_dies() {
+    let (primary, standby) = (Server::start(), Server::start());
+    let shard = primary.shard(0, 1).await;
+    shard.create(0, VALUES as u64, &SPEC).await.unwrap();
+    shard.push_ones(VALUES, 0, 1).await.unwrap();
+    shard.attach(&standby).await.unwrap();
+    shard.attach(&standby).await.unwrap();
+    for step in 2..=4 {
+        assert_eq!(shard.push_ones(VALUES, 0, step).await.unwrap().outcome(), Outcome::Applied);
+    }
+    shard.control().tag(pb::TagRequest { shard: shard.shard(), tag: 9 }).await.unwrap();
+    primary.kill();
+    let promoted = standby.shard(0, 2).await;
+    promoted.promote().await.unwrap();
+    promoted.promote().await.unwrap();
+    assert_eq!(promoted.pull().await, vec![4.0; VALUES]);
+    assert_eq!(promoted.push_ones(VALUES, 0, 4).await.unwrap().outcome(), Outcome::AlreadyApplied);
+    assert_eq!(promoted.push_ones(VALUES, 0, 5).await.unwrap().outcome(), Outcome::Applied);
+    let tagged = pb::PullRequest { shard: promoted.shard(), tag: Some(9), ..Default::default() };
+    assert_eq!(promoted.pull_bytes(tagged).await.unwrap().0.version, 4);
+}
+
+#[tokio::test]
+async fn initial_weights_that_are_set_later_reach_the_standby() {
+    let (primary, standby) = (Server::start(), Server::start());
+    let shard = primary.shard(0, 1).await;
+    shard.create(0, 3, &SPEC).await.unwrap();
+    shard.attach(&standby).await.unwrap();
+    let header = pb::write_request::Part::Header(shard.reference);
+    let data = pb::write_request::Part::Data([1f32, 2.0, 3.0].map(f32::to_le_bytes).concat().into());
+    let parts = [header, data].map(|part| pb::WriteRequest { part: Some(part) });
+    shard.exchange().write(tokio_stream::iter(parts)).await.unwrap();
+    shard.push_ones(3, 0, 1).await.unwrap();
+    let promoted = standby.shard(0, 2).await;
+    promoted.promote().await.unwrap();
+    assert_eq!(promoted.pull().await, [2.0, 3.0, 4.0]);
+}
+
+#[tokio::test]
+async fn a_standby_that_is_attached_while_pushes_go_on_has_them_all() {
+    let (primary, standby) = (Server::start(), Server::start());
+    let shard = primary.shard(0, 1).await;
+    shard.create(0, VALUES as u64, &SPEC).await.unwrap();
+    let mut pushers = JoinSet::new();
+    for partition in 0..4 {
+        let shard = primary.shard(0, 1).await;
+        pushers.spawn(async move {
+            for step in 1..=15 {
+                shard.push_ones(VALUES, partition, step).await.unwrap();
+            }
+        });
+    }
+    shard.attach(&standby).await.unwrap();
+    while let Some(pushed) = pushers.join_next().await {
+        pushed.unwrap();
+    }
+    primary.kill();
+    let promoted = standby.shard(0, 2).await;
+    promoted.promote().await.unwrap();
+    assert_eq!(promoted.pull().await, vec![60.0; VALUES]);
+    assert_eq!(promoted.marks().await, [(0, 15), (1, 15), (2, 15), (3, 15)]);
+}
+
+#[tokio::test]
+async fn a_primary_whose_standby_was_promoted_acknowledges_nothing() {
+    let (primary, standby) = (Server::start(), Server::start());
+    let shard = primary.shard(0, 1).await;
+    shard.create(0, VALUES as u64, &SPEC).await.unwrap();
+    shard.attach(&standby).await.unwrap();
+    shard.push_ones(VALUES, 0, 1).await.unwrap();
+    let promoted = standby.shard(0, 2).await;
+    promoted.promote().await.unwrap();
+    let refused = shard.push_ones(VALUES, 0, 2).await.unwrap_err();
+    assert!(is_moved(&refused), "{refused}");
+    let refused = shard.control().status(shard.reference).await.unwrap_err();
+    assert!(is_moved(&refused), "{refused}");
+    assert_eq!(promoted.marks().await, [(0, 1)]);
+    assert_eq!(promoted.pull().await, vec![1.0; VALUES]);
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_without_the_standby_until_it_is_detached() {
+    let (primary, standby) = (Server::start(), Server::start());
+    let shard = primary.shard(0, 1).await;
+    shard.create(0, VALUES as u64, &SPEC).await.unwrap();
+    shard.attach(&standby).await.unwrap();
+    standby.kill();
+    let pusher = shard.clone();
+    let pushing = tokio::spawn(async move { pusher.push_ones(VALUES, 0, 1).await });
+    while shard.status().await.pushes_applied == 0 {}
+    // A mark would tell of the push: it waits too.
+    let asker = shard.clone();
+    let asking = tokio::spawn(async move {
+        let task = Some(crate::fixture::task(0).into());
+        asker.control().mark(pb::MarkRequest { shard: asker.shard(), task, attempt: 1 }).await
+    });
+    shard.status().await;
+    assert!(!pushing.is_finished() && !asking.is_finished());
+    shard.control().detach_standby(pb::DetachStandbyRequest { shard: shard.shard() }).await.unwrap();
+    assert_eq!(pushing.await.unwrap().unwrap().outcome(), Outcome::Applied);
+    assert_eq!(asking.await.unwrap().unwrap().into_inner().mark, 1);
+}
+
+#[tokio::test]
+async fn a_standby_that_is_not_there_is_named() {
+    let (primary, standby) = (Server::start(), Server::start());
+    let shard = primary.shard(0, 1).await;
+    shard.create(0, 4, &SPEC).await.unwrap();
+    let address = standby.address.clone();
+    standby.kill();
+    let other = Server::start();
+    let mut request = pb::AttachStandbyRequest { shard: shard.shard(), address: address.clone() };
+    let error = shard.control().attach_standby(request.clone()).await.unwrap_err();
+    assert!(error.message().contains(&address), "{error}");
+    shard.push_ones(4, 0, 1).await.unwrap();
+    request.address = other.address.clone();
+    shard.control().attach_standby(request).await.unwrap();
+}

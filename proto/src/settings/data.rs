@@ -1,0 +1,54 @@
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::check;
+use crate::{WireError, lineage::OperatorSpec};
+
+/// Where the pictures come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "source", rename_all = "snake_case", deny_unknown_fields)]
+pub enum DataSettings {
+    /// Folders on the driver's machine, one per class.
+    Folder {
+        /// The training pictures.
+        train: PathBuf,
+        /// The held-out pictures; without it a fraction of the training folder is held out.
+        test: Option<PathBuf>,
+        /// The fraction held out when there is no test folder, above 0 and below 1.
+        test_fraction: f64,
+        /// Class name to the folders that make it up; empty for a class per folder.
+        classes: BTreeMap<String, Vec<String>>,
+    },
+    /// Cats and dogs that the driver draws itself.
+    Synthetic {
+        /// How many pictures, training and held-out ones together.
+        pictures: u32,
+    },
+}
+
+impl DataSettings {
+    pub(super) fn validate(&self) -> Result<(), WireError> {
+        match self {
+            Self::Folder { test: None, test_fraction, .. } => check(
+                *test_fraction > 0.0 && *test_fraction < 1.0,
+                "test_fraction",
+                "it must be above 0 and below 1",
+            ),
+            Self::Folder { .. } => Ok(()),
+            Self::Synthetic { pictures } => {
+                check((20..=1_000_000).contains(pictures), "synthetic pictures", "from 20 to 1000000")
+            }
+        }
+    }
+}
+
+/// The way of a picture to the network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pipeline {
+    /// Done once per picture; the result is cached as bytes.
+    pub prepare: Vec<OperatorSpec>,
+    /// Done anew each time a picture is used: augmentation, and the way from bytes to features.
+    pub feed: Vec<OperatorSpec>,
+}

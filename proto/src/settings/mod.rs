@@ -1,0 +1,31 @@
+//! What a user can set for a training job: sent to the driver, kept in the event log and in the model file.
+
+mod correction;
+mod data;
+mod encoding;
+mod mode;
+mod network;
+mod rule;
+mod shards;
+mod train;
+mod updates;
+
+use crate::WireError;
+
+pub use correction::{Correction, StalenessScale};
+pub use data::{DataSettings, Pipeline};
+pub use encoding::{Compression, Encoding};
+pub use mode::{Course, Mode, PushEvery};
+pub use network::{MAX_UNITS, NetworkSettings};
+pub use rule::UpdateRule;
+pub use shards::{Combine, ShardSpec, SnapshotSettings};
+pub use train::{MAX_SHARDS, TrainSettings};
+pub use updates::{Optimizer, Updates};
+
+fn check(good: bool, field: &'static str, reason: &str) -> Result<(), WireError> {
+    if good { Ok(()) } else { Err(WireError::invalid(field, reason)) }
+}
+
+fn check_rate(field: &'static str, rate: f32) -> Result<(), WireError> {
+    check(rate.is_finite() && rate > 0.0, field, "it must be above 0")
+}

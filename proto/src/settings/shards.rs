@@ -1,0 +1,45 @@
+use serde::{Deserialize, Serialize};
+
+use super::{Correction, Mode, UpdateRule, check};
+use crate::WireError;
+
+/// How the contributions of a round become one push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Combine {
+    /// Their mean.
+    Mean,
+    /// Their sum.
+    Sum,
+}
+
+/// What a shard does with pushes: everything about a job that its shards need to know.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShardSpec {
+    /// The update rule.
+    pub rule: UpdateRule,
+    /// What is done about stale pushes.
+    pub correction: Correction,
+    /// How replicas and shards stay in step.
+    pub mode: Mode,
+    /// How rounds are combined.
+    pub combine: Combine,
+}
+
+/// When and where the shards are saved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotSettings {
+    /// A folder, as an absolute path or the URL of an object store, that the driver and all parameter servers reach.
+    pub location: String,
+    /// Seconds between two snapshots; one is also taken after each epoch.
+    pub every_seconds: u32,
+}
+
+impl SnapshotSettings {
+    pub(super) fn validate(&self) -> Result<(), WireError> {
+        check(!self.location.is_empty(), "snapshots", "a folder or a URL is needed")?;
+        check(self.every_seconds >= 1, "snapshot_every", "at least 1 second")
+    }
+}

@@ -1,0 +1,111 @@
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Combine, Compression, Correction, DataSettings, Encoding, Mode, NetworkSettings, Pipeline, ShardSpec,
+    SnapshotSettings, UpdateRule, Updates, check,
+};
+use crate::WireError;
+
+/// Everything a training job is told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainSettings {
+    /// Where the pictures come from.
+    pub data: DataSettings,
+    /// What happens to a picture before the network sees it.
+    pub pipeline: Pipeline,
+    /// The network.
+    pub network: NetworkSettings,
+    /// Passes over the training pictures.
+    pub epochs: u32,
+    /// Pictures in a step.
+    pub batch: u32,
+    /// What a push carries.
+    pub updates: Updates,
+    /// What the shards do with it.
+    pub rule: UpdateRule,
+    /// What the shards do about stale pushes.
+    pub correction: Correction,
+    /// How replicas and shards stay in step.
+    pub mode: Mode,
+    /// How pushes and pulls travel.
+    pub compression: Compression,
+    /// Decides shuffling, augmentation, dropout and the initial weights.
+    pub seed: u64,
+    /// Into how many partitions the training pictures are cut; by default four per task slot, and 4 in the modes
+    /// that train in rounds, because there the result must not depend on the slots.
+    pub partitions: Option<u32>,
+    /// Over how many shards the parameters are spread; by default one per parameter server.
+    pub shards: Option<u32>,
+    /// On how many parameter servers each shard is: 1, or 2 for a standby.
+    pub shard_copies: u32,
+    /// When and where the shards are saved; without it, a lost shard is computed again from the initial weights.
+    pub snapshots: Option<SnapshotSettings>,
+    /// The snapshots of the run to go on with, in the form of [`SnapshotSettings::location`].
+    pub resume: Option<String>,
+    /// How many pictures that can't be decoded are skipped before the job fails.
+    pub max_bad_pictures: u64,
+    /// How often a task is tried before the job fails.
+    pub task_attempts: u32,
+    /// How long the job waits when there is no executor, in seconds; by default for ever.
+    pub executor_wait_seconds: Option<u64>,
+}
+
+/// The most shards a job may have.
+pub const MAX_SHARDS: u32 = 4096;
+
+impl TrainSettings {
+    /// What the shards need to know.
+    pub fn shard_spec(&self) -> ShardSpec {
+        let combine = if self.updates == Updates::Ones { Combine::Sum } else { Combine::Mean };
+        ShardSpec { rule: self.rule, correction: self.correction, mode: self.mode, combine }
+    }
+
+    /// Checks that every value makes sense.
+    ///
+    /// # Errors
+    /// [`WireError::Invalid`] with the setting's name.
+    pub fn validate(&self) -> Result<(), WireError> {
+        check(self.epochs >= 1, "epochs", "at least 1 is needed")?;
+        check((1..=65_536).contains(&self.batch), "batch", "it must be from 1 to 65536")?;
+        check(self.task_attempts >= 1, "task_attempts", "at least 1 is needed")?;
+        check(self.partitions != Some(0), "partitions", "at least 1 is needed")?;
+        let shards = self.shards.unwrap_or(1);
+        check((1..=MAX_SHARDS).contains(&shards), "shards", "from 1 to 4096")?;
+        check((1..=2).contains(&self.shard_copies), "replicas", "1, or 2 for a standby of each shard")?;
+        self.network.validate()?;
+        self.rule.validate()?;
+        self.updates.validate(&self.rule)?;
+        self.mode.validate(&self.rule)?;
+        self.correction.validate()?;
+        self.compression.validate()?;
+        self.snapshots.iter().try_for_each(SnapshotSettings::validate)?;
+        self.data.validate()?;
+        check(
+            !matches!(self.mode, Mode::Hogwild { .. }) || self.shard_copies == 1,
+            "replicas",
+            "a shard without a lock has no order of pushes that a standby could follow",
+        )?;
+        let stale = self.correction != Correction::default();
+        check(
+            !stale || !(self.mode.in_rounds() || matches!(self.mode, Mode::Hogwild { .. })),
+            "correction",
+            "rounds have no stale pushes, and hogwild can't tell how stale one is",
+        )?;
+        check(
+            self.correction.delay_compensation.is_none() || self.updates == Updates::Gradients,
+            "delay_compensation",
+            "it needs gradients: use it with --rule",
+        )?;
+        let elastic = matches!(self.rule, UpdateRule::Elastic { .. });
+        check(!stale || !elastic, "correction", "`elastic` pushes weights, which must not be scaled")?;
+        let sparse = matches!(self.compression.push, Encoding::TopK { .. });
+        check(!sparse || !elastic, "compression", "`elastic` pushes weights, of which none can be left out")?;
+        check(
+            !sparse || !self.mode.in_rounds(),
+            "compression",
+            "rounds keep nothing from one to the next that what is left out could wait in",
+        )?;
+        check(!sparse || self.updates != Updates::Ones, "compression", "counting needs every value")
+    }
+}
