@@ -1,0 +1,45 @@
+//! Whole trainings on clusters of processes on this machine.
+//!
+//! `cargo bench -p howdah-driver --bench training -- modes [out.svg]` trains in every mode with 2, 4 and 8 replicas and
+//! beside them sequentially, and draws the curves of the loss. `-- every-batch` measures pushing after every batch,
+//! with `HOWDAH_ELEPHAS=/path/to/python` beside elephas in the same run. `-- failover` kills parameter servers and
+//! measures how long it takes until a push is accepted again. The pictures are those in `HOWDAH_PICTURES`, a folder
+//! with `train` and `test`, each with a folder for each class; without it they are drawn.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a benchmark reports"
+)]
+
+mod every_batch;
+mod failover;
+mod modes;
+mod plot;
+mod run;
+
+use std::process::ExitCode;
+
+use howdah_driver::rdd::Registry;
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    if arguments.get(1).is_some_and(|role| role == "executor" || role == "paramserver") {
+        return howdah_driver::cli::run(arguments, Registry::new());
+    }
+    // Cargo adds `--bench` to what it was given.
+    let words: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        match words.first().map_or("every-batch", String::as_str) {
+            "modes" => modes::run(words.get(1).map(String::as_str)).await,
+            "every-batch" => every_batch::run().await,
+            "failover" => failover::run().await,
+            other => println!("`{other}` is none of modes, every-batch and failover"),
+        }
+    });
+    ExitCode::SUCCESS
+}
