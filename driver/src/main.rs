@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+// Weights come and go in large pieces, which the system's allocator gives back to the kernel each time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     howdah_driver::cli::main()
 }

@@ -12,6 +12,10 @@ use howdah_paramserver::role::{
     logging,
 };
 
+// Weights come and go in large pieces, which the system's allocator gives back to the kernel each time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let place = ConfigPlace { default_file: Some(Path::new("/etc/howdah/executor.toml")) };
     let args: Args = match parse(std::env::args_os().collect(), place) {

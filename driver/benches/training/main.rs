@@ -22,12 +22,16 @@ mod run;
 
 use std::process::ExitCode;
 
-use howdah_driver::rdd::Registry;
+use howdah_driver::driver::built_in;
+
+// Weights come and go in large pieces, which the system's allocator gives back to the kernel each time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     if arguments.get(1).is_some_and(|role| role == "executor" || role == "paramserver") {
-        return howdah_driver::cli::run(arguments, Registry::new());
+        return howdah_driver::cli::run(arguments, built_in());
     }
     // Cargo adds `--bench` to what it was given.
     let words: Vec<String> =
