@@ -48,6 +48,9 @@ impl Display {
                 "the task on partition {partition} is tried again after attempt {attempt}: {message}"
             )),
             Event::PictureSkipped { path, reason } => self.line(&format!("left out {path}: {reason}")),
+            Event::OperatorFitted { operator, records, seconds, .. } => {
+                self.line(&format!("fitted `{operator}` to {records} records in {seconds:.1} s"));
+            }
             Event::Waiting { reason } => {
                 let role = if reason.contains("no parameter server") { "paramserver" } else { "executor" };
                 self.line(&format!("waiting: {reason}; start one with"));
@@ -105,6 +108,7 @@ impl Display {
 fn bar(kind: StageKind, total: u64, epochs: u32) -> ProgressBar {
     let (title, unit) = match kind {
         StageKind::Prepare => ("prepare".to_owned(), "pictures"),
+        StageKind::Fit { .. } => ("fit".to_owned(), "pictures"),
         StageKind::Train { epoch } => (format!("epoch {epoch}/{epochs}"), "steps"),
         StageKind::Evaluate { epoch } => (format!("evaluate {epoch}/{epochs}"), "pictures"),
     };

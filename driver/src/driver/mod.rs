@@ -1,6 +1,6 @@
 //! A driver: its engine behind its services on a socket.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use howdah_executor::rdd::Registry;
 use howdah_paramserver::role::listen::{self, Exposure, ListenError};
@@ -96,6 +96,7 @@ impl Driver {
         let engine_options = EngineOptions {
             heartbeat_timeout: options.heartbeat.timeout,
             work_dir: options.work_dir,
+            registry: Arc::new(options.registry.clone()),
             scheduler: Options { pools: options.pools, ..Options::default() },
         };
         let objects = Objects::default();

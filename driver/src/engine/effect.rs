@@ -1,11 +1,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use howdah_proto::{ContextId, JobId, MemberId, event::Event, pb, settings::TrainSettings};
+use howdah_proto::{
+    ContextId, JobId, MemberId,
+    event::Event,
+    pb,
+    settings::{Pipeline, TrainSettings},
+};
 
 use crate::{
     dataset::PictureFile,
-    train::{MakeShards, ShardIo, SnapshotRequest, Ticket},
+    train::{FitRequest, MakeShards, ShardIo, SnapshotRequest, Ticket},
 };
 
 /// What the engine wants done.
@@ -78,6 +83,8 @@ pub enum IoRequest {
         /// What was set for the job.
         settings: Arc<TrainSettings>,
     },
+    /// Find the parameters of an operator.
+    Fit(Box<FitRequest>),
     /// Read the newest whole snapshot at a location.
     ReadSnapshot {
         /// Where.
@@ -139,6 +146,8 @@ pub struct Collect {
     pub counting: bool,
     /// What was set for the job.
     pub settings: Arc<TrainSettings>,
+    /// What happens to a picture, with the parameters that were found.
+    pub pipeline: Pipeline,
     /// The names of the classes.
     pub classes: Vec<String>,
     /// Values in a sample.

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use howdah_proto::{
-    ContextId, JobId, MemberId, NodeId, SessionId, ShardIndex, SnapshotId, WireError, pb,
-    settings::TrainSettings,
+    ContextId, JobId, MemberId, NodeId, SessionId, ShardIndex, SnapshotId, WireError, lineage::OperatorSpec,
+    pb, settings::TrainSettings,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -148,6 +148,13 @@ pub enum Input {
 pub enum IoResult {
     /// The pictures.
     Dataset(Result<Dataset, String>),
+    /// An operator has its parameters, or can't have them.
+    Fitted {
+        /// Its place in the pipeline.
+        place: u32,
+        /// The operator with them.
+        fitted: Result<OperatorSpec, String>,
+    },
     /// The newest whole snapshot of an earlier run, and its folder.
     SnapshotRead(Box<Result<(Manifest, String), SnapshotError>>),
     /// Something that was asked of one shard is done.

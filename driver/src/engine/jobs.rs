@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     scheduler::{JobError, JobOptions, Millis, Output, StageDescription, TaskDescription},
-    train::{Ending, JobCommand, StageProgress, StageTask, TrainJob},
+    train::{Ending, JobCommand, StageProgress, StageTask, TrainJob, operators_to_fit},
 };
 
 impl Engine {
@@ -40,7 +40,12 @@ impl Engine {
             executor_wait: settings.executor_wait_seconds.map(std::time::Duration::from_secs),
             ..JobOptions::default()
         };
-        let (train, commands) = TrainJob::new(job, settings, now);
+        let to_fit = operators_to_fit(&self.registry, &settings.pipeline);
+        let (mut train, mut commands) = TrainJob::new(job, settings, now);
+        match to_fit {
+            Ok(to_fit) => train.fit_first(to_fit),
+            Err(error) => commands = train.on_given_up(Ending::Failed { error, hint: None }),
+        }
         self.jobs.insert(job, JobState { train, shared: None, version: 0, shard_requests: 0, rounds: None });
         let started = self.scheduler.on_job_submitted(job, job.into(), options);
         self.carry_out(started, now);
@@ -65,6 +70,7 @@ impl Engine {
         let train = &mut state.train;
         let commands = match result {
             IoResult::Dataset(dataset) => train.on_dataset(dataset, &view, now),
+            IoResult::Fitted { place, fitted } => train.on_fitted(place, fitted, now),
             IoResult::SnapshotRead(read) => train.on_snapshot_read(*read, now),
             IoResult::ShardDone { shard, op, result } => train.on_shard_done(shard, op, result, now),
             IoResult::Answer(ticket, Ok((answer, model))) => {
@@ -115,6 +121,7 @@ impl Engine {
                     IoRequest::ListDataset { settings: state.train.settings().clone() }
                 }
                 JobCommand::ReadSnapshot(location) => IoRequest::ReadSnapshot { location },
+                JobCommand::Fit(request) => IoRequest::Fit(request),
                 JobCommand::MakeShards(make) => {
                     state.shard_requests += make.shards.len() as u32;
                     IoRequest::MakeShards(make)

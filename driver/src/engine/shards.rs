@@ -21,6 +21,7 @@ pub(super) fn ask_request(train: &TrainJob, question: &Question) -> AskRequest {
             tag,
             counting,
             settings: train.settings().clone(),
+            pipeline: train.pipeline().clone(),
             classes: train.classes().to_vec(),
             features: train.features().unwrap_or_default(),
         })),

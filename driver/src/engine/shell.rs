@@ -2,9 +2,11 @@ use std::{
     collections::HashMap,
     path::PathBuf,
     pin::pin,
+    sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use howdah_executor::rdd::Registry;
 use howdah_paramserver::role::notify;
 use howdah_proto::{JobId, MemberId, WireError, pb};
 use tokio::{
@@ -26,6 +28,8 @@ pub struct EngineOptions {
     pub heartbeat_timeout: Duration,
     /// Where synthetic pictures are drawn.
     pub work_dir: PathBuf,
+    /// The operators that jobs may use.
+    pub registry: Arc<Registry>,
     /// What holds for all jobs.
     pub scheduler: Options,
 }
@@ -40,7 +44,7 @@ pub fn start(options: EngineOptions, board: Board, objects: Objects) -> (EngineH
     let (inputs, receiver) = mpsc::channel(INPUTS);
     let (counts, members) = watch::channel(MemberCounts::default());
     // The I/O that the engine starts must not keep the engine alive.
-    let io = Io::new(inputs.downgrade(), options.work_dir.clone());
+    let io = Io::new(inputs.downgrade(), options.work_dir.clone(), options.registry.clone());
     let task = tokio::spawn(run(options, (board, objects), receiver, counts, io));
     (EngineHandle { inputs, members }, task)
 }
@@ -55,6 +59,7 @@ async fn run(
 ) {
     let mut shell = Shell {
         engine: Engine::new(options.heartbeat_timeout, options.scheduler)
+            .knowing(options.registry)
             .counting_jobs_from(JobId(unix_ms() / 1000)),
         board,
         io,

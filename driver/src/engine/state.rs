@@ -1,5 +1,6 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use howdah_executor::rdd::Registry;
 use howdah_proto::{
     AttemptId, BlockId, JobId, MemberId, Partition, StageId,
     event::{Event, Role, StageKind},
@@ -28,6 +29,8 @@ pub struct Engine {
     pub(super) unfinished_shards: BTreeMap<JobId, u32>,
     /// What programs run.
     pub(super) rdds: Rdds,
+    /// The operators that jobs may use.
+    pub(super) registry: Arc<Registry>,
     pub(super) next_job: u64,
     pub(super) next_stage: u64,
     pub(super) effects: Vec<Effect>,
@@ -72,10 +75,17 @@ impl Engine {
             reported: None,
             unfinished_shards: BTreeMap::new(),
             rdds: Rdds::default(),
+            registry: Arc::default(),
             next_job: 1,
             next_stage: 1,
             effects: Vec::new(),
         }
+    }
+
+    /// Knows these operators.
+    pub fn knowing(mut self, registry: Arc<Registry>) -> Self {
+        self.registry = registry;
+        self
     }
 
     /// Counts jobs from `first` on. A driver that is started again must not give an id twice: executors and shards

@@ -151,6 +151,7 @@ impl Engine {
             files,
             places: if stage.kind == StageKind::Prepare { Vec::new() } else { self.places(place) },
             work: Some(work),
+            views: Some(job.train.views(partition).into()),
         };
         let (version, shared) = (job.version, job.shared.clone());
         let told = self.attached.entry(executor).or_default();

@@ -9,8 +9,8 @@ use std::{
 };
 
 use howdah_executor::{
-    learn::{LearnError, Model, Replica},
-    rdd::{Chain, OperatorError, PictureMeta, Record, RecordContext, Registry, RegistryError},
+    learn::{Average, LearnError, Model, Replica},
+    rdd::{Chain, OperatorError, PictureMeta, Record, RecordContext, Registry, RegistryError, Views},
 };
 
 /// Pictures that go through the network together.
@@ -62,7 +62,7 @@ impl<'a> Classifier<'a> {
     /// [`InferenceError`], naming the operator that is missing.
     pub fn new(model: &'a Model, registry: &'a Registry) -> Result<Self, InferenceError> {
         let this = Self { model, registry };
-        this.chain()?;
+        this.way()?;
         Ok(this)
     }
 
@@ -106,10 +106,10 @@ impl<'a> Classifier<'a> {
             let batch = next.fetch_add(1, Ordering::Relaxed);
             let Some(files) = batches.get(batch) else { return };
             let result = match &mut tools {
-                Ok((chain, replica)) => classify_batch(chain, replica, files),
+                Ok((way, replica)) => classify_batch(way, replica, files),
                 Err(_) => self
                     .tools()
-                    .and_then(|(mut chain, mut replica)| classify_batch(&mut chain, &mut replica, files)),
+                    .and_then(|(mut way, mut replica)| classify_batch(&mut way, &mut replica, files)),
             };
             // The receiver is gone if an earlier batch has ended it all.
             if results.send((batch, result)).is_err() {
@@ -118,37 +118,54 @@ impl<'a> Classifier<'a> {
         }
     }
 
-    fn chain(&self) -> Result<Chain, InferenceError> {
+    fn way(&self) -> Result<Way, InferenceError> {
         let pipeline = &self.model.pipeline;
-        Ok(Chain::build(self.registry, pipeline.prepare.iter().chain(&pipeline.feed))?)
+        let chain = Chain::build(self.registry, pipeline.prepare.iter().chain(&pipeline.feed))?;
+        let (shared, rest) = chain.split_at_augmentation();
+        Ok(Way { shared, rest, contexts: Views::to_classify(pipeline) })
     }
 
-    fn tools(&self) -> Result<(Chain, Replica), InferenceError> {
+    fn tools(&self) -> Result<(Way, Replica), InferenceError> {
         let mut replica = Replica::new(self.model.network.clone(), BATCH, 1)?;
         replica.set_weights(&self.model.weights)?;
-        Ok((self.chain()?, replica))
+        Ok((self.way()?, replica))
     }
 }
 
-fn classify_batch(chain: &mut Chain, replica: &mut Replica, files: &[PathBuf]) -> BatchResult {
+/// The way of a picture to its features, for each view that is averaged over.
+struct Way {
+    shared: Chain,
+    rest: Chain,
+    contexts: &'static [RecordContext],
+}
+
+fn classify_batch(way: &mut Way, replica: &mut Replica, files: &[PathBuf]) -> BatchResult {
     let mut results: Vec<Option<Result<Classified, String>>> = Vec::with_capacity(files.len());
-    let mut rows = 0;
+    let mut pictures = Vec::with_capacity(files.len());
     for path in files {
-        match features(chain, path)? {
-            Ok(values) if values.len() == replica.network().inputs() => {
-                replica.input_row(rows)?.copy_from_slice(&values);
-                rows += 1;
+        match way.views(path)? {
+            Ok(views) => {
+                pictures.push(views);
                 results.push(None);
-            }
-            Ok(values) => {
-                let (got, wanted) = (values.len(), replica.network().inputs());
-                let text = format!("the pipeline gives {got} features, the network takes {wanted}");
-                return Err(InferenceError::Pipeline(text));
             }
             Err(reason) => results.push(Some(Err(reason))),
         }
     }
-    let mut computed = if rows == 0 { Vec::new() } else { replica.probabilities(rows)? }.into_iter();
+    let (rows, inputs) = (pictures.len(), replica.network().inputs());
+    let mut average = Average::default();
+    for view in 0..if rows == 0 { 0 } else { way.contexts.len() } {
+        for (row, views) in pictures.iter().enumerate() {
+            let values: &[f32] = views.get(view).map_or(&[], Vec::as_slice);
+            if values.len() != inputs {
+                let got = values.len();
+                let text = format!("the pipeline gives {got} features, the network takes {inputs}");
+                return Err(InferenceError::Pipeline(text));
+            }
+            replica.input_row(row)?.copy_from_slice(values);
+        }
+        average.add(replica, rows)?;
+    }
+    let mut computed = average.probabilities(rows).into_iter();
     let fill = |result: Option<Result<Classified, String>>| match result {
         Some(failed) => failed,
         None => computed.next().map(classified).ok_or_else(|| "the network gave no answer".to_owned()),
@@ -161,17 +178,30 @@ fn classified(probabilities: Vec<f32>) -> Classified {
     Classified { class: best.map_or(0, |(class, _)| class), probabilities }
 }
 
-/// Reads a file and sends it through the pipeline; the inner error is the file's own.
-fn features(chain: &mut Chain, path: &Path) -> Result<Result<Vec<f32>, String>, InferenceError> {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes.into(),
-        Err(error) => return Ok(Err(error.to_string())),
-    };
-    let meta = PictureMeta { key: 0, label: 0, name: path.to_string_lossy().into() };
-    match chain.apply(Record::Encoded { meta, bytes }, &RecordContext::default()) {
-        Ok(Record::Features { values, .. }) => Ok(Ok(values)),
-        Ok(other) => Err(InferenceError::Pipeline(format!("it ends with {}", other.kind()))),
-        Err(OperatorError::Unusable(reason)) => Ok(Err(reason)),
-        Err(mismatch) => Err(InferenceError::Pipeline(mismatch.to_string())),
+impl Way {
+    /// Reads a file and gives the features of its views; the inner error is the file's own.
+    fn views(&mut self, path: &Path) -> Result<Result<Vec<Vec<f32>>, String>, InferenceError> {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes.into(),
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let meta = PictureMeta { key: 0, label: 0, name: path.to_string_lossy().into() };
+        let views =
+            self.shared.apply(Record::Encoded { meta, bytes }, &RecordContext::PLAIN).and_then(|shared| {
+                let each = self.contexts.iter().map(|context| self.rest.apply(shared.clone(), context));
+                each.collect::<Result<Vec<Record>, OperatorError>>()
+            });
+        match views {
+            Ok(views) => views.into_iter().map(features).collect::<Result<_, _>>().map(Ok),
+            Err(OperatorError::Unusable(reason)) => Ok(Err(reason)),
+            Err(mismatch) => Err(InferenceError::Pipeline(mismatch.to_string())),
+        }
+    }
+}
+
+fn features(record: Record) -> Result<Vec<f32>, InferenceError> {
+    match record {
+        Record::Features { values, .. } => Ok(values),
+        other => Err(InferenceError::Pipeline(format!("it ends with {}", other.kind()))),
     }
 }

@@ -4,8 +4,9 @@ use howdah_proto::{
     Epoch, JobId, Round, SnapshotId, Step,
     event::EpochReport,
     fence::TrainTask,
+    lineage::OperatorSpec,
     pb,
-    settings::{MAX_SHARDS, TrainSettings},
+    settings::{MAX_SHARDS, Pipeline, TrainSettings},
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -32,6 +33,9 @@ pub struct Manifest {
     pub fingerprint: String,
     /// The names of the classes.
     pub classes: Vec<String>,
+    /// The pipeline with the parameters that were found from the training pictures, if any were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fitted: Option<Pipeline>,
     /// Values in a sample.
     pub features: u32,
     /// Into how many partitions the training pictures are cut.
@@ -151,6 +155,9 @@ impl Manifest {
         if self.epoch.0 == 0 || self.partitions == 0 || self.replicas == 0 || self.features == 0 {
             return Err("its epoch, partitions, replicas and features are counted from 1".to_owned());
         }
+        if self.fitted.as_ref().is_some_and(|fitted| !is_fitted(fitted, &self.settings.pipeline)) {
+            return Err("its fitted pipeline is another than that of its settings".to_owned());
+        }
         self.shards.iter().try_fold(0, |start, saved| saved.check(start)).map(drop)
     }
 
@@ -182,6 +189,17 @@ impl Manifest {
     pub fn bytes(&self) -> u64 {
         self.shards.iter().fold(0, |sum, saved| sum.saturating_add(saved.bytes))
     }
+}
+
+/// Whether a pipeline is another one with parameters found.
+fn is_fitted(fitted: &Pipeline, pipeline: &Pipeline) -> bool {
+    let alike = |fitted: &[OperatorSpec], specs: &[OperatorSpec]| {
+        let same = |(a, b): (&OperatorSpec, &OperatorSpec)| (&a.name, a.version) == (&b.name, b.version);
+        fitted.len() == specs.len() && fitted.iter().zip(specs).all(same)
+    };
+    alike(&fitted.prepare, &pipeline.prepare)
+        && alike(&fitted.feed, &pipeline.feed)
+        && (fitted.views, fitted.mirror_average) == (pipeline.views, pipeline.mirror_average)
 }
 
 fn same<T: PartialEq + Serialize>(setting: &'static str, then: &T, now: &T) -> Result<(), SnapshotError> {

@@ -1,3 +1,4 @@
+use howdah_executor::rdd::MAX_SUMMARY_BYTES;
 use howdah_proto::{
     Partition,
     event::StageKind,
@@ -25,6 +26,14 @@ pub enum Implausible {
     /// Its samples have no features.
     #[error("the samples of partition {0} have no features")]
     Features(Partition),
+    /// What it gathered is too large.
+    #[error("what partition {partition} gathered to fit an operator takes {bytes} bytes")]
+    Summary {
+        /// The partition.
+        partition: Partition,
+        /// The bytes.
+        bytes: usize,
+    },
     /// It is not about all steps of the task.
     #[error("training on partition {partition} ends with step {wanted}, and its result with {got}")]
     Steps {
@@ -63,6 +72,19 @@ impl TrainJob {
     ) -> Result<(), Implausible> {
         match (kind, result) {
             (StageKind::Prepare, Some(TaskResult::Computed(block))) => self.check_block(partition, block),
+            (StageKind::Fit { .. }, Some(TaskResult::Gathered(gathered))) => {
+                let pictures = self.work(kind, partition);
+                let views = u64::from(self.pipeline.views.max(1));
+                if gathered.records > pictures.saturating_mul(views) {
+                    let counted = gathered.records;
+                    return Err(Implausible::Pictures { partition, pictures, counted });
+                }
+                let bytes = gathered.summary.len();
+                if bytes > MAX_SUMMARY_BYTES {
+                    return Err(Implausible::Summary { partition, bytes });
+                }
+                Ok(())
+            }
             (StageKind::Train { .. }, Some(TaskResult::Trained(trained))) => {
                 let (wanted, got) = (self.work(kind, partition), trained.last_step);
                 if got != wanted {
@@ -121,6 +143,12 @@ mod tests {
     use super::*;
     use crate::train::fixture::*;
 
+    const FIT: StageKind = StageKind::Fit { operator: 0 };
+
+    fn gathered(records: u64, bytes: usize) -> TaskResult {
+        TaskResult::Gathered(pb::FitGathered { summary: vec![0; bytes].into(), records })
+    }
+
     const EVALUATE_1: StageKind = StageKind::Evaluate { epoch: Epoch(1) };
 
     #[test]
@@ -148,6 +176,9 @@ mod tests {
             (StageKind::Prepare, Some(evaluated(10)), "no result of its kind"),
             (StageKind::Prepare, Some(computed(u64::MAX, 1)), "accounts for 18446744073709551615"),
             (StageKind::Prepare, Some(computed(9, 0)), "has 10 pictures"),
+            (FIT, Some(gathered(1, 1)), "has 0 pictures"),
+            (FIT, Some(gathered(0, MAX_SUMMARY_BYTES + 1)), "takes 33554433 bytes"),
+            (FIT, Some(evaluated(10)), "no result of its kind"),
             (TRAIN_1, Some(trained(11, 10)), "ends with step 1, and its result with 2"),
             (TRAIN_1, Some(epoch(11, 1.0)), "make no sense"),
             (TRAIN_1, Some(epoch(1, f64::NAN)), "make no sense"),

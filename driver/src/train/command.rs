@@ -8,7 +8,7 @@ use howdah_proto::{
     settings::ShardSpec,
 };
 
-use super::{OpId, Question, ShardIo, SnapshotRequest, Ticket};
+use super::{FitRequest, OpId, Question, ShardIo, SnapshotRequest, Ticket};
 use crate::dataset::PictureFile;
 
 /// What a training job wants done.
@@ -27,6 +27,8 @@ pub enum JobCommand {
         /// Its tasks.
         tasks: Vec<StageTask>,
     },
+    /// Find the parameters of an operator.
+    Fit(Box<FitRequest>),
     /// Run the part of an epoch in one round.
     Round {
         /// The epoch.

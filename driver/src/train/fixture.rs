@@ -19,12 +19,14 @@ use crate::{
 };
 
 pub(crate) const FEATURES: u32 = 4;
+/// That of the operator that tests fit.
+pub(crate) const EPSILON: f32 = 1e-3;
 pub(crate) const SERVER: &str = "http://ps:1";
 
 pub(crate) fn settings(epochs: u32) -> TrainSettings {
     TrainSettings {
         data: DataSettings::Synthetic { pictures: 20 },
-        pipeline: Pipeline { prepare: Vec::new(), feed: Vec::new() },
+        pipeline: Pipeline::new(Vec::new(), Vec::new()),
         network: NetworkSettings { hidden: vec![3], dropout: 0.0 },
         epochs,
         batch: 10,

@@ -9,12 +9,12 @@ use howdah_proto::{
     event::{Event, StageKind},
     lineage::{Lineage, StorageLevel},
     pb,
-    settings::TrainSettings,
+    settings::{Pipeline, TrainSettings},
 };
 
 use super::{
-    Cut, Ending, JobCommand, Position, closing::Asked, epochs::Epochs, rounds::RunningRound, saves::Saves,
-    shards::Shards,
+    Cut, Ending, JobCommand, Position, closing::Asked, epochs::Epochs, fits::Fits, rounds::RunningRound,
+    saves::Saves, shards::Shards,
 };
 use crate::{dataset::PictureFile, scheduler::Millis, snapshot::Manifest};
 
@@ -26,6 +26,9 @@ pub struct TrainJob {
     pub(super) submitted: Millis,
     pub(super) phase: Phase,
     pub(super) pictures: Pictures,
+    /// What happens to a picture, with the parameters that were found from the training pictures.
+    pub(super) pipeline: Pipeline,
+    pub(super) fits: Fits,
     pub(super) lineage: Lineage,
     pub(super) block: NodeId,
     pub(super) features: NodeId,
@@ -127,6 +130,8 @@ impl TrainJob {
         }
         let this = Self {
             job,
+            pipeline: settings.pipeline.clone(),
+            fits: Fits::default(),
             settings: Arc::new(settings),
             submitted: now,
             phase: Phase::Listing,

@@ -3,13 +3,13 @@ use std::{sync::Arc, time::Duration};
 use howdah_executor::learn::Network;
 use howdah_proto::{
     Partition,
-    event::{Event, StageKind},
+    event::Event,
     pb,
     settings::{Course, DataSettings},
 };
 
 use super::{
-    ClusterView, Cut, JobCommand, StageTask, TrainJob,
+    ClusterView, Cut, JobCommand, TrainJob,
     job::Phase,
     shards::{Recovery, Shards},
 };
@@ -137,9 +137,10 @@ impl TrainJob {
             }
         };
         let cut = Cut::new(train, all - train, cluster.slots, settings.batch, partitions);
-        let tasks = cut.partitions().map(|(partition, _)| StageTask { partition, prefers: None }).collect();
         self.pictures.cut = Some(cut);
-        vec![self.share(None), JobCommand::Stage { kind: StageKind::Prepare, tasks }]
+        let mut commands = vec![self.share(None)];
+        commands.extend(self.fit_or_prepare(now));
+        commands
     }
 
     /// A block was prepared: the first tells how large the network is, so that its shards can be created

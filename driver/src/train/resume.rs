@@ -34,6 +34,9 @@ impl TrainJob {
                 return self.fail(format!("can't resume: {error}"), Some(hint.to_owned()));
             }
         };
+        if let Some(fitted) = &manifest.fitted {
+            self.take_fitted(fitted);
+        }
         self.resume_from(Durable {
             snapshot: manifest.snapshot,
             folder,

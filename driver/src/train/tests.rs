@@ -1,15 +1,24 @@
 //! Whole jobs, driven by hand.
 
+use bytes::Bytes;
+use howdah_executor::{
+    rdd::{Packed, Registry, Views, spec_of},
+    vision::{Standardise, register},
+};
 use howdah_proto::{
-    Epoch, JobId, Partition, ShardIndex, SnapshotId,
+    Epoch, JobId, NodeId, Partition, ShardIndex, SnapshotId,
     event::{Event, StageKind},
-    pb,
-    settings::TrainSettings,
+    lineage::{Lineage, NodeKind, OperatorSpec},
+    pb::{self, attempt_succeeded::Result as TaskResult, task_spec::Work},
+    settings::{Pipeline, TrainSettings},
 };
 
-use super::{Answer, Ending, JobCommand, OpId, Question, Ticket, TrainJob, fixture::*};
+use super::{
+    Answer, Ending, FitRequest, JobCommand, OpId, Question, Ticket, TrainJob, fixture::*, operators_to_fit,
+};
 use crate::scheduler::Millis;
 
+const FIT_0: StageKind = StageKind::Fit { operator: 0 };
 const TRAIN_2: StageKind = StageKind::Train { epoch: Epoch(2) };
 const COLLECT_2: Question = Question::Collect { tag: 2, counting: false };
 const EVALUATE_1: StageKind = StageKind::Evaluate { epoch: Epoch(1) };
@@ -76,6 +85,104 @@ fn a_job_of_two_epochs_goes_from_its_submission_to_its_model() {
     let epoch = &report.epochs[0];
     assert_eq!((epoch.train_accuracy, epoch.test_accuracy, epoch.seconds), (0.5, Some(1.0), 2.0));
     assert_eq!((report.seconds.start, report.seconds.preprocess, report.seconds.total), (1.0, 2.0, 10.0));
+}
+
+/// A job whose pipeline has operators that are to be fitted: `prepare` of them to prepare pictures, `feed` to feed them.
+fn unfitted(prepare: usize, feed: usize, test: usize) -> TrainJob {
+    let spec = |_| spec_of(&Standardise::new(EPSILON, None));
+    let pipeline = Pipeline::new((0..prepare).map(spec).collect(), (0..feed).map(spec).collect());
+    let settings = settings_with(|settings| settings.pipeline = pipeline);
+    let mut registry = Registry::new();
+    register(&mut registry);
+    let to_fit = operators_to_fit(&registry, &settings.pipeline).unwrap();
+    let (mut job, _) = TrainJob::new(JobId(1), settings, Millis(0));
+    job.fit_first(to_fit);
+    job.on_dataset(Ok(dataset(20, test)), &cluster(), Millis(1_000));
+    job
+}
+
+fn gathered(records: u64) -> TaskResult {
+    TaskResult::Gathered(pb::FitGathered { summary: vec![records as u8].into(), records })
+}
+
+/// The operator with parameters.
+fn fitted() -> OperatorSpec {
+    let values = Packed::new(vec![1.0; FEATURES as usize]);
+    let mut operator = Standardise::new(EPSILON, None);
+    (operator.mean, operator.variance) = (values.clone(), values);
+    spec_of(&operator)
+}
+
+/// Gathers for the operator at a place; gives the request for its parameters.
+fn gather(job: &mut TrainJob, operator: u32) -> FitRequest {
+    let kind = StageKind::Fit { operator };
+    for partition in [1, 0] {
+        assert_eq!(job.work(kind, Partition(partition)), 10);
+        assert_eq!(job.done(kind, partition, &gathered(10)), []);
+    }
+    match &job.on_stage_finished(kind, Millis(2_000))[..] {
+        [JobCommand::Fit(request)] => (**request).clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_operator_that_prepares_is_fitted_before_pictures_are_prepared() {
+    let mut job = unfitted(2, 0, 20);
+    assert_eq!(job.views(Partition(0)), Views::PLAIN);
+    for place in [0, 1] {
+        let (files, work) = job.task(StageKind::Fit { operator: place }, Partition(1));
+        let Work::Fit(work) = work else { panic!("{work:?}") };
+        assert_eq!((files.len(), work.operator, work.pictures, work.records), (10, place, 10, 20));
+        let request = gather(&mut job, place);
+        let summary = Bytes::from_static(&[10]);
+        assert_eq!(request.summaries, [(Partition(0), summary.clone()), (Partition(1), summary)]);
+        assert_eq!((request.place, request.spec), (place, spec_of(&Standardise::new(EPSILON, None))));
+        let next = job.on_fitted(place, Ok(fitted()), Millis(3_000));
+        let [
+            JobCommand::Emit(Event::OperatorFitted { records: 20, seconds, .. }),
+            JobCommand::Share(shared),
+            _,
+        ] = &next[..]
+        else {
+            panic!("{next:?}")
+        };
+        assert!(*seconds >= 0.0 && shared.train.is_none());
+        let lineage = Lineage::try_from(shared.lineage.clone().unwrap()).unwrap();
+        assert_eq!(
+            lineage.get(NodeId(place + 1)).map(|node| &node.kind),
+            Some(&NodeKind::Operator(fitted()))
+        );
+        let expected = if place == 0 { (StageKind::Fit { operator: 1 }, 2) } else { (StageKind::Prepare, 4) };
+        assert_eq!(kinds(&next), [expected]);
+    }
+    assert_eq!(job.pipeline().prepare, [fitted(), fitted()]);
+}
+
+#[test]
+fn an_operator_that_feeds_is_fitted_to_the_blocks_while_the_shards_are_made() {
+    let mut job = unfitted(0, 1, 20);
+    let prepared = job.do_stage(StageKind::Prepare, &[0, 1, 2, 3], &computed(10, 0), Millis(2_000));
+    assert_eq!(kinds(&prepared), [(FIT_0, 2)]);
+    let prefers: Vec<_> = stages(&prepared).iter().flat_map(|(_, tasks)| tasks.clone()).collect();
+    assert!(prefers.iter().all(|task| task.prefers == Some(job.block())));
+    assert_eq!(kinds(&job.make_shards(Millis(2_500))), []);
+    gather(&mut job, 0);
+    // What comes twice, or for another operator, changes nothing.
+    assert_eq!(job.on_fitted(7, Ok(fitted()), Millis(3_000)), []);
+    let trains = job.on_fitted(0, Ok(fitted()), Millis(3_000));
+    assert_eq!(kinds(&trains), [(TRAIN_1, 2)]);
+    assert_eq!(job.on_fitted(0, Ok(fitted()), Millis(3_000)), []);
+    assert_eq!(job.fitted_pipeline().map(|pipeline| pipeline.feed), Some(vec![fitted()]));
+}
+
+#[test]
+fn an_operator_that_can_not_be_fitted_fails_the_job_by_its_name() {
+    let mut job = unfitted(1, 0, 0);
+    gather(&mut job, 0);
+    let failed = job.on_fitted(0, Err("partition 1: it is too short".to_owned()), Millis(3_000));
+    assert_eq!(failure(&failed), "operator `standardise` can't be fitted: partition 1: it is too short");
+    assert_eq!(job.on_fitted(0, Ok(fitted()), Millis(3_000)), []);
 }
 
 #[test]

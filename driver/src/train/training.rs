@@ -22,6 +22,7 @@ impl TrainJob {
             (StageKind::Prepare, TaskResult::Computed(block)) => {
                 self.on_prepared(partition, block, cluster, now)
             }
+            (StageKind::Fit { .. }, TaskResult::Gathered(gathered)) => self.on_gathered(partition, gathered),
             (StageKind::Train { epoch }, TaskResult::Trained(trained)) => {
                 self.epochs.add_trained(epoch, trained);
                 self.contributed(epoch, now)
@@ -38,15 +39,12 @@ impl TrainJob {
     pub fn on_stage_finished(&mut self, kind: StageKind, now: Millis) -> Vec<JobCommand> {
         match kind {
             StageKind::Prepare => {
-                self.tally.prepared = Some(now);
                 if self.train_samples() == 0 {
                     return self.fail("no training picture can be used".to_owned(), None);
                 }
-                if let Phase::Preparing { prepared, .. } = &mut self.phase {
-                    *prepared = true;
-                }
-                self.train_when_ready(now)
+                self.fit_or_train(now)
             }
+            StageKind::Fit { .. } => self.all_gathered(),
             StageKind::Train { .. } if self.settings.mode.in_rounds() => self.round_complete(now),
             StageKind::Train { epoch } => {
                 self.streaming.remove(&epoch);

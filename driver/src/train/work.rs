@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use howdah_executor::rdd::Views;
 use howdah_proto::{Partition, event::StageKind, pb};
 
 use super::{PartitionUse, StageTask, TrainJob, rounds::RoundTask, training::tag_of};
@@ -15,6 +16,7 @@ impl TrainJob {
             StageKind::Train { .. } => {
                 howdah_executor::task::steps(samples.unwrap_or(0), self.settings.batch)
             }
+            StageKind::Fit { .. } => self.fit_pictures(partition),
             StageKind::Prepare | StageKind::Evaluate { .. } => {
                 self.pictures.cut.as_ref().map_or(0, |cut| cut.files(partition).len() as u64)
             }
@@ -26,6 +28,7 @@ impl TrainJob {
         use pb::task_spec::Work;
         let node = self.features.0;
         let work = match kind {
+            StageKind::Fit { operator } => Work::Fit(self.fit_task(operator, partition)),
             StageKind::Prepare => Work::Compute(pb::ComputeBlock { node }),
             StageKind::Train { epoch } => {
                 let samples = self.pictures.samples.get(&partition).copied().unwrap_or(0);
@@ -44,6 +47,15 @@ impl TrainJob {
             StageKind::Evaluate { epoch } => Work::Evaluate(pb::EvaluateBlock { node, tag: tag_of(epoch) }),
         };
         (self.files(partition), work)
+    }
+
+    /// Which views of its pictures the block of a partition has.
+    pub fn views(&self, partition: Partition) -> Views {
+        let role = self.pictures.cut.iter().flat_map(|cut| cut.partitions()).nth(partition.0 as usize);
+        match role {
+            Some((_, PartitionUse::Test)) => Views::of_classified(&self.pipeline),
+            _ => Views::of_training(&self.pipeline, self.settings.seed),
+        }
     }
 
     fn round_task(&self, partition: Partition) -> Option<RoundTask> {

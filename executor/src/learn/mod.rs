@@ -4,6 +4,7 @@
 //! buffers are trained on, travel to the parameter server, and stand in the model file.
 
 mod activation;
+mod average;
 mod buffer;
 mod error;
 mod forward;
@@ -18,6 +19,7 @@ mod optimizer;
 mod replica;
 mod threads;
 
+pub use average::Average;
 pub use error::LearnError;
 pub use init::initial_weights;
 pub use loss::BatchReport;

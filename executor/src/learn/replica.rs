@@ -164,6 +164,14 @@ impl Replica {
         })
     }
 
+    /// The logits [rows, outputs] of the first `rows` samples; labels and gradient stay unread.
+    ///
+    /// # Errors
+    /// [`LearnError::Rows`], or [`LearnError::Diverged`] if a layer's values are not finite.
+    pub fn logits(&mut self, rows: usize) -> Result<Vec<f32>, LearnError> {
+        self.run(rows, Dropout::Off, |logits, _| Ok(buffer::read(logits, <[f32]>::to_vec)?))
+    }
+
     /// The probabilities of every class, for each of the first `rows` samples; labels and gradient stay unread.
     ///
     /// # Errors

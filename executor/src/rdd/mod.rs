@@ -23,7 +23,8 @@ pub use function::{
     Function, KeyBy, Map, MapPartitions, MapValues, Max, Min, Number, Records, Reduce, Step, Sum, spec_of,
 };
 pub use picture::{
-    AnyOperator, Augmentation, Chain, Operator, OperatorError, Picture, PictureMeta, PictureShape, Record,
-    RecordContext, Samples, SamplesError,
+    AnyOperator, Augmentation, Chain, Fit, FitError, GatherContext, MAX_FITTED_BYTES, MAX_SUMMARY_BYTES,
+    Operator, OperatorError, Packed, Picture, PictureMeta, PictureShape, PictureView, Record, RecordContext,
+    RowContent, RowKind, SampleRow, Samples, SamplesError, SamplesHeader, Unfitted, Views, Wanted,
 };
 pub use registry::{Kind, Registry, RegistryError, Transform};

@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::{chunks::chunks, copies::place_from_wire};
 use crate::{
-    rdd::{PictureShape, RddError, Samples},
+    rdd::{RddError, Samples},
     store::{Assembled, Assembler, BlockContent, BlockStore, FrameSink, Taken},
 };
 
@@ -119,13 +119,7 @@ impl AsRef<[u8]> for Owned {
 
 /// The block as it travels: its header, then slices of its own buffers.
 fn sample_chunks(samples: Arc<Samples>) -> impl Iterator<Item = Part> + Send {
-    let shape = samples.shape().unwrap_or(PictureShape { width: 0, height: 0, channels: 0 });
-    let header = pb::BlockHeader {
-        rows: samples.len() as u64,
-        width: shape.width,
-        height: shape.height,
-        channels: shape.channels,
-    };
+    let header = samples.header().into();
     let buffers = (0..3).map(move |part| Bytes::from_owner(Owned { samples: Arc::clone(&samples), part }));
     let data = buffers.flat_map(|buffer| {
         (0..buffer.len())

@@ -3,7 +3,7 @@ use std::{os::unix::fs::FileExt, sync::Arc};
 use howdah_proto::{BlockId, ContextId, NodeId, Partition, lineage::StoragePlace};
 
 use super::*;
-use crate::rdd::{Batch, Picture, PictureMeta, RddError};
+use crate::rdd::{Batch, Picture, PictureMeta, RddError, Record};
 
 fn block(node: u32, partition: u32) -> BlockId {
     BlockId { context: ContextId(1), node: NodeId(node), partition: Partition(partition) }
@@ -19,7 +19,7 @@ fn samples(pictures: u64) -> Arc<Samples> {
     for key in 0..pictures {
         let meta = PictureMeta { key, label: 0, name: "a".into() };
         let picture = Picture { width: 100, height: 10, channels: 1, pixels: vec![0; 1000] };
-        samples.push(&meta, &picture).unwrap();
+        samples.push(&[Record::Picture { meta, picture }]).unwrap();
     }
     Arc::new(samples)
 }

@@ -4,13 +4,11 @@ use howdah_proto::{NodeId, pb};
 use super::{
     Outcome, Run, Slot, TaskError,
     block::{self, Plan},
-    compute::features_of,
-    fill::fill,
     wait::wait,
 };
 use crate::{
-    learn::Confusion,
-    rdd::{Chain, RecordContext},
+    learn::{Average, Confusion},
+    rdd::{Chain, Views},
 };
 
 /// Classifies a partition with the weights that the shards keep under a tag.
@@ -18,30 +16,34 @@ pub(super) fn run(run: &Run<'_>, node: NodeId, tag: u64, slot: &mut Slot) -> Res
     let context = run.job.train.as_ref().ok_or(TaskError::Missing("parameters"))?;
     let plan = Plan::to(&run.job.lineage, node)?;
     let found = block::find(run, &plan)?;
-    let plain = RecordContext::default();
     let mut feed = Chain::build(&run.environment.registry, plan.feed)?;
-    let features = match found.samples.row(0) {
-        Some(row) => features_of(&mut feed, &found.samples, row, &plain)?.len(),
-        None => return Err(TaskError::Missing("samples in this partition")),
-    };
+    let first = found.samples.row(0, 0).ok_or(TaskError::Missing("samples in this partition"))?;
+    let features = feed.width(&first)?;
     let kept = slot.replica(run.job.job, context, features)?;
     let replica = &mut kept.replica;
     let pull = context.parameters.pull(replica.weights_mut(), Wanted::Tag(tag));
     wait(&run.environment.runtime, run.cancel, pull)??;
     let mut confusion = Confusion::new(context.classes as usize);
     let mut loss_sum = 0.0;
+    let contexts = Views::to_classify_row(&context.settings.pipeline);
+    let views = found.samples.views();
+    let passes: Vec<_> =
+        (0..views).flat_map(|view| contexts.iter().map(move |context| (view, context))).collect();
     let rows: Vec<usize> = (0..found.samples.len()).collect();
     for batch in rows.chunks(replica.batch()) {
         run.cancel.check()?;
-        let mut labels = Vec::with_capacity(batch.len());
-        for (place, row) in batch.iter().enumerate() {
-            let row = found.samples.row(*row).ok_or(TaskError::Missing("row of that number"))?;
-            let values = features_of(&mut feed, &found.samples, row, &plain)?;
-            fill(replica.input_row(place)?, &values)?;
-            replica.set_label(place, row.1)?;
-            labels.push(row.1);
+        let mut average = Average::default();
+        for (view, context) in &passes {
+            for (place, picture) in batch.iter().enumerate() {
+                let row =
+                    found.samples.row(*picture, *view).ok_or(TaskError::Missing("row of that number"))?;
+                feed.feed(&row, context, replica.input_row(place)?)?;
+            }
+            average.add(replica, batch.len())?;
         }
-        let evaluation = replica.evaluate(batch.len())?;
+        let labels: Vec<u32> = batch.iter().map(|picture| found.samples.labels()[*picture]).collect();
+        labels.iter().zip(0..).try_for_each(|(label, place)| replica.set_label(place, *label))?;
+        let evaluation = average.evaluate(&labels);
         loss_sum += evaluation.report.loss_sum;
         for (truth, predicted) in labels.into_iter().zip(evaluation.predictions) {
             confusion.add(truth, predicted)?;

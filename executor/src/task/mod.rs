@@ -1,4 +1,4 @@
-//! What a task slot does: compute a block, train an epoch on it, or evaluate with it.
+//! What a task slot does: compute a block, fit an operator to it, train an epoch on it, or evaluate with it.
 
 mod batches;
 mod block;
@@ -6,10 +6,11 @@ mod compute;
 mod context;
 mod error;
 mod evaluate;
-mod fill;
+mod fit;
 mod job;
 mod payload;
 mod peer;
+mod pictures;
 mod rdd;
 mod slot;
 mod spec;
@@ -40,7 +41,7 @@ pub use context::{ContextView, Holder, OutputPlaces};
 pub use error::TaskError;
 pub use job::{JobContext, TrainContext};
 pub use slot::Slot;
-pub use spec::{RddOutput, RddWork, Task, Work};
+pub use spec::{FitWork, RddOutput, RddWork, Task, Work};
 
 /// What every task of an executor shares.
 #[derive(Clone)]
@@ -165,6 +166,7 @@ pub fn run(attempt: &Assigned<'_>, slot: &mut Slot) -> Result<Outcome, TaskError
             train::round(run, Input { node, epoch, samples }, part, first..=last, slot)
         }
         Work::Evaluate { node, tag } => evaluate::run(run, node, tag, slot),
+        Work::Fit(ref work) => fit::run(run, work),
         Work::Rdd(_) => Err(TaskError::Missing("context")),
     }
 }

@@ -5,7 +5,7 @@ use howdah_proto::{BlockId, WireError, pb, transport::MESSAGE_LIMIT_BYTES};
 use pb::{block_chunk::Part, blocks_client::BlocksClient};
 
 use crate::{
-    rdd::{PictureShape, Samples, SamplesError},
+    rdd::{Samples, SamplesError, SamplesHeader},
     service::{PeerError, Peers, within},
 };
 
@@ -49,7 +49,7 @@ async fn receive(peers: &Peers, address: &str, id: BlockId) -> Result<Samples, R
         match chunk.part.ok_or(WireError::Missing("part"))? {
             Part::Header(header) => announced = Some(check(&header)?),
             Part::Data(data) => {
-                let (_, _, bytes) = announced.ok_or(WireError::Missing("header"))?;
+                let (_, bytes) = announced.ok_or(WireError::Missing("header"))?;
                 if (content.len() + data.len()) as u64 > bytes {
                     return Err(WireError::invalid("data", "more than was announced").into());
                 }
@@ -58,16 +58,16 @@ async fn receive(peers: &Peers, address: &str, id: BlockId) -> Result<Samples, R
             Part::Batches(_) => return Err(WireError::invalid("header", "the block has no pictures").into()),
         }
     }
-    let (shape, rows, _) = announced.ok_or(WireError::Missing("header"))?;
-    Ok(Samples::from_wire(shape, rows, &content)?)
+    let (header, _) = announced.ok_or(WireError::Missing("header"))?;
+    Ok(Samples::from_wire(&header, &content)?)
 }
 
-/// Checks what a peer announces: the shape, the rows and the bytes that must follow.
-fn check(header: &pb::BlockHeader) -> Result<(PictureShape, u64, u64), WireError> {
-    let shape = PictureShape { width: header.width, height: header.height, channels: header.channels };
-    match Samples::wire_bytes(shape, header.rows) {
-        Some(bytes) if bytes <= MAX_BLOCK_BYTES => Ok((shape, header.rows, bytes)),
-        _ => Err(WireError::invalid("header", format!("{} rows of {shape:?}", header.rows))),
+/// Checks what a peer announces: how many bytes must follow.
+fn check(header: &pb::BlockHeader) -> Result<(SamplesHeader, u64), WireError> {
+    let announced = SamplesHeader::from(*header);
+    match announced.bytes() {
+        Some(bytes) if bytes <= MAX_BLOCK_BYTES => Ok((announced, bytes)),
+        _ => Err(WireError::invalid("header", format!("{announced:?}"))),
     }
 }
 
@@ -77,10 +77,15 @@ mod tests {
 
     #[test]
     fn an_absurd_block_is_refused_before_anything_is_allocated() {
-        let header = pb::BlockHeader { rows: u64::MAX, width: 128, height: 128, channels: 1 };
+        let header =
+            pb::BlockHeader { rows: u64::MAX, width: 128, height: 128, channels: 1, features: 0, views: 1 };
         assert!(check(&header).is_err());
-        let wide = pb::BlockHeader { rows: 1, width: u32::MAX, height: u32::MAX, channels: u32::MAX };
+        let wide =
+            pb::BlockHeader { rows: 1, width: u32::MAX, height: u32::MAX, channels: u32::MAX, ..header };
         assert!(check(&wide).is_err());
+        let many = pb::BlockHeader { rows: 1 << 20, features: u32::MAX, views: u32::MAX, ..header };
+        assert!(check(&many).is_err());
+        assert_eq!(check(&pb::BlockHeader { rows: 10, features: 3, ..header }).unwrap().1, 10 * (3 * 4 + 12));
         assert!(check(&pb::BlockHeader { rows: 10, ..header }).is_ok());
     }
 }

@@ -2,6 +2,8 @@ use howdah_proto::{
     AttemptId, ContextId, Epoch, NodeId, Partition, Step, WireError, fence::RoundPart, pb, required,
 };
 
+use crate::rdd::Views;
+
 /// One attempt of a task, checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Task {
@@ -13,6 +15,8 @@ pub struct Task {
     pub files: Vec<pb::FileEntry>,
     /// Executors that hold the partition's blocks.
     pub places: Vec<pb::BlockPlace>,
+    /// Which views of each picture its block has.
+    pub views: Views,
     /// What to do.
     pub work: Work,
 }
@@ -56,8 +60,25 @@ pub enum Work {
         /// The tag under which the shards keep the weights.
         tag: u64,
     },
+    /// Gather what an operator needs to be fitted.
+    Fit(FitWork),
     /// Compute the partition of a node of a context.
     Rdd(RddWork),
+}
+
+/// What an operator that lacks parameters is fitted to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FitWork {
+    /// The node whose rows are the network's input.
+    pub node: NodeId,
+    /// The place of the operator on the way to it.
+    pub operator: u32,
+    /// How many pictures of the partition are looked at, its first ones.
+    pub pictures: u64,
+    /// About how many records all partitions give together.
+    pub records: u64,
+    /// Decides what is drawn.
+    pub seed: u64,
 }
 
 /// What a task does with a partition of an RDD.
@@ -122,6 +143,13 @@ impl TryFrom<pb::TaskSpec> for Task {
                 last: Step(work.last_step),
             },
             Wire::Rdd(work) => Work::Rdd(work.try_into()?),
+            Wire::Fit(work) => Work::Fit(FitWork {
+                node: NodeId(work.node),
+                operator: work.operator,
+                pictures: work.pictures,
+                records: work.records,
+                seed: work.seed,
+            }),
             Wire::Evaluate(work) => Work::Evaluate { node: NodeId(work.node), tag: work.tag },
         };
         Ok(Self {
@@ -129,6 +157,7 @@ impl TryFrom<pb::TaskSpec> for Task {
             partition: Partition(spec.partition),
             files: spec.files,
             places: spec.places,
+            views: spec.views.map_or(Ok(Views::PLAIN), Views::try_from)?,
             work,
         })
     }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::take;
-use crate::rdd::{Function, Operator, OperatorError, Record, RecordContext};
+use crate::rdd::{Function, Operator, OperatorError, PictureView, Record, RecordContext};
 
 /// Turns the pixels of a picture into features: each byte, in the picture's order, as a number from 0 to 255.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,14 @@ impl Operator for Flatten {
         let (meta, picture) = take::picture::<Self>(record)?;
         let values = picture.pixels.iter().map(|&byte| f32::from(byte)).collect();
         Ok(Record::Features { meta, values })
+    }
+
+    fn write_features(&mut self, picture: PictureView<'_>, out: &mut [f32]) -> Result<bool, OperatorError> {
+        let fits = picture.pixels.len() == out.len();
+        if fits {
+            out.iter_mut().zip(picture.pixels).for_each(|(value, byte)| *value = f32::from(*byte));
+        }
+        Ok(fits)
     }
 }
 

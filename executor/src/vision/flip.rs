@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::{chance::Chance, take};
 use crate::rdd::{Function, Operator, OperatorError, Record, RecordContext};
 
-/// Mirrors some pictures left to right, in training only.
+/// Mirrors some pictures left to right, in training only, and those of the mirrored view.
 ///
 /// Which ones depends on the job's seed, the epoch and the picture's key alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,7 +14,7 @@ pub struct Flip {
 }
 
 impl Function for Flip {
-    const NAME: &'static str = "flip";
+    const NAME: &'static str = howdah_proto::settings::FLIP;
     const VERSION: u32 = 1;
 
     fn validate(&self) -> Result<(), String> {
@@ -29,13 +29,18 @@ impl Function for Flip {
 impl Operator for Flip {
     fn apply(&mut self, record: Record, context: &RecordContext) -> Result<Record, OperatorError> {
         let (meta, mut picture) = take::picture::<Self>(record)?;
-        let flipped = context.augmentation.is_some_and(|augmentation| {
+        let drawn = context.augmentation.is_some_and(|augmentation| {
             Chance::of_picture(augmentation, meta.key, Self::NAME).happens(self.probability)
         });
+        let flipped = context.mirrored != drawn;
         if flipped {
             mirror(&mut picture.pixels, picture.width as usize, picture.channels as usize);
         }
         Ok(Record::Picture { meta, picture })
+    }
+
+    fn augments(&self) -> bool {
+        true
     }
 }
 
@@ -72,6 +77,13 @@ mod tests {
         let picture = gray(3, 2, |x, y| (10 * y + x) as u8);
         assert_eq!(apply(&mut Flip { probability: 1.0 }, 0, &picture, PLAIN), picture);
         assert_eq!(apply(&mut Flip { probability: 0.0 }, 0, &picture, training(1)), picture);
+    }
+
+    #[test]
+    fn the_mirrored_view_is_mirrored_whatever_the_probability() {
+        let picture = gray(2, 1, |x, _| x as u8);
+        let out = apply(&mut Flip { probability: 0.0 }, 0, &picture, RecordContext::MIRRORED);
+        assert_eq!(out.pixels, [1, 0]);
     }
 
     #[test]

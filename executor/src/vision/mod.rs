@@ -11,10 +11,11 @@ mod normalise;
 mod pipeline;
 mod resize;
 mod rotate;
+mod standardise;
 pub mod synthetic;
 mod take;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use decode::{Color, Decode, MAX_PIXELS};
 pub use denoise::{Denoise, MAX_SIGMA};
@@ -25,6 +26,7 @@ pub use normalise::Normalise;
 pub use pipeline::{Augment, seed_pipeline};
 pub use resize::{MAX_SIDE, Resize};
 pub use rotate::Rotate;
+pub use standardise::Standardise;
 
 use crate::rdd::Registry;
 
@@ -38,5 +40,6 @@ pub fn register(registry: &mut Registry) {
         .register::<Grayscale>()
         .register::<Normalise>()
         .register::<Resize>()
-        .register::<Rotate>();
+        .register::<Rotate>()
+        .register::<Standardise>();
 }

@@ -31,10 +31,19 @@ impl Operator for Normalise {
         let Record::Features { meta, mut values } = record else {
             return Err(take::mismatch::<Self>("features", &record));
         };
-        for value in &mut values {
+        self.change_features(&mut values)?;
+        Ok(Record::Features { meta, values })
+    }
+
+    fn change_features(&mut self, values: &mut [f32]) -> Result<bool, OperatorError> {
+        for value in values {
             *value = *value * self.scale + self.offset;
         }
-        Ok(Record::Features { meta, values })
+        Ok(true)
+    }
+
+    fn keeps_features(&self) -> bool {
+        true
     }
 }
 

@@ -36,7 +36,7 @@ pub fn seed_pipeline(size: u32, denoise_sigma: f32, augment: Augment) -> Pipelin
     }
     feed.push(spec_of(&Flatten {}));
     feed.push(spec_of(&Normalise { scale: 1.0 / 255.0, offset: -0.5 }));
-    Pipeline { prepare, feed }
+    Pipeline::new(prepare, feed)
 }
 
 #[cfg(test)]

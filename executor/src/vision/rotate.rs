@@ -54,6 +54,10 @@ impl Operator for Rotate {
         }
         Ok(Record::Picture { meta, picture })
     }
+
+    fn augments(&self) -> bool {
+        true
+    }
 }
 
 /// Writes `picture`, turned clockwise, to `to`.

@@ -2,14 +2,14 @@
 
 use howdah_proto::Epoch;
 
-use crate::rdd::{Augmentation, Operator, Picture, PictureMeta, Record, RecordContext};
+use crate::rdd::{Operator, Picture, PictureMeta, Record, RecordContext};
 
 /// The context of prediction: nothing is augmented.
-pub(crate) const PLAIN: RecordContext = RecordContext { augmentation: None };
+pub(crate) const PLAIN: RecordContext = RecordContext::PLAIN;
 
 /// The context of training in an epoch.
 pub(crate) fn training(epoch: u32) -> RecordContext {
-    RecordContext { augmentation: Some(Augmentation { seed: 42, epoch: Epoch(epoch) }) }
+    RecordContext::augmented(42, Epoch(epoch))
 }
 
 /// What stays with picture `key`.

@@ -183,7 +183,8 @@ mod tests {
         let attempt =
             AttemptId { job: JobId(job), stage: StageId(1), task: TaskIndex(index), attempt: Attempt(1) };
         let work = Work::Compute { node: NodeId(0) };
-        Task { attempt, partition: Partition(index), files: vec![], places: vec![], work }
+        let (files, places, views) = (vec![], vec![], crate::rdd::Views::PLAIN);
+        Task { attempt, partition: Partition(index), files, places, views, work }
     }
 
     fn runs(actions: &[Action]) -> Vec<(usize, u32)> {

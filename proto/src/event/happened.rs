@@ -140,6 +140,17 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// An operator of the pipeline was fitted to the training pictures.
+    OperatorFitted {
+        /// What it is called.
+        operator: String,
+        /// The records that it was fitted to.
+        records: u64,
+        /// The bytes of its parameters.
+        bytes: u64,
+        /// Seconds that it took.
+        seconds: f64,
+    },
     /// The job can't go on until something happens.
     Waiting {
         /// For what, in words.

@@ -27,6 +27,11 @@ impl std::fmt::Display for Role {
 pub enum StageKind {
     /// Pictures are decoded and prepared, and the blocks cached.
     Prepare,
+    /// What an operator is fitted to is gathered from training pictures.
+    Fit {
+        /// The operator's place in the pipeline.
+        operator: u32,
+    },
     /// Replicas train for one epoch.
     Train {
         /// Which.
@@ -43,6 +48,7 @@ impl std::fmt::Display for StageKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Prepare => f.write_str("prepare"),
+            Self::Fit { operator } => write!(f, "fit operator {operator}"),
             Self::Train { epoch } => write!(f, "train epoch {epoch}"),
             Self::Evaluate { epoch } => write!(f, "evaluate epoch {epoch}"),
         }

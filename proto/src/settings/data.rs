@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::check;
-use crate::{WireError, lineage::OperatorSpec};
+use crate::WireError;
 
 /// Where the pictures come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,14 +41,4 @@ impl DataSettings {
             }
         }
     }
-}
-
-/// The way of a picture to the network.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Pipeline {
-    /// Done once per picture; the result is cached as bytes.
-    pub prepare: Vec<OperatorSpec>,
-    /// Done anew each time a picture is used: augmentation, and the way from bytes to features.
-    pub feed: Vec<OperatorSpec>,
 }

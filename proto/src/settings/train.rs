@@ -73,6 +73,7 @@ impl TrainSettings {
         let shards = self.shards.unwrap_or(1);
         check((1..=MAX_SHARDS).contains(&shards), "shards", "from 1 to 4096")?;
         check((1..=2).contains(&self.shard_copies), "replicas", "1, or 2 for a standby of each shard")?;
+        self.pipeline.validate()?;
         self.network.validate()?;
         self.rule.validate()?;
         self.updates.validate(&self.rule)?;

@@ -52,7 +52,7 @@ async fn collect(shards: &Parameters, request: Collect) -> Result<(Collected, By
     let model = Model {
         network,
         classes: request.classes,
-        pipeline: request.settings.pipeline.clone(),
+        pipeline: request.pipeline,
         settings: serde_json::to_value(&*request.settings).map_err(|error| error.to_string())?,
         weights,
     };

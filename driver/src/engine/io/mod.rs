@@ -2,12 +2,14 @@
 
 mod ask;
 mod dataset;
+pub(super) mod fit;
 mod forget;
 mod shard;
 mod snapshot;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
+use howdah_executor::rdd::Registry;
 use howdah_proto::JobId;
 use tokio::sync::mpsc;
 
@@ -19,11 +21,12 @@ use crate::snapshot::Store;
 pub(super) struct Io {
     inputs: mpsc::WeakSender<Input>,
     work_dir: PathBuf,
+    registry: Arc<Registry>,
 }
 
 impl Io {
-    pub(super) fn new(inputs: mpsc::WeakSender<Input>, work_dir: PathBuf) -> Self {
-        Self { inputs, work_dir }
+    pub(super) fn new(inputs: mpsc::WeakSender<Input>, work_dir: PathBuf, registry: Arc<Registry>) -> Self {
+        Self { inputs, work_dir, registry }
     }
 
     pub(super) fn start(&self, job: JobId, request: IoRequest) {
@@ -45,6 +48,11 @@ impl Io {
                 let root = self.work_dir.join("synthetic").join(format!("job-{job}"));
                 let listed = tokio::task::spawn_blocking(move || dataset::list(&settings, root)).await;
                 IoResult::Dataset(listed.unwrap_or_else(|error| Err(error.to_string())))
+            }
+            IoRequest::Fit(request) => {
+                let (place, registry) = (request.place, self.registry.clone());
+                let fitted = tokio::task::spawn_blocking(move || fit::fit(&registry, *request)).await;
+                IoResult::Fitted { place, fitted: fitted.unwrap_or_else(|error| Err(error.to_string())) }
             }
             IoRequest::ReadSnapshot { location } => {
                 let read = async { Store::open(&location)?.newest().await };

@@ -68,6 +68,7 @@ impl Engine {
             files: Vec::new(),
             places,
             work: Some(pb::task_spec::Work::Rdd(task)),
+            views: None,
         };
         for command in news {
             self.send(executor, command);

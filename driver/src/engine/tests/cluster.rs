@@ -1,6 +1,13 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use howdah_proto::{AttemptId, JobId, MemberId, SessionId, event::Event, pb, settings::TrainSettings};
+use howdah_executor::rdd::Registry;
+use howdah_proto::{
+    AttemptId, JobId, MemberId, SessionId,
+    event::Event,
+    lineage::OperatorSpec,
+    pb,
+    settings::{Pipeline, TrainSettings},
+};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IteratorRandom};
 
 use super::{
@@ -8,7 +15,7 @@ use super::{
     servers::Servers,
 };
 use crate::{
-    engine::{Effect, Engine, IoRequest, IoResult},
+    engine::{AskRequest, Effect, Engine, IoRequest, IoResult, io::fit::fit},
     membership::{Registration, RoleDetails},
     scheduler::{Millis, Options},
     train::fixture::dataset,
@@ -31,6 +38,11 @@ pub(super) struct Cluster {
     pub(super) servers: Servers,
     /// The parameter servers that are registered.
     pub(super) registered: BTreeMap<String, (MemberId, SessionId)>,
+    registry: Registry,
+    /// The operators that were fitted, with their parameters.
+    pub(super) fitted: Vec<OperatorSpec>,
+    /// The pipelines that models were made with.
+    pub(super) modelled: Vec<Pipeline>,
     next_session: u64,
 }
 
@@ -66,8 +78,18 @@ impl Cluster {
             pictures: (100, 30),
             servers: Servers::default(),
             registered: BTreeMap::new(),
+            registry: Registry::new(),
+            fitted: Vec::new(),
+            modelled: Vec::new(),
             next_session: 1,
         }
+    }
+
+    /// Lets jobs use these operators, before there is any.
+    pub(super) fn know(&mut self, registry: Registry) {
+        self.registry = registry.clone();
+        let engine = std::mem::replace(&mut self.engine, Engine::new(TIMEOUT, Options::default()));
+        self.engine = engine.knowing(Arc::new(registry));
     }
 
     pub(super) fn register(&mut self, address: &str, role: RoleDetails) -> (MemberId, SessionId) {
@@ -202,6 +224,12 @@ impl Cluster {
             IoRequest::ListDataset { .. } => {
                 vec![IoResult::Dataset(Ok(dataset(self.pictures.0, self.pictures.1)))]
             }
+            IoRequest::Fit(request) => {
+                let place = request.place;
+                let fitted = fit(&self.registry, *request);
+                self.fitted.extend(fitted.clone());
+                vec![IoResult::Fitted { place, fitted }]
+            }
             IoRequest::DropShards { servers } => {
                 watched.shards_dropped += 1;
                 servers.iter().for_each(|server| self.servers.drop_job(server, job));
@@ -219,7 +247,12 @@ impl Cluster {
                 }
                 (results, None) => results,
             },
-            other => self.servers.answer(job, other),
+            other => {
+                if let IoRequest::Ask { question: AskRequest::Collect(collect), .. } = &other {
+                    self.modelled.push(collect.pipeline.clone());
+                }
+                self.servers.answer(job, other)
+            }
         };
         for result in results {
             let effects = self.engine.on_io(job, result, self.now);

@@ -1,9 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use howdah_executor::{
+    rdd::{GatherContext, Operator, PictureMeta, Record},
+    vision::Standardise,
+};
 use howdah_proto::{AttemptId, JobId, Partition, SessionId, event::StageKind, pb};
 use pb::{attempt_succeeded::Result as TaskResult, task_command::Command, task_spec::Work};
 
-use crate::train::fixture::{computed, evaluated, trained};
+use crate::train::fixture::{EPSILON, FEATURES, computed, evaluated, trained};
 
 /// An executor as the engine sees it; it answers when it is told to.
 #[derive(Debug)]
@@ -78,7 +82,7 @@ impl Executor {
         let attempt: AttemptId = task.attempt.try_into().unwrap();
         assert_eq!(self.shutdowns, 0, "a task came after the shutdown");
         let told = self.jobs.get(&attempt.job).copied();
-        let needs_context = !matches!(task.work, Some(Work::Compute(_)));
+        let needs_context = !matches!(task.work, Some(Work::Compute(_) | Work::Fit(_)));
         assert!(told.is_some_and(|has_context| has_context || !needs_context), "{attempt}: told {told:?}");
         assert_eq!(self.running.insert(attempt, task), None, "{attempt} was launched twice");
         assert!(self.running.len() <= self.slots, "more tasks than slots");
@@ -132,8 +136,22 @@ pub(super) fn result_of(task: &pb::TaskSpec, batch: u32) -> TaskResult {
         Work::Compute(_) => computed(pictures, 0),
         Work::Train(work) => trained(work.samples, batch),
         Work::Evaluate(_) => evaluated(pictures),
+        Work::Fit(work) => gathered(&task.files[..work.pictures as usize]),
         Work::Rdd(_) => panic!("a training job has none"),
     }
+}
+
+/// What is gathered from pictures whose features are made of their places in the listing.
+pub(super) fn gathered(files: &[pb::FileEntry]) -> TaskResult {
+    let mut fit = Standardise::new(EPSILON, None).fit().unwrap();
+    let context = GatherContext { seed: 0, records: 0 };
+    for file in files {
+        let meta = PictureMeta { key: u64::from(file.index), label: 0, name: "".into() };
+        let values = (1..=FEATURES).map(|feature| (file.index * feature) as f32).collect();
+        fit.gather(&Record::Features { meta, values }, &context).unwrap();
+    }
+    let (summary, records) = (fit.summary().into(), files.len() as u64);
+    TaskResult::Gathered(pb::FitGathered { summary, records })
 }
 
 pub(super) fn succeeded(attempt: AttemptId, result: TaskResult) -> pb::task_update::Update {
@@ -152,6 +170,7 @@ pub(super) fn key_of(task: &pb::TaskSpec) -> (StageKind, Partition) {
     let kind = match task.work.clone().unwrap() {
         Work::Round(work) => StageKind::Train { epoch: epoch(work.epoch) },
         Work::Compute(_) => StageKind::Prepare,
+        Work::Fit(work) => StageKind::Fit { operator: work.operator },
         Work::Train(work) => StageKind::Train { epoch: epoch(work.epoch) },
         Work::Evaluate(work) => StageKind::Evaluate { epoch: epoch(work.tag as u32) },
         Work::Rdd(_) => panic!("a training job has none"),

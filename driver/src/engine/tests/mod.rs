@@ -6,6 +6,7 @@ mod executor;
 mod members;
 
 mod ends;
+mod fits;
 mod leaving;
 mod lies;
 mod losses;

@@ -18,6 +18,7 @@ pub(in crate::snapshot) fn manifest() -> Manifest {
         settings: settings(2),
         fingerprint: "f".to_owned(),
         classes: vec!["cat".to_owned()],
+        fitted: None,
         features: 4,
         partitions: 2,
         replicas: 2,

@@ -81,6 +81,7 @@ impl TrainJob {
             settings: TrainSettings::clone(&self.settings),
             fingerprint: self.pictures.fingerprint.clone(),
             classes: self.pictures.classes.clone(),
+            fitted: self.fitted_pipeline(),
             features: self.pictures.features.unwrap_or_default(),
             partitions: self.train_partitions(),
             replicas: self.replicas,

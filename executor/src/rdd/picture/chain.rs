@@ -1,11 +1,17 @@
+use std::sync::Arc;
+
 use howdah_proto::lineage::OperatorSpec;
 
-use super::{AnyOperator, OperatorError, Record, RecordContext};
+use super::{AnyOperator, Fit, OperatorError, PictureView, Record, RecordContext, RowContent, SampleRow};
 use crate::rdd::{Registry, RegistryError};
 
 /// Operators one after the other; a loop, so that a long lineage does not recurse.
 pub struct Chain {
     operators: Vec<Box<dyn AnyOperator>>,
+    /// The name of pictures that come from a block: names stay behind when pictures are prepared.
+    nameless: Arc<str>,
+    /// The memory of a picture that is not needed any more.
+    spare: Vec<u8>,
 }
 
 impl Chain {
@@ -17,8 +23,11 @@ impl Chain {
         registry: &Registry,
         specs: impl IntoIterator<Item = &'a OperatorSpec>,
     ) -> Result<Self, RegistryError> {
-        let operators = specs.into_iter().map(|spec| registry.build(spec)).collect::<Result<_, _>>()?;
-        Ok(Self { operators })
+        Ok(Self::of(specs.into_iter().map(|spec| registry.build(spec)).collect::<Result<_, _>>()?))
+    }
+
+    fn of(operators: Vec<Box<dyn AnyOperator>>) -> Self {
+        Self { operators, nameless: "".into(), spare: Vec::new() }
     }
 
     /// Sends one record through all operators.
@@ -30,5 +39,242 @@ impl Chain {
             record = operator.apply(record, context)?;
         }
         Ok(record)
+    }
+
+    /// Sends a row of a block through all operators.
+    ///
+    /// # Errors
+    /// [`OperatorError`] from the first operator that can't take it.
+    pub fn apply_to_row(
+        &mut self,
+        row: &SampleRow<'_>,
+        context: &RecordContext,
+    ) -> Result<Record, OperatorError> {
+        self.apply(row.record(self.nameless.clone()), context)
+    }
+
+    /// Sends a row of a block through all operators, and writes the features that come out into `out`. Operators that
+    /// can work there do, so that nothing is allocated for a row.
+    ///
+    /// # Errors
+    /// [`OperatorError`] from the first operator that can't take it; [`OperatorError::Mismatch`] if not as many features
+    /// come out as `out` has room for.
+    pub fn feed(
+        &mut self,
+        row: &SampleRow<'_>,
+        context: &RecordContext,
+        out: &mut [f32],
+    ) -> Result<(), OperatorError> {
+        let mut at = match row.content {
+            RowContent::Features(values) if values.len() == out.len() => {
+                out.copy_from_slice(values);
+                At::Written
+            }
+            RowContent::Features(_) => At::Record(row.record(self.nameless.clone())),
+            RowContent::Picture(view) => At::Row(view),
+        };
+        for operator in &mut self.operators {
+            at = match at {
+                At::Row(view) if operator.write_features(view, out)? => At::Written,
+                At::Row(_) => {
+                    let record = row.record_in(self.nameless.clone(), std::mem::take(&mut self.spare));
+                    At::Record(operator.apply(record, context)?)
+                }
+                At::Record(Record::Picture { meta, picture }) => {
+                    if operator.write_features(picture.view(), out)? {
+                        self.spare = picture.pixels;
+                        At::Written
+                    } else {
+                        At::Record(operator.apply(Record::Picture { meta, picture }, context)?)
+                    }
+                }
+                At::Record(record) => At::Record(operator.apply(record, context)?),
+                At::Written if operator.change_features(out)? => At::Written,
+                At::Written => {
+                    let row = SampleRow { content: RowContent::Features(out), ..*row };
+                    At::Record(operator.apply(row.record(self.nameless.clone()), context)?)
+                }
+            };
+        }
+        let got = match at {
+            At::Written => return Ok(()),
+            At::Record(Record::Features { values, .. }) if values.len() == out.len() => {
+                out.copy_from_slice(&values);
+                return Ok(());
+            }
+            At::Record(Record::Features { .. }) => {
+                "another number of features: the pipeline needs a `resize`"
+            }
+            At::Record(record) => record.kind(),
+            At::Row(_) => "a decoded picture",
+        };
+        Err(OperatorError::Mismatch { operator: "network", expected: "the same number of features", got })
+    }
+
+    /// How many features come out for a row of a block. An operator that is yet to be fitted, and gives as many features
+    /// as it takes, is passed over.
+    ///
+    /// # Errors
+    /// [`OperatorError`] from the first operator that can't take it; [`OperatorError::Mismatch`] if no features come out.
+    pub fn width(&mut self, row: &SampleRow<'_>) -> Result<usize, OperatorError> {
+        let mut record = row.record(self.nameless.clone());
+        for operator in &mut self.operators {
+            if !(operator.keeps_features() && operator.fit().is_some()) {
+                record = operator.apply(record, &RecordContext::PLAIN)?;
+            }
+        }
+        match record {
+            Record::Features { values, .. } => Ok(values.len()),
+            other => {
+                Err(OperatorError::Mismatch { operator: "network", expected: "features", got: other.kind() })
+            }
+        }
+    }
+
+    /// Cuts the chain before the first operator that augments: what comes before it is the same for all views.
+    pub fn split_at_augmentation(mut self) -> (Self, Self) {
+        let at = self.operators.iter().position(|operator| operator.augments());
+        let rest = self.operators.split_off(at.unwrap_or(self.operators.len()));
+        (self, Self::of(rest))
+    }
+
+    /// The first operator that lacks parameters, with those before it as a chain of their own; none if all have theirs.
+    pub fn into_unfitted(mut self) -> Option<Unfitted> {
+        let found = self
+            .operators
+            .iter()
+            .enumerate()
+            .find_map(|(place, operator)| Some((place, operator.fit()?, operator.keeps_features())));
+        let (place, fit, keeps_features) = found?;
+        self.operators.truncate(place);
+        Some(Unfitted { place, before: self, fit, keeps_features })
+    }
+}
+
+/// An operator in a chain that lacks parameters.
+pub struct Unfitted {
+    /// Its place in the chain.
+    pub place: usize,
+    /// The operators before it.
+    pub before: Chain,
+    /// What finds its parameters.
+    pub fit: Box<dyn Fit>,
+    /// Whether it gives as many features as it takes.
+    pub keeps_features: bool,
+}
+
+/// Where the features of a row are on their way.
+enum At<'a> {
+    /// In the block.
+    Row(PictureView<'a>),
+    /// In a record.
+    Record(Record),
+    /// Where they belong.
+    Written,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        rdd::{Packed, Samples, spec_of},
+        vision::{Flatten, Flip, Normalise, Standardise, register, testing},
+    };
+
+    fn chain(specs: &[OperatorSpec]) -> Chain {
+        let mut registry = Registry::new();
+        register(&mut registry);
+        Chain::build(&registry, specs).unwrap()
+    }
+
+    fn block(records: &[Record]) -> Samples {
+        let mut samples = Samples::default();
+        records.iter().for_each(|record| samples.push(std::slice::from_ref(record)).unwrap());
+        samples
+    }
+
+    fn pictures() -> Samples {
+        let picture = |key| {
+            let picture = testing::gray(3, 2, |x, y| (50 * x + 20 * y) as u8 + key as u8);
+            Record::Picture { meta: testing::meta(key), picture }
+        };
+        block(&[picture(1), picture(2), picture(3)])
+    }
+
+    fn fitted(features: usize) -> OperatorSpec {
+        let mut operator = Standardise::new(1e-3, Some(1.0));
+        operator.mean = Packed::new((0..features).map(|feature| feature as f32).collect());
+        operator.variance = Packed::new(vec![4.0; features]);
+        spec_of(&operator)
+    }
+
+    #[test]
+    fn a_row_that_is_fed_in_place_is_what_its_record_becomes() {
+        let normalise = spec_of(&Normalise { scale: 0.1, offset: 3.0 });
+        let flip = spec_of(&Flip { probability: 0.5 });
+        let (flat, standard) = (spec_of(&Flatten {}), fitted(6));
+        let features = block(&[Record::Features {
+            meta: testing::meta(4),
+            values: vec![1.0, -2.0, 3.0, 9.0, 0.0, 7.0],
+        }]);
+        let pipelines: [(&Samples, Vec<OperatorSpec>); 5] = [
+            (&pictures(), vec![flat.clone(), normalise.clone()]),
+            (&pictures(), vec![flip, flat.clone(), standard.clone(), normalise.clone()]),
+            (&pictures(), vec![flat]),
+            (&features, vec![standard, normalise]),
+            (&features, vec![]),
+        ];
+        for (samples, specs) in pipelines {
+            let (mut fed, mut applied) = (chain(&specs), chain(&specs));
+            for picture in 0..samples.len() {
+                let (row, context) = (samples.row(picture, 0).unwrap(), testing::training(picture as u32));
+                let mut out = vec![f32::NAN; fed.width(&row).unwrap()];
+                fed.feed(&row, &context, &mut out).unwrap();
+                let Record::Features { values, .. } = applied.apply_to_row(&row, &context).unwrap() else {
+                    panic!()
+                };
+                assert_eq!(out, values, "{specs:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_that_gives_other_features_than_the_network_takes_is_refused() {
+        let samples = pictures();
+        let row = samples.row(0, 0).unwrap();
+        let error = |specs: &[OperatorSpec]| {
+            chain(specs).feed(&row, &testing::PLAIN, &mut [0.0; 5]).unwrap_err().to_string()
+        };
+        assert!(error(&[spec_of(&Flatten {})]).contains("another number of features"));
+        assert!(error(&[]).contains("takes the same number of features, not a decoded picture"));
+        assert!(error(&[spec_of(&Flip { probability: 1.0 })]).contains("not a decoded picture"));
+        assert!(chain(&[]).width(&row).unwrap_err().to_string().contains("takes features"));
+    }
+
+    #[test]
+    fn an_operator_that_is_yet_to_be_fitted_is_found_with_those_before_it() {
+        let unfitted = spec_of(&Standardise::new(1e-3, None));
+        let specs =
+            [spec_of(&Flatten {}), fitted(6), unfitted, spec_of(&Normalise { scale: 1.0, offset: 0.0 })];
+        let samples = pictures();
+        let row = samples.row(0, 0).unwrap();
+        assert_eq!(chain(&specs).width(&row), Ok(6));
+        assert!(chain(&specs).apply_to_row(&row, &testing::PLAIN).is_err());
+        let mut found = chain(&specs).into_unfitted().unwrap();
+        assert_eq!((found.place, found.keeps_features), (2, true));
+        assert!(matches!(found.before.apply_to_row(&row, &testing::PLAIN), Ok(Record::Features { .. })));
+        assert!(chain(&specs[..2]).into_unfitted().is_none());
+    }
+
+    #[test]
+    fn what_comes_before_augmentation_is_cut_off() {
+        let (flip, flat) = (spec_of(&Flip { probability: 1.0 }), spec_of(&Flatten {}));
+        let count = |specs: &[OperatorSpec]| {
+            let (before, rest) = chain(specs).split_at_augmentation();
+            (before.operators.len(), rest.operators.len())
+        };
+        assert_eq!(count(&[flat.clone(), flip.clone(), flat.clone()]), (1, 2));
+        assert_eq!(count(&[flat.clone(), flat]), (2, 0));
+        assert_eq!(count(&[flip]), (0, 1));
     }
 }

@@ -1,6 +1,6 @@
 use howdah_proto::Epoch;
 
-use super::Record;
+use super::{Fit, PictureView, Record};
 use crate::rdd::Function;
 
 /// A function that transforms pictures: a struct whose serialised fields are its parameters, and one method.
@@ -10,6 +10,43 @@ pub trait Operator: Function {
     /// # Errors
     /// [`OperatorError`]; an unusable record is skipped and counted, a mismatch fails the job.
     fn apply(&mut self, record: Record, context: &RecordContext) -> Result<Record, OperatorError>;
+
+    /// Writes the features of a picture into `out`, without an allocation and as [`Self::apply`] gives them; says no,
+    /// and leaves `out` as it is, if it can't: because it gives no features, another number of them, or augments.
+    ///
+    /// # Errors
+    /// [`OperatorError`], as above.
+    fn write_features(&mut self, picture: PictureView<'_>, out: &mut [f32]) -> Result<bool, OperatorError> {
+        let _ = (picture, out);
+        Ok(false)
+    }
+
+    /// Changes features in place, as [`Self::apply`] gives them; says no, and leaves them as they are, if it can't:
+    /// because it takes none, gives another number of them, or augments.
+    ///
+    /// # Errors
+    /// [`OperatorError`], as above.
+    fn change_features(&mut self, values: &mut [f32]) -> Result<bool, OperatorError> {
+        let _ = values;
+        Ok(false)
+    }
+
+    /// Whether what it gives depends on the [`RecordContext`]. What comes before the first such operator is computed
+    /// once for all views of a picture.
+    fn augments(&self) -> bool {
+        false
+    }
+
+    /// Whether it gives as many features as it takes. An operator of the feed must, if it is yet to be fitted.
+    fn keeps_features(&self) -> bool {
+        false
+    }
+
+    /// Begins to find the parameters that it lacks; none if it has them all. Before it has them, [`Self::apply`] gives
+    /// [`OperatorError::Unfitted`].
+    fn fit(&self) -> Option<Box<dyn Fit>> {
+        None
+    }
 }
 
 /// An [`Operator`] whose type has been forgotten.
@@ -19,11 +56,52 @@ pub trait AnyOperator: Send {
     /// # Errors
     /// [`OperatorError`].
     fn apply(&mut self, record: Record, context: &RecordContext) -> Result<Record, OperatorError>;
+
+    /// Writes the features of a picture, see [`Operator::write_features`].
+    ///
+    /// # Errors
+    /// [`OperatorError`].
+    fn write_features(&mut self, picture: PictureView<'_>, out: &mut [f32]) -> Result<bool, OperatorError>;
+
+    /// Changes features in place, see [`Operator::change_features`].
+    ///
+    /// # Errors
+    /// [`OperatorError`].
+    fn change_features(&mut self, values: &mut [f32]) -> Result<bool, OperatorError>;
+
+    /// See [`Operator::augments`].
+    fn augments(&self) -> bool;
+
+    /// See [`Operator::keeps_features`].
+    fn keeps_features(&self) -> bool;
+
+    /// Begins to find the parameters that it lacks, see [`Operator::fit`].
+    fn fit(&self) -> Option<Box<dyn Fit>>;
 }
 
 impl<O: Operator> AnyOperator for O {
     fn apply(&mut self, record: Record, context: &RecordContext) -> Result<Record, OperatorError> {
         Operator::apply(self, record, context)
+    }
+
+    fn write_features(&mut self, picture: PictureView<'_>, out: &mut [f32]) -> Result<bool, OperatorError> {
+        Operator::write_features(self, picture, out)
+    }
+
+    fn change_features(&mut self, values: &mut [f32]) -> Result<bool, OperatorError> {
+        Operator::change_features(self, values)
+    }
+
+    fn augments(&self) -> bool {
+        Operator::augments(self)
+    }
+
+    fn keeps_features(&self) -> bool {
+        Operator::keeps_features(self)
+    }
+
+    fn fit(&self) -> Option<Box<dyn Fit>> {
+        Operator::fit(self)
     }
 }
 
@@ -32,6 +110,20 @@ impl<O: Operator> AnyOperator for O {
 pub struct RecordContext {
     /// Set in training; without it, operators that augment pass records through unchanged.
     pub augmentation: Option<Augmentation>,
+    /// Whether this is the mirrored view of the picture: `flip` mirrors it for certain.
+    pub mirrored: bool,
+}
+
+impl RecordContext {
+    /// The picture as it is.
+    pub const PLAIN: Self = Self { augmentation: None, mirrored: false };
+    /// The picture as it is, mirrored.
+    pub const MIRRORED: Self = Self { augmentation: None, mirrored: true };
+
+    /// The picture augmented.
+    pub const fn augmented(seed: u64, epoch: Epoch) -> Self {
+        Self { augmentation: Some(Augmentation { seed, epoch }), mirrored: false }
+    }
 }
 
 /// What decides how a picture is augmented, together with the picture's key.
@@ -39,7 +131,7 @@ pub struct RecordContext {
 pub struct Augmentation {
     /// The job's seed.
     pub seed: u64,
-    /// The epoch: each sees the picture anew.
+    /// The epoch: each sees the picture anew. For views that are prepared, the number of the view.
     pub epoch: Epoch,
 }
 
@@ -49,6 +141,9 @@ pub enum OperatorError {
     /// This record can't be used; it is skipped, named and counted.
     #[error("{0}")]
     Unusable(String),
+    /// It lacks parameters that are found from the training pictures.
+    #[error("operator `{0}` has not been fitted to the training pictures")]
+    Unfitted(&'static str),
     /// The operator stands in the wrong place: it can't take what comes before it.
     #[error("operator `{operator}` takes {expected}, not {got}")]
     Mismatch {

@@ -26,6 +26,27 @@ pub struct Picture {
     pub pixels: Vec<u8>,
 }
 
+/// A decoded picture that somebody else holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PictureView<'a> {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// 1 for gray, 3 for red, green and blue.
+    pub channels: u32,
+    /// `width * height * channels` bytes.
+    pub pixels: &'a [u8],
+}
+
+impl Picture {
+    /// The same picture, borrowed.
+    pub fn view(&self) -> PictureView<'_> {
+        let Self { width, height, channels, ref pixels } = *self;
+        PictureView { width, height, channels, pixels }
+    }
+}
+
 /// What flows through a chain of operators.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {

@@ -6,12 +6,10 @@ use super::{Outcome, Run, TaskError};
 use crate::{
     learn::Replica,
     random::Random,
-    rdd::{Chain, RecordContext, Samples},
+    rdd::{Chain, RecordContext, SampleRow, Samples, Views},
     task::{
         batches::Batches,
         block::{self, Plan},
-        compute::{augmented, features_of},
-        fill::fill,
         job::TrainContext,
         payload::Payload,
     },
@@ -58,10 +56,8 @@ impl<'a> Lesson<'a> {
         }
         let settings = &context.settings;
         let mut feed = Chain::build(&run.environment.registry, plan.feed)?;
-        let features = match found.samples.row(0) {
-            Some(row) => features_of(&mut feed, &found.samples, row, &RecordContext::default())?.len(),
-            None => return Err(TaskError::Missing("samples in this partition")),
-        };
+        let first = found.samples.row(0, 0).ok_or(TaskError::Missing("samples in this partition"))?;
+        let features = feed.width(&first)?;
         let (epoch, partition) = (input.epoch, run.task.partition);
         Ok(Self {
             context,
@@ -71,7 +67,7 @@ impl<'a> Lesson<'a> {
             report: pb::EpochTrained::default(),
             samples: found.samples,
             feed,
-            augmentation: augmented(settings.seed, epoch),
+            augmentation: RecordContext::augmented(settings.seed, epoch),
             stored: found.stored,
             evicted: found.evicted,
         })
@@ -91,10 +87,10 @@ impl<'a> Lesson<'a> {
         }
         let started = Instant::now();
         for (place, row) in rows.iter().enumerate() {
-            let row = self.samples.row(*row as usize).ok_or(TaskError::Missing("row of that number"))?;
-            let values = features_of(&mut self.feed, &self.samples, row, &self.augmentation)?;
-            fill(replica.input_row(place)?, &values)?;
-            replica.set_label(place, row.1)?;
+            let row = row_in_epoch(&self.samples, *row as usize, self.context.settings.seed, self.task.epoch);
+            let row = row.ok_or(TaskError::Missing("row of that number"))?;
+            self.feed.feed(&row, &self.augmentation, replica.input_row(place)?)?;
+            replica.set_label(place, row.label)?;
         }
         let prepared = Instant::now();
         let (epoch, partition) = (u64::from(self.task.epoch.0), u64::from(self.task.partition.0));
@@ -129,4 +125,10 @@ impl<'a> Lesson<'a> {
             evicted: self.evicted,
         }
     }
+}
+
+/// The view of a picture that an epoch takes.
+fn row_in_epoch(samples: &Samples, picture: usize, seed: u64, epoch: Epoch) -> Option<SampleRow<'_>> {
+    let view = Views::in_epoch(samples.views(), seed, samples.key(picture)?, epoch);
+    samples.row(picture, view)
 }

@@ -21,7 +21,7 @@ use tonic::transport::{Channel, server::TcpIncoming};
 use crate::{
     learn::{Network, initial_weights},
     memory::Memory,
-    rdd::{Picture, PictureMeta, Registry, Samples, spec_of},
+    rdd::{Picture, PictureMeta, Record, Registry, Samples, Views, spec_of},
     service::Peers,
     shuffle::OutputStore,
     store::{BlockStore, Scratch},
@@ -50,7 +50,7 @@ pub(super) struct Cluster {
 pub(super) fn settings(updates: Updates, rule: UpdateRule, mode: Mode, push: Encoding) -> TrainSettings {
     TrainSettings {
         data: DataSettings::Synthetic { pictures: 100 },
-        pipeline: Pipeline { prepare: vec![], feed: feed() },
+        pipeline: Pipeline::new(vec![], feed()),
         network: NetworkSettings { hidden: vec![8], dropout: 0.2 },
         epochs: 1,
         batch: 8,
@@ -93,7 +93,8 @@ fn samples(partition: u32) -> Samples {
             (if bright { 150 } else { 60 }) + ((place * 37 + key * 11) % 50) as u8
         };
         let picture = Picture { width: 4, height: 4, channels: 1, pixels: (0..16).map(pixel).collect() };
-        samples.push(&PictureMeta { key, label, name: "".into() }, &picture).unwrap();
+        let meta = PictureMeta { key, label, name: "".into() };
+        samples.push(&[Record::Picture { meta, picture }]).unwrap();
     }
     samples
 }
@@ -163,7 +164,8 @@ impl Cluster {
     ) -> Result<pb::EpochTrained, TaskError> {
         let attempt =
             AttemptId { job: JOB, stage: StageId(1), task: TaskIndex(partition), attempt: Attempt(attempt) };
-        let task = &Task { attempt, partition: Partition(partition), files: vec![], places: vec![], work };
+        let (files, places, views) = (vec![], vec![], Views::PLAIN);
+        let task = &Task { attempt, partition: Partition(partition), files, places, views, work };
         let assigned = Assigned {
             environment: &self.environment,
             driver: &self.driver,
