@@ -58,7 +58,13 @@ impl Cluster {
 
     /// Starts an executor with one task slot, and waits until it has joined.
     pub fn executor(&self, name: &str) -> Process {
-        self.member("howdah-executor", &["--name", name, "--slots", "1", "--threads", "1"])
+        self.executor_with(name, &[])
+    }
+
+    /// The same with more flags.
+    pub fn executor_with(&self, name: &str, flags: &[&str]) -> Process {
+        let fixed = ["--name", name, "--slots", "1", "--threads", "1"];
+        self.member("howdah-executor", &[&fixed, flags].concat())
     }
 
     /// Starts a parameter server, and waits until it has joined.

@@ -11,12 +11,12 @@ use howdah_executor::{
 };
 use howdah_proto::{
     event::{Event, FailureKind, StageKind},
-    settings::{Mode, Pipeline, TrainSettings, UpdateRule, Updates},
+    settings::{DataSettings, Mode, Pipeline, TrainSettings, UpdateRule, Updates},
 };
 use howdah_tests::{
     cluster::Cluster,
     job::Job,
-    pictures::{Pictures, files},
+    pictures::Pictures,
     process::{Process, Signal},
     settings::{learning, snapshots},
 };
@@ -146,15 +146,27 @@ fn a_resumed_run_keeps_the_parameters_that_were_found() {
 }
 
 #[test]
-fn a_model_with_fitted_operators_predicts_what_it_was_trained_for() {
-    let pictures = Pictures::draw(100);
-    let settings = settings(&pictures);
+fn a_model_is_evaluated_as_the_cluster_evaluated_it() {
+    let (pictures, held_out) = (Pictures::draw(100), Pictures::draw(60));
+    let mut settings = settings(&pictures);
+    let DataSettings::Folder { test, .. } = &mut settings.data else { panic!() };
+    *test = Some(held_out.data.clone());
+    let cluster = Cluster::start();
+    let _server = cluster.paramserver("server");
+    // Its blocks don't fit into memory, and wait on disk.
+    let _executor = cluster.executor_with("small", &["--memory", "100KiB"]);
+    let mut job = cluster.submit(&settings);
+    let report = job.wait_for_report();
+    let model = cluster
+        .block_on(async { Client::connect(cluster.url()).await.unwrap().model(job.id).await.unwrap() });
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("model.safetensors");
-    std::fs::write(&file, undisturbed(&settings).to_bytes().unwrap()).unwrap();
-    let cats = files(&pictures.data.join("cats"));
-    let arguments =
-        ["predict", "--model", file.to_str().unwrap(), "--format", "csv", cats[0].to_str().unwrap()];
-    let ended = Process::driver(arguments).wait().success();
-    assert!(ended.stdout.contains("cats") || ended.stdout.contains("dogs"), "{}", ended.stdout);
+    std::fs::write(&file, model).unwrap();
+    let paths = [&file, &held_out.data].map(|path| path.to_str().unwrap());
+    let ended = Process::driver(["evaluate", "--model", paths[0], "--data", paths[1]]).wait().success();
+    let line = ended.stdout.lines().find(|line| line.starts_with("accuracy")).unwrap();
+    let percent: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    let expected = report.epochs.last().unwrap().test_accuracy.unwrap();
+    assert!((percent - 100.0 * expected).abs() < 0.01, "{line}, not {expected}");
+    assert!(expected > 0.5, "{expected}");
 }

@@ -123,7 +123,7 @@ impl TrainJob {
         for operator in &settings.pipeline.prepare {
             node = lineage.operator(node, operator.clone());
         }
-        lineage.persist(node, Some(StorageLevel::MEMORY));
+        lineage.persist(node, Some(StorageLevel::MEMORY_AND_DISK));
         let block = node;
         for operator in &settings.pipeline.feed {
             node = lineage.operator(node, operator.clone());

@@ -35,8 +35,12 @@ impl Blocks for BlocksService {
 
     async fn read(&self, request: Request<pb::BlockId>) -> Result<Response<Self::ReadStream>, Status> {
         let id = BlockId::from(request.into_inner());
-        let content =
-            self.store.content(id).ok_or_else(|| Status::not_found(format!("{id} is not in this store")))?;
+        let store = Arc::clone(&self.store);
+        // It may have to be read from disk.
+        let content = tokio::task::spawn_blocking(move || store.content(id)).await;
+        let content = content
+            .map_err(|error| Status::internal(error.to_string()))?
+            .ok_or_else(|| Status::not_found(format!("{id} is not in this store")))?;
         Ok(Response::new(match content {
             BlockContent::Samples(samples) => {
                 let parts = sample_chunks(samples).map(|part| Ok(pb::BlockChunk { part: Some(part) }));

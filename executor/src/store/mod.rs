@@ -3,6 +3,7 @@
 mod assemble;
 mod frames;
 mod keep;
+mod saved_samples;
 mod scratch;
 mod sink;
 
@@ -18,6 +19,7 @@ use crate::{
     rdd::{Rows, Samples},
 };
 use keep::{BlockRows, Keeping};
+use saved_samples::SavedSamples;
 
 pub use assemble::{Assembled, Assembler};
 pub use frames::{FrameReader, Frames};
@@ -40,7 +42,8 @@ struct State {
 
 #[derive(Debug)]
 enum Block {
-    Samples { samples: Arc<Samples>, kept: Kept },
+    Samples { samples: Arc<Samples>, kept: Kept, place: StoragePlace },
+    Saved(Arc<SavedSamples>),
     Batches { frames: Arc<Frames>, kept: Option<Arc<Kept>>, place: StoragePlace },
 }
 
@@ -72,19 +75,40 @@ impl BlockStore {
         store
     }
 
-    /// Keeps pictures in memory, evicting the least recently used blocks of other nodes if it must.
-    pub fn put(&self, id: BlockId, samples: Arc<Samples>) -> PutOutcome {
+    /// Keeps pictures in memory, evicting the least recently used blocks of other nodes if it must, or on disk if they
+    /// don't fit and may go there.
+    pub fn put(&self, id: BlockId, place: StoragePlace, samples: Arc<Samples>) -> PutOutcome {
         self.forget_where(|known| *known == id);
         let kept = self.memory.keep(KeptName::Block(id));
-        let stored = kept.try_grow(samples.bytes() as u64);
-        if stored {
-            self.lock().blocks.insert(id, Block::Samples { samples, kept });
+        let fits = place != StoragePlace::Disk && kept.try_grow(samples.bytes() as u64);
+        let block = if fits {
+            Some(Block::Samples { samples, kept, place })
+        } else {
+            drop(kept);
+            self.save(id, place, &samples).map(Block::Saved)
+        };
+        let stored = block.is_some();
+        if let Some(block) = block {
+            let old = self.lock().blocks.insert(id, block);
+            drop(old);
             self.settle(id);
         }
         PutOutcome { stored, evicted: self.take_dropped() }
     }
 
-    /// The pictures of a block, if they are here.
+    /// Copies pictures to disk if they may go there.
+    fn save(&self, id: BlockId, place: StoragePlace, samples: &Samples) -> Option<Arc<SavedSamples>> {
+        if place == StoragePlace::Memory {
+            return None;
+        }
+        let saved = SavedSamples::write(&self.scratch, samples);
+        saved
+            .inspect_err(|error| tracing::warn!(%id, %error, "a block can't be kept on disk and is dropped"))
+            .ok()
+            .map(Arc::new)
+    }
+
+    /// The pictures of a block, if they are here; those on disk are read in the calling thread.
     pub fn get(&self, id: BlockId) -> Option<Arc<Samples>> {
         match self.content(id)? {
             BlockContent::Samples(samples) => Some(samples),
@@ -124,19 +148,28 @@ impl BlockStore {
         }
     }
 
-    /// What a block is made of, if it is here.
+    /// What a block is made of, if it is here; pictures on disk are read in the calling thread.
     pub fn content(&self, id: BlockId) -> Option<BlockContent> {
-        match self.lock().blocks.get(&id)? {
-            Block::Samples { samples, kept } => {
+        let saved = match self.lock().blocks.get(&id)? {
+            Block::Samples { samples, kept, .. } => {
                 kept.touch();
-                Some(BlockContent::Samples(Arc::clone(samples)))
+                return Some(BlockContent::Samples(Arc::clone(samples)));
             }
+            Block::Saved(saved) => Arc::clone(saved),
             Block::Batches { frames, kept, .. } => {
                 let pin = kept.as_ref().map(|kept| {
                     kept.touch();
                     kept.pin()
                 });
-                Some(BlockContent::Batches(Arc::clone(frames), pin))
+                return Some(BlockContent::Batches(Arc::clone(frames), pin));
+            }
+        };
+        match saved.read() {
+            Ok(samples) => Some(BlockContent::Samples(Arc::new(samples))),
+            Err(error) => {
+                tracing::warn!(%id, %error, "a block on disk is damaged and is forgotten");
+                self.lose(id);
+                None
             }
         }
     }
@@ -180,7 +213,7 @@ impl BlockStore {
         match self.lock().blocks.get(&id) {
             Some(Block::Samples { kept, .. }) => kept.settle(),
             Some(Block::Batches { kept: Some(kept), .. }) => kept.settle(),
-            Some(Block::Batches { kept: None, .. }) | None => {}
+            Some(Block::Batches { kept: None, .. } | Block::Saved(_)) | None => {}
         }
     }
 
@@ -192,6 +225,25 @@ impl BlockStore {
             state.dropped.push(id);
         }
         drop(state);
+    }
+
+    /// Moves pictures to disk, or forgets them if they may not go there.
+    fn evict_samples(&self, id: BlockId, place: StoragePlace, samples: &Arc<Samples>) -> Evicted {
+        let Some(saved) = self.save(id, place, samples) else {
+            self.remove(id);
+            return Evicted::Gone;
+        };
+        let mut state = self.lock();
+        let known = state.blocks.get_mut(&id);
+        // Another block may have taken its place meanwhile.
+        let old = known
+            .filter(
+                |block| matches!(block, Block::Samples { samples: known, .. } if Arc::ptr_eq(known, samples)),
+            )
+            .map(|block| std::mem::replace(block, Block::Saved(saved)));
+        drop(state);
+        drop(old);
+        Evicted::Gone
     }
 
     fn forget_where(&self, gone: impl Fn(&BlockId) -> bool) {
@@ -211,11 +263,18 @@ impl BlockStore {
 impl Evict for BlockStore {
     fn evict(&self, name: KeptName) -> Evicted {
         let KeptName::Block(id) = name else { return Evicted::NotMine };
+        let samples = match self.lock().blocks.get(&id) {
+            Some(Block::Samples { samples, place, .. }) => Some((Arc::clone(samples), *place)),
+            _ => None,
+        };
+        if let Some((samples, place)) = samples {
+            return self.evict_samples(id, place, &samples);
+        }
         let frames = match self.lock().blocks.get(&id) {
             Some(Block::Batches { frames, kept: Some(_), place: StoragePlace::MemoryAndDisk }) => {
                 Some(Arc::clone(frames))
             }
-            Some(Block::Batches { kept: None, .. }) | None => return Evicted::Gone,
+            Some(Block::Batches { kept: None, .. } | Block::Saved(_)) | None => return Evicted::Gone,
             Some(_) => None,
         };
         let on_disk = match frames.as_ref().map(|frames| frames.to_disk(&self.scratch)) {

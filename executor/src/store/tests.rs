@@ -64,12 +64,15 @@ fn files(scratch: &Scratch) -> usize {
 fn pictures_are_kept_and_the_least_recently_used_leave() {
     let (store, ..) = store(3 * samples(10).bytes() as u64 - 1);
     for partition in 0..2 {
-        assert!(store.put(block(0, partition), samples(10)).stored);
+        assert!(store.put(block(0, partition), StoragePlace::Memory, samples(10)).stored);
     }
     assert!(store.get(block(0, 0)).is_some());
-    let outcome = store.put(block(1, 0), samples(10));
+    let outcome = store.put(block(1, 0), StoragePlace::Memory, samples(10));
     assert_eq!(outcome, PutOutcome { stored: true, evicted: vec![block(0, 1)] });
-    assert_eq!(store.put(block(2, 0), samples(40)), PutOutcome { stored: false, evicted: vec![] });
+    assert_eq!(
+        store.put(block(2, 0), StoragePlace::Memory, samples(40)),
+        PutOutcome { stored: false, evicted: vec![] }
+    );
     store.drop_context(ContextId(1));
     assert_eq!(store.used_bytes(), 0);
 }
@@ -162,4 +165,33 @@ fn a_disk_that_can_not_be_written_is_named_if_only_the_disk_would_do() {
     assert!(error.to_string().contains(&*scratch.folder().to_string_lossy()), "{error}");
     keep(&store, block(0, 1), StoragePlace::MemoryAndDisk, 50);
     assert!(!store.contains(block(0, 1)));
+}
+
+#[test]
+fn pictures_that_do_not_fit_wait_on_disk_and_those_that_are_damaged_there_are_forgotten() {
+    let (store, memory, scratch) = store(40_000);
+    let place = StoragePlace::MemoryAndDisk;
+    for partition in 0..4 {
+        let outcome = store.put(block(0, partition), place, samples(10));
+        assert_eq!(outcome, PutOutcome { stored: true, evicted: vec![] });
+    }
+    assert_eq!(files(&scratch), 2);
+    for partition in 0..4 {
+        assert_eq!(store.get(block(0, partition)), Some(samples(10)));
+    }
+    // A block of another node takes the place of one of these, which goes to disk.
+    assert!(store.put(block(1, 0), place, samples(10)).stored);
+    assert_eq!((files(&scratch), store.get(block(0, 0))), (3, Some(samples(10))));
+    assert!(memory.used_bytes() <= 40_000);
+    for entry in std::fs::read_dir(scratch.folder()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().is_some_and(|name| name != "lock") {
+            std::fs::File::options().write(true).open(path).unwrap().write_at(b"x", 100).unwrap();
+        }
+    }
+    let readable = (0..4).filter(|partition| store.get(block(0, *partition)).is_some()).count();
+    assert_eq!((readable, files(&scratch)), (1, 0));
+    assert_eq!(store.take_dropped().len(), 3);
+    store.clear();
+    assert_eq!(memory.used_bytes(), 0);
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use howdah_proto::{
     BlockId, NodeId,
-    lineage::{Lineage, NodeKind, OperatorSpec},
+    lineage::{Lineage, NodeKind, OperatorSpec, StoragePlace},
 };
 
 use super::{Run, TaskError, compute, peer};
@@ -13,6 +13,8 @@ use crate::rdd::Samples;
 pub(super) struct Plan<'a> {
     /// The persisted node.
     pub(super) block: NodeId,
+    /// Where its blocks are kept.
+    pub(super) place: StoragePlace,
     /// The operators from the source to the persisted node.
     pub(super) prepare: Vec<&'a OperatorSpec>,
     /// The operators from there to the node.
@@ -23,15 +25,17 @@ impl<'a> Plan<'a> {
     /// Plans the way to `node`.
     pub(super) fn to(lineage: &'a Lineage, node: NodeId) -> Result<Self, TaskError> {
         let path = lineage.path_to(node);
-        let mut plan = Self { block: node, prepare: Vec::new(), feed: Vec::new() };
+        let place = StoragePlace::Memory;
+        let mut plan = Self { block: node, place, prepare: Vec::new(), feed: Vec::new() };
         let mut persisted = false;
         for id in &path {
             let Some(step) = lineage.get(*id) else { continue };
             if let NodeKind::Operator(operator) = &step.kind {
                 plan.feed.push(operator);
             }
-            if step.persist.is_some() {
+            if let Some(level) = step.persist {
                 persisted = true;
+                plan.place = level.place;
                 plan.block = *id;
                 plan.prepare.append(&mut plan.feed);
             }
@@ -64,7 +68,7 @@ pub(super) fn find(run: &Run<'_>, plan: &Plan<'_>) -> Result<Found, TaskError> {
         match run.environment.runtime.block_on(peer::read(&run.environment.peers, &place.address, id)) {
             Ok(samples) => {
                 let samples = Arc::new(samples);
-                let put = run.environment.store.put(id, samples.clone());
+                let put = run.environment.store.put(id, plan.place, samples.clone());
                 return Ok(Found { samples, stored: put.stored.then_some(id), evicted: put.evicted });
             }
             Err(error) => tracing::info!(%id, %error, "a peer does not have the block; going on without"),

@@ -45,6 +45,6 @@ pub(super) fn compute(
     let skipped = each_picture(run, chain, pictures, progress, |views| Ok(samples.push(views)?))?;
     let samples = Arc::new(samples);
     let id = BlockId { context: run.job.job.into(), node: plan.block, partition: run.task.partition };
-    let put = run.environment.store.put(id, samples.clone());
+    let put = run.environment.store.put(id, plan.place, samples.clone());
     Ok(Computed { samples, skipped, stored: put.stored.then_some(id), evicted: put.evicted })
 }

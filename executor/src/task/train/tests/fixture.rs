@@ -7,7 +7,7 @@ use howdah_paramserver::{
 use howdah_proto::{
     Attempt, AttemptId, BlockId, Epoch, JobId, MemberId, NodeId, Partition, Round, StageId, Step, TaskIndex,
     fence::RoundPart,
-    lineage::{Lineage, OperatorSpec, StorageLevel},
+    lineage::{Lineage, OperatorSpec, StorageLevel, StoragePlace},
     pb,
     settings::{
         Compression, Correction, DataSettings, Encoding, Mode, NetworkSettings, Optimizer, Pipeline,
@@ -141,7 +141,7 @@ impl Cluster {
         };
         for partition in 0..PARTITIONS {
             let id = BlockId { context: JOB.into(), node: block, partition: Partition(partition) };
-            environment.store.put(id, Arc::new(samples(partition)));
+            environment.store.put(id, StoragePlace::Memory, Arc::new(samples(partition)));
         }
         let train = TrainContext {
             settings: Arc::new(settings),
