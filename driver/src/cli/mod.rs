@@ -6,6 +6,7 @@ mod evaluate;
 mod explain;
 mod follow;
 mod out;
+mod pipeline;
 mod predict;
 mod reshard;
 mod roles;
@@ -57,6 +58,8 @@ enum Command {
     Predict(predict::Args),
     /// Compare what a model says of pictures with what they are.
     Evaluate(evaluate::Args),
+    /// List the presets of `--pipeline`, or write one as TOML.
+    Pipeline(pipeline::Args),
     /// Run a driver that executors and parameter servers join, and that jobs are submitted to.
     Serve(serve::Args),
     /// List the members of a driver's cluster.
@@ -107,6 +110,7 @@ impl Command {
             Self::Train(args) => train::run(*args, started).await,
             Self::Predict(args) => predict::run(&args, &registry),
             Self::Evaluate(args) => evaluate::run(&args, &registry),
+            Self::Pipeline(args) => pipeline::run(&args),
             Self::Serve(args) => serve::run(args, registry).await,
             Self::Status(args) => status::run(&args).await,
             Self::Reshard(args) => reshard::run(&args).await,

@@ -3,7 +3,7 @@ use gemm::Parallelism;
 
 /// A matrix that is read: values with a shape and strides that stay inside them.
 #[derive(Clone, Copy)]
-pub(super) struct Matrix<'a> {
+pub(crate) struct Matrix<'a> {
     values: &'a [f32],
     rows: usize,
     columns: usize,
@@ -34,7 +34,7 @@ impl<'a> Matrix<'a> {
 
 /// What becomes of the values that stand in the target of a product.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Target {
+pub(crate) enum Target {
     /// The product is added to them.
     Add,
     /// They are overwritten, and never read.
@@ -42,7 +42,7 @@ pub(super) enum Target {
 }
 
 /// Writes the product of `left` and `right` into `out`, row-major.
-pub(super) fn multiply(
+pub(crate) fn multiply(
     out: &mut [f32],
     target: Target,
     left: Matrix<'_>,

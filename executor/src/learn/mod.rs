@@ -11,7 +11,7 @@ mod forward;
 mod init;
 mod linear;
 mod loss;
-mod matmul;
+pub(crate) mod matmul;
 mod metrics;
 mod model_file;
 mod network;

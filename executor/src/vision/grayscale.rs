@@ -25,12 +25,15 @@ impl Operator for Grayscale {
     }
 }
 
-/// Computes the BT.601 luma of interleaved red, green and blue, in 16-bit fixed point.
+/// Computes the BT.601 luma of interleaved red, green and blue.
 pub(super) fn luma(rgb: &[u8]) -> Vec<u8> {
-    let weigh = |[red, green, blue]: [u8; 3]| {
-        (19_595 * u32::from(red) + 38_470 * u32::from(green) + 7_471 * u32::from(blue) + 32_768) >> 16
-    };
-    rgb.as_chunks::<3>().0.iter().map(|&pixel| weigh(pixel) as u8).collect()
+    rgb.as_chunks::<3>().0.iter().map(|&pixel| weigh(pixel)).collect()
+}
+
+/// The BT.601 luma of red, green and blue, in 16-bit fixed point.
+#[inline]
+pub(super) fn weigh([red, green, blue]: [u8; 3]) -> u8 {
+    ((19_595 * u32::from(red) + 38_470 * u32::from(green) + 7_471 * u32::from(blue) + 32_768) >> 16) as u8
 }
 
 #[cfg(test)]

@@ -4,16 +4,13 @@ use fast_image_resize::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::take;
+use super::{pad::pad, take};
 use crate::rdd::{Function, Operator, OperatorError, Picture, Record, RecordContext};
 
 /// The longest side that a picture can be resized to, in pixels.
 pub const MAX_SIDE: u32 = 8_192;
 
-/// Stretches a picture to `width` x `height` pixels, whatever its shape was.
-///
-/// The filter is a triangle as wide as the step from pixel to pixel in the larger of both pictures: bilinear
-/// when it grows, antialiased when it shrinks.
+/// Brings a picture to `width` x `height` pixels.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resize {
@@ -21,32 +18,131 @@ pub struct Resize {
     pub width: u32,
     /// Rows, from 1 to [`MAX_SIDE`].
     pub height: u32,
+    /// How a pixel is computed from those of the picture before.
+    #[serde(default)]
+    pub filter: Filter,
+    /// What is done with a picture of another shape.
+    #[serde(default)]
+    pub fit: Fit,
     #[serde(skip)]
     resizer: Resizer,
+    #[serde(skip)]
+    spare: Vec<u8>,
+}
+
+/// How a pixel of the new picture is computed from those of the old one.
+///
+/// All but the nearest are as wide as the step from pixel to pixel in the larger of both pictures, so a picture that
+/// shrinks is antialiased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Filter {
+    /// The one pixel that is nearest.
+    Nearest,
+    /// The mean of those that the new pixel covers: OpenCV's `INTER_AREA`.
+    Area,
+    /// A triangle.
+    #[default]
+    Bilinear,
+    /// A cubic that goes through the old pixels (Catmull and Rom 1974).
+    CatmullRom,
+    /// A sinc in a window of three lobes (Lanczos), the sharpest.
+    Lanczos3,
+}
+
+/// What becomes of a picture whose shape is not that of the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fit {
+    /// It is stretched.
+    #[default]
+    Stretch,
+    /// Its middle is kept: what hangs over on the longer side is cut off.
+    Crop,
+    /// All of it is kept in the middle; where it doesn't reach, its edge pixels go on.
+    Pad,
 }
 
 impl Resize {
-    /// Makes the operator.
+    /// Makes the operator that stretches with a triangle.
     pub fn new(width: u32, height: u32) -> Self {
-        Self { width, height, resizer: Resizer::new() }
+        Self {
+            width,
+            height,
+            filter: Filter::default(),
+            fit: Fit::default(),
+            resizer: Resizer::new(),
+            spare: Vec::new(),
+        }
     }
 
-    fn stretch(&mut self, picture: &Picture) -> Result<Vec<u8>, OperatorError> {
-        let impossible = |reason: String| {
-            let Picture { width, height, channels, .. } = picture;
-            OperatorError::Unusable(format!("{width} x {height} x {channels} can't be resized: {reason}"))
+    /// Brings `picture` to the size.
+    fn scale(&mut self, picture: &mut Picture) -> Result<(), OperatorError> {
+        let (width, height) = match self.fit {
+            Fit::Stretch | Fit::Crop => (self.width, self.height),
+            Fit::Pad => self.inside(picture.width, picture.height),
         };
+        if (picture.width, picture.height) != (width, height) {
+            self.resample(picture, width, height).map_err(|reason| {
+                OperatorError::Unusable(format!("{} can't be resized: {reason}", size(picture)))
+            })?;
+            std::mem::swap(&mut picture.pixels, &mut self.spare);
+            (picture.width, picture.height) = (width, height);
+        }
+        if (width, height) != (self.width, self.height) {
+            pad(picture, self.width, self.height, &mut self.spare);
+            std::mem::swap(&mut picture.pixels, &mut self.spare);
+            (picture.width, picture.height) = (self.width, self.height);
+        }
+        Ok(())
+    }
+
+    /// The largest size of that shape that has room in the result.
+    fn inside(&self, width: u32, height: u32) -> (u32, u32) {
+        let (from, to) =
+            ([u64::from(width), u64::from(height)], [u64::from(self.width), u64::from(self.height)]);
+        // Rounded; a side that is very short keeps a pixel.
+        let scaled = |side: u64, by: u64, of: u64| ((2 * side * by + of) / (2 * of)).max(1);
+        if from[0] * to[1] >= from[1] * to[0] {
+            (self.width, scaled(from[1], to[0], from[0].max(1)).min(to[1]) as u32)
+        } else {
+            (scaled(from[0], to[1], from[1].max(1)).min(to[0]) as u32, self.height)
+        }
+    }
+
+    /// Computes `picture` at another size into the spare buffer.
+    fn resample(&mut self, picture: &Picture, width: u32, height: u32) -> Result<(), String> {
         let pixel = match picture.channels {
             1 => PixelType::U8,
             3 => PixelType::U8x3,
-            _ => return Err(impossible("it must have 1 or 3 channels".to_owned())),
+            _ => return Err("it must have 1 or 3 channels".to_owned()),
         };
         let from = ImageRef::new(picture.width, picture.height, &picture.pixels, pixel)
-            .map_err(|error| impossible(error.to_string()))?;
-        let mut to = Image::new(self.width, self.height, pixel);
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-        self.resizer.resize(&from, &mut to, &options).map_err(|error| impossible(error.to_string()))?;
-        Ok(to.into_vec())
+            .map_err(|error| error.to_string())?;
+        self.spare.resize(width as usize * height as usize * picture.channels as usize, 0);
+        let mut to =
+            Image::from_slice_u8(width, height, &mut self.spare, pixel).map_err(|error| error.to_string())?;
+        let mut options = ResizeOptions::new().resize_alg(self.filter.algorithm());
+        if self.fit == Fit::Crop {
+            options = options.fit_into_destination(None);
+        }
+        self.resizer.resize(&from, &mut to, &options).map_err(|error| error.to_string())
+    }
+}
+
+fn size(picture: &Picture) -> String {
+    format!("{} x {} x {}", picture.width, picture.height, picture.channels)
+}
+
+impl Filter {
+    fn algorithm(self) -> ResizeAlg {
+        ResizeAlg::Convolution(match self {
+            Self::Nearest => return ResizeAlg::Nearest,
+            Self::Area => FilterType::Box,
+            Self::Bilinear => FilterType::Bilinear,
+            Self::CatmullRom => FilterType::CatmullRom,
+            Self::Lanczos3 => FilterType::Lanczos3,
+        })
     }
 }
 
@@ -68,8 +164,7 @@ impl Operator for Resize {
     fn apply(&mut self, record: Record, _: &RecordContext) -> Result<Record, OperatorError> {
         let (meta, mut picture) = take::picture::<Self>(record)?;
         if (picture.width, picture.height) != (self.width, self.height) {
-            let pixels = self.stretch(&picture)?;
-            picture = Picture { width: self.width, height: self.height, channels: picture.channels, pixels };
+            self.scale(&mut picture)?;
         }
         Ok(Record::Picture { meta, picture })
     }
@@ -101,6 +196,60 @@ mod tests {
         let wide = Picture { width: 40, height: 2, channels: 3, pixels: [10, 20, 30].repeat(80) };
         let out = apply(&mut Resize::new(5, 5), 0, &wide, PLAIN);
         assert_eq!(out, Picture { width: 5, height: 5, channels: 3, pixels: [10, 20, 30].repeat(25) });
+    }
+
+    fn fitted(fit: Fit, width: u32, height: u32) -> Resize {
+        Resize { fit, ..Resize::new(width, height) }
+    }
+
+    #[test]
+    fn cropping_keeps_the_middle_in_its_shape() {
+        let crop = |side| Resize { filter: Filter::Area, ..fitted(Fit::Crop, side, side) };
+        let thirds = gray(12, 4, |x, _| (x / 4 * 100) as u8);
+        assert_eq!(apply(&mut crop(4), 0, &thirds, PLAIN), gray(4, 4, |_, _| 100));
+        let standing = gray(4, 12, |_, y| (y / 4 * 100) as u8);
+        let out = apply(&mut crop(2), 0, &standing, PLAIN);
+        assert_eq!(out, gray(2, 2, |_, _| 100));
+    }
+
+    #[test]
+    fn padding_keeps_all_in_its_shape_and_lets_the_edges_go_on() {
+        let rows = gray(8, 4, |_, y| (y * 50) as u8);
+        let out = apply(&mut fitted(Fit::Pad, 8, 8), 0, &rows, PLAIN);
+        assert_eq!(out, gray(8, 8, |_, y| (y.saturating_sub(2).min(3) * 50) as u8));
+        let columns = Picture { width: 1, height: 4, channels: 3, pixels: [1, 2, 3].repeat(4) };
+        let out = apply(&mut fitted(Fit::Pad, 5, 2), 0, &columns, PLAIN);
+        assert_eq!(out, Picture { width: 5, height: 2, channels: 3, pixels: [1, 2, 3].repeat(10) });
+    }
+
+    #[test]
+    fn padding_makes_a_picture_as_large_as_there_is_room() {
+        let resize = fitted(Fit::Pad, 128, 100);
+        assert_eq!(resize.inside(256, 200), (128, 100));
+        assert_eq!(resize.inside(500, 375), (128, 96));
+        assert_eq!(resize.inside(375, 500), (75, 100));
+        assert_eq!(resize.inside(100_000, 1), (128, 1));
+        assert_eq!(resize.inside(1, 100_000), (1, 100));
+    }
+
+    #[test]
+    fn each_filter_weighs_pixels_in_its_own_way() {
+        let step = gray(4, 1, |x, _| if x < 2 { 0 } else { 200 });
+        let out =
+            |filter, width| apply(&mut Resize { filter, ..Resize::new(width, 1) }, 0, &step, PLAIN).pixels;
+        assert_eq!(out(Filter::Nearest, 8), [0, 0, 0, 0, 200, 200, 200, 200]);
+        assert_eq!(out(Filter::Area, 2), [0, 200]);
+        assert_eq!(out(Filter::Bilinear, 8), [0, 0, 0, 50, 150, 200, 200, 200]);
+        // Both overshoot at the edge, which is cut off at black; Lanczos rings on.
+        let (cubic, lanczos) = (out(Filter::CatmullRom, 8), out(Filter::Lanczos3, 8));
+        assert!(cubic[3] < 50 && cubic[4] > 150 && cubic[5] > 200, "{cubic:?}");
+        assert!(lanczos[3] < 50 && lanczos[4] > 150 && lanczos != cubic, "{lanczos:?}");
+    }
+
+    #[test]
+    fn a_model_from_before_there_was_a_choice_stretches_with_a_triangle() {
+        let resize: Resize = serde_json::from_str(r#"{"width":4,"height":3}"#).unwrap();
+        assert_eq!((resize.filter, resize.fit), (Filter::Bilinear, Fit::Stretch));
     }
 
     #[test]

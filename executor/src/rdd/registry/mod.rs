@@ -195,6 +195,12 @@ impl Registry {
         self.entries.iter().map(|(name, entry)| ((*name).to_owned(), entry.version)).collect()
     }
 
+    /// The names and versions of the operators on pictures.
+    pub fn operators(&self) -> BTreeMap<&'static str, u32> {
+        let operators = self.entries.iter().filter(|(_, entry)| entry.kind == Kind::Operator);
+        operators.map(|(name, entry)| (*name, entry.version)).collect()
+    }
+
     fn add<F: Function>(&mut self, kind: Kind, build: Build) -> &mut Self {
         let entry = Entry::of::<F>(kind, build);
         let first = self.entries.entry(F::NAME).or_insert(entry);

@@ -1,9 +1,8 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
-use clap::ValueEnum;
-use howdah_executor::vision::{Augment, seed_pipeline};
 use howdah_proto::settings::{DataSettings, Pipeline};
 
+use super::PipelineArgs;
 use crate::{cli::CliError, dataset::parse_mapping};
 
 #[derive(Debug, Clone, clap::Args)]
@@ -24,28 +23,11 @@ pub(in crate::cli) struct DataArgs {
     /// Without --data: how many synthetic pictures to draw, a fifth of them held out.
     #[arg(long, value_name = "PICTURES", default_value_t = 4000, conflicts_with = "data")]
     synthetic: u32,
-    /// Pictures are scaled to so many pixels in width and height.
-    #[arg(long, value_name = "PIXELS", default_value_t = 128)]
-    size: u32,
-    /// How far the Gaussian denoising reaches, in pixels; 0 for none.
-    #[arg(long, value_name = "SIGMA", default_value_t = 1.0)]
-    denoise: f32,
-    /// How training pictures are varied, anew in each epoch.
-    #[arg(long, value_enum, default_value = "flip-rotate")]
-    augment: AugmentArg,
+    #[command(flatten)]
+    pipeline: PipelineArgs,
     /// How many pictures that can't be used are left out before the job fails.
     #[arg(long, value_name = "PICTURES", default_value_t = 100)]
     pub(super) max_bad_pictures: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum AugmentArg {
-    /// Mirror half of them, and turn all by up to 10 degrees.
-    FlipRotate,
-    /// Mirror half of them.
-    Flip,
-    /// Not at all.
-    None,
 }
 
 impl DataArgs {
@@ -72,15 +54,7 @@ impl DataArgs {
     }
 
     /// What happens to each picture.
-    pub(super) fn pipeline(&self) -> Pipeline {
-        seed_pipeline(self.size, self.denoise, self.augment())
-    }
-
-    fn augment(&self) -> Augment {
-        match self.augment {
-            AugmentArg::FlipRotate => Augment::FlipAndRotate,
-            AugmentArg::Flip => Augment::Flip,
-            AugmentArg::None => Augment::None,
-        }
+    pub(super) fn pipeline(&self) -> Result<Pipeline, CliError> {
+        self.pipeline.pipeline()
     }
 }

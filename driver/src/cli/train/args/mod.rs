@@ -4,6 +4,7 @@ mod cluster;
 mod data;
 mod learn;
 mod mode;
+mod pipeline;
 mod snapshots;
 
 #[cfg(test)]
@@ -17,8 +18,10 @@ pub(in crate::cli) use cluster::LocalArgs;
 pub(in crate::cli) use data::DataArgs;
 pub(in crate::cli) use learn::LearnArgs;
 pub(in crate::cli) use mode::ModeArgs;
+pub(in crate::cli) use pipeline::{ChangeArgs, named};
 pub(in crate::cli) use snapshots::{SnapshotArgs, absolute};
 
+use self::pipeline::PipelineArgs;
 use crate::cli::CliError;
 
 #[derive(Debug, Clone, clap::Args)]
@@ -61,7 +64,7 @@ impl Args {
         let (updates, rule, mode) = learn.exchange(&self.mode);
         let settings = TrainSettings {
             data: data.settings()?,
-            pipeline: data.pipeline(),
+            pipeline: data.pipeline()?,
             network: learn.network(),
             epochs: learn.epochs,
             batch: learn.batch,

@@ -1,23 +1,33 @@
 use howdah_proto::settings::Pipeline;
 
-use super::{Color, Decode, Denoise, Flatten, Flip, Normalise, Resize, Rotate};
-use crate::rdd::spec_of;
+use super::preset::{Augment, Changes, Preset, Refused};
+use crate::{
+    rdd::spec_of,
+    vision::{Affine, Color, Decode, Denoise, Flatten, Flip, Normalise, Resize},
+};
 
+/// The pixels of small gray pictures.
+pub(super) const PRESET: Preset = Preset {
+    name: "seed",
+    about: "gray pictures of 128 x 128 pixels, denoised; mirrored and turned a little anew in each epoch; their pixels",
+    build,
+};
+
+/// Pixels in width and height.
+const SIZE: u32 = 128;
+/// The blur in pixels.
+const DENOISE_SIGMA: f32 = 1.0;
 /// How often a picture is mirrored.
 const FLIP_PROBABILITY: f32 = 0.5;
 /// How far a picture is turned to either side.
 const MAX_DEGREES: f32 = 10.0;
 
-/// How training pictures are varied from epoch to epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Augment {
-    /// Every epoch sees the same pictures.
-    None,
-    /// Half of the pictures are mirrored.
-    Flip,
-    /// Half of the pictures are mirrored, and all are turned by up to 10 degrees.
-    #[default]
-    FlipAndRotate,
+fn build(changes: &Changes) -> Result<Pipeline, Refused> {
+    Ok(seed_pipeline(
+        changes.size.unwrap_or(SIZE),
+        changes.denoise.unwrap_or(DENOISE_SIGMA),
+        changes.augment.unwrap_or(Augment::FlipAndRotate),
+    ))
 }
 
 /// Makes the pipeline of dense networks on pixels: gray pictures of `size` x `size` pixels, blurred by
@@ -32,7 +42,7 @@ pub fn seed_pipeline(size: u32, denoise_sigma: f32, augment: Augment) -> Pipelin
         feed.push(spec_of(&Flip { probability: FLIP_PROBABILITY }));
     }
     if augment == Augment::FlipAndRotate {
-        feed.push(spec_of(&Rotate::new(MAX_DEGREES)));
+        feed.push(spec_of(&Affine::rotation(MAX_DEGREES)));
     }
     feed.push(spec_of(&Flatten {}));
     feed.push(spec_of(&Normalise { scale: 1.0 / 255.0, offset: -0.5 }));
@@ -76,13 +86,15 @@ mod tests {
 
     #[test]
     fn only_what_was_asked_for_is_in_the_pipeline() {
-        let all = seed_pipeline(128, 1.0, Augment::default());
+        let all = PRESET.build(&Changes::default()).unwrap();
         assert_eq!(names(&all.prepare), ["decode", "resize", "denoise"]);
-        assert_eq!(names(&all.feed), ["flip", "rotate", "flatten", "normalise"]);
-        let flip = seed_pipeline(128, 1.0, Augment::Flip);
+        assert_eq!(names(&all.feed), ["flip", "affine", "flatten", "normalise"]);
+        let flip = PRESET.build(&Changes { augment: Some(Augment::Flip), ..Changes::default() }).unwrap();
         assert_eq!(names(&flip.feed), ["flip", "flatten", "normalise"]);
-        let least = seed_pipeline(128, 0.0, Augment::None);
+        let least = Changes { denoise: Some(0.0), augment: Some(Augment::None), size: Some(7) };
+        let least = PRESET.build(&least).unwrap();
         assert_eq!(names(&least.prepare), ["decode", "resize"]);
         assert_eq!(names(&least.feed), ["flatten", "normalise"]);
+        assert_eq!(least.prepare[1].params["width"], 7);
     }
 }

@@ -1,0 +1,24 @@
+use crate::{rdd::PictureView, vision::grayscale::weigh};
+
+/// Writes the BT.601 luma of a picture of one or three channels to `to`.
+pub(super) fn luma(picture: PictureView<'_>, to: &mut Vec<u8>) {
+    to.clear();
+    if picture.channels == 3 {
+        to.extend(picture.pixels.as_chunks::<3>().0.iter().map(|&pixel| weigh(pixel)));
+    } else {
+        to.extend_from_slice(picture.pixels);
+    }
+}
+
+/// Writes the channels of a picture, one after the other, to `to`.
+pub(super) fn channels(picture: PictureView<'_>, to: &mut Vec<u8>) {
+    to.clear();
+    if picture.channels == 3 {
+        let (pixels, _) = picture.pixels.as_chunks::<3>();
+        for channel in 0..3 {
+            to.extend(pixels.iter().map(|pixel| pixel[channel]));
+        }
+    } else {
+        to.extend_from_slice(picture.pixels);
+    }
+}

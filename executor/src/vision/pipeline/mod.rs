@@ -1,0 +1,14 @@
+//! Pipelines: presets, one file each, and the files that users write.
+
+mod best;
+mod check;
+mod error;
+mod file;
+mod preset;
+mod seed;
+
+pub use check::check;
+pub use error::PipelineError;
+pub use file::{read, write};
+pub use preset::{Augment, Changes, PRESETS, Preset};
+pub use seed::seed_pipeline;
