@@ -1,3 +1,5 @@
+mod hostile;
+
 use std::io::Cursor;
 
 use bytes::Bytes;
@@ -9,7 +11,7 @@ use image::{
 use super::*;
 use crate::vision::testing::{PLAIN, gray, meta};
 
-const RED_CMYK: &[u8] = include_bytes!("../testdata/red_cmyk.jpg");
+const RED_CMYK: &[u8] = include_bytes!("../../testdata/red_cmyk.jpg");
 
 fn try_decode(bytes: impl Into<Vec<u8>>, color: Color) -> Result<Picture, String> {
     let record = Record::Encoded { meta: meta(1), bytes: Bytes::from(bytes.into()) };
