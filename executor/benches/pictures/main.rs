@@ -55,7 +55,7 @@ fn main() {
     let gray = |filter| {
         vec![
             spec_of(&Decode { color: Color::Gray }),
-            spec_of(&Resize { filter, ..Resize::new(SIZE, SIZE) }),
+            spec_of(&Resize::new(SIZE, SIZE).with_filter(filter)),
             spec_of(&Denoise::new(SIGMA)),
             spec_of(&Flatten {}),
         ]

@@ -23,7 +23,7 @@ pub(crate) mod testing;
 pub use affine::Affine;
 pub use decode::{Color, Decode, MAX_PIXELS};
 pub use denoise::{Denoise, MAX_SIGMA};
-pub use features::{ColorGrid, Describe, GradientOf, Hog, MAX_FEATURES, Part, Pixels};
+pub use features::{ColorGrid, Describe, Fisher, GradientOf, Hog, MAX_FEATURES, Part, Pixels};
 pub use flatten::Flatten;
 pub use flip::Flip;
 pub use grayscale::Grayscale;

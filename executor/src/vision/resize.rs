@@ -76,6 +76,16 @@ impl Resize {
         }
     }
 
+    /// Changes the filter.
+    pub fn with_filter(self, filter: Filter) -> Self {
+        Self { filter, ..self }
+    }
+
+    /// Changes what is done with a picture of another shape.
+    pub fn with_fit(self, fit: Fit) -> Self {
+        Self { fit, ..self }
+    }
+
     /// Brings `picture` to the size.
     fn scale(&mut self, picture: &mut Picture) -> Result<(), OperatorError> {
         let (width, height) = match self.fit {
@@ -199,12 +209,12 @@ mod tests {
     }
 
     fn fitted(fit: Fit, width: u32, height: u32) -> Resize {
-        Resize { fit, ..Resize::new(width, height) }
+        Resize::new(width, height).with_fit(fit)
     }
 
     #[test]
     fn cropping_keeps_the_middle_in_its_shape() {
-        let crop = |side| Resize { filter: Filter::Area, ..fitted(Fit::Crop, side, side) };
+        let crop = |side| fitted(Fit::Crop, side, side).with_filter(Filter::Area);
         let thirds = gray(12, 4, |x, _| (x / 4 * 100) as u8);
         assert_eq!(apply(&mut crop(4), 0, &thirds, PLAIN), gray(4, 4, |_, _| 100));
         let standing = gray(4, 12, |_, y| (y / 4 * 100) as u8);
@@ -236,7 +246,7 @@ mod tests {
     fn each_filter_weighs_pixels_in_its_own_way() {
         let step = gray(4, 1, |x, _| if x < 2 { 0 } else { 200 });
         let out =
-            |filter, width| apply(&mut Resize { filter, ..Resize::new(width, 1) }, 0, &step, PLAIN).pixels;
+            |filter, width| apply(&mut Resize::new(width, 1).with_filter(filter), 0, &step, PLAIN).pixels;
         assert_eq!(out(Filter::Nearest, 8), [0, 0, 0, 0, 200, 200, 200, 200]);
         assert_eq!(out(Filter::Area, 2), [0, 200]);
         assert_eq!(out(Filter::Bilinear, 8), [0, 0, 0, 50, 150, 200, 200, 200]);

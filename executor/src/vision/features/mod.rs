@@ -1,6 +1,8 @@
 //! What a network is told of a picture, instead of or beside its pixels; a file for each kind.
 
 mod color_grid;
+mod fisher;
+mod fit;
 mod gradient;
 mod hog;
 mod pixels;
@@ -9,11 +11,13 @@ mod plane;
 use serde::{Deserialize, Serialize};
 
 pub use color_grid::ColorGrid;
+pub use fisher::Fisher;
 pub use hog::{GradientOf, Hog};
 pub use pixels::Pixels;
 
+use self::fit::DescribeFit;
 use super::take;
-use crate::rdd::{Function, Operator, OperatorError, PictureView, Record, RecordContext};
+use crate::rdd::{Fit, Function, Operator, OperatorError, PictureView, Record, RecordContext};
 
 /// The most features that a picture may be described by.
 pub const MAX_FEATURES: usize = 1 << 24;
@@ -39,6 +43,8 @@ pub enum Part {
     Hog(Hog),
     /// Mean and deviation of each channel in a grid.
     ColorGrid(ColorGrid),
+    /// A Fisher vector of gradient descriptors.
+    Fisher(Fisher),
 }
 
 /// What computes features of one kind.
@@ -55,6 +61,11 @@ trait Features {
     /// Why it has none.
     fn count(&self, width: u32, height: u32, channels: u32) -> Result<usize, String>;
 
+    /// Whether it has all that it finds from training pictures.
+    fn is_fitted(&self) -> bool {
+        true
+    }
+
     /// Writes the features of a picture, as many as [`Self::count`] says, to `out`.
     ///
     /// # Errors
@@ -68,6 +79,7 @@ impl Part {
             Self::Pixels(part) => part,
             Self::Hog(part) => part,
             Self::ColorGrid(part) => part,
+            Self::Fisher(part) => part,
         }
     }
 
@@ -76,6 +88,7 @@ impl Part {
             Self::Pixels(part) => part,
             Self::Hog(part) => part,
             Self::ColorGrid(part) => part,
+            Self::Fisher(part) => part,
         }
     }
 }
@@ -107,6 +120,10 @@ impl Operator for Describe {
         }
         Ok(fits)
     }
+
+    fn fit(&self) -> Option<Box<dyn Fit>> {
+        DescribeFit::new(self).map(|fit| Box::new(fit) as _)
+    }
 }
 
 impl Describe {
@@ -133,6 +150,9 @@ impl Describe {
 
     /// Writes the features of all parts.
     fn compute(&mut self, picture: PictureView<'_>, mut out: &mut [f32]) -> Result<(), OperatorError> {
+        if !self.parts.iter().all(|part| part.features().is_fitted()) {
+            return Err(OperatorError::Unfitted(Self::NAME));
+        }
         let PictureView { width, height, channels, .. } = picture;
         for part in &mut self.parts {
             let count = part.features().count(width, height, channels).map_err(OperatorError::Unusable)?;

@@ -4,7 +4,7 @@ use crate::rdd::RegistryError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PipelineError {
     /// A preset can't be changed as wanted.
-    #[error("the pipeline `{preset}` {reason}")]
+    #[error("the preset {reason}")]
     Change {
         /// The preset.
         preset: &'static str,

@@ -25,8 +25,8 @@ struct Form {
 /// The key of an operator's name.
 const OPERATOR: &str = "operator";
 
-/// Reads a pipeline: `views` and `mirror_average` are optional; the tables `[[prepare]]` and `[[feed]]` have an operator's name as `operator`, and its parameters
-/// beside it.
+/// Reads a pipeline: `views` and `mirror_average` may be left out; the tables `[[prepare]]` and `[[feed]]` have an
+/// operator's name as `operator`, and its parameters beside it.
 ///
 /// # Errors
 /// [`PipelineError`], naming the line, and the operator where it is one.

@@ -2,8 +2,10 @@
 
 mod best;
 mod check;
+mod described;
 mod error;
 mod file;
+mod hog;
 mod preset;
 mod seed;
 

@@ -1,6 +1,6 @@
 use howdah_proto::settings::Pipeline;
 
-use super::{PipelineError, best, seed};
+use super::{PipelineError, best, hog, seed};
 
 /// A pipeline that has a name.
 #[derive(Debug, Clone, Copy)]
@@ -13,7 +13,7 @@ pub struct Preset {
 }
 
 /// All presets, a file for each.
-pub const PRESETS: &[Preset] = &[seed::PRESET, best::PRESET];
+pub const PRESETS: &[Preset] = &[seed::PRESET, hog::PRESET, best::PRESET];
 
 /// What of a preset shall be otherwise; what is not given stays as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

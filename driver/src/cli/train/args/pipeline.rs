@@ -155,6 +155,6 @@ mod tests {
     #[test]
     fn a_name_that_is_nothing_is_told_with_the_presets() {
         let told = refused(&["--pipeline", "bset"]);
-        assert!(told.contains("`bset` is neither a preset (`seed` or `best`)"), "{told}");
+        assert!(told.contains("`bset` is neither a preset (`seed` or `hog` or `best`)"), "{told}");
     }
 }
