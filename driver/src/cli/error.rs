@@ -1,4 +1,4 @@
-use howdah_executor::{learn::ModelError, role::ExecutorError};
+use howdah_executor::{learn::ModelError, role::ExecutorError, vision::preview::PreviewError};
 use howdah_paramserver::{cli::ParamserverError, role::config::ConfigError};
 use howdah_proto::WireError;
 
@@ -65,6 +65,17 @@ pub enum CliError {
     /// The user pressed Ctrl-C.
     #[error("interrupted")]
     Interrupted,
+    /// There is no contact sheet.
+    #[error(transparent)]
+    Preview(#[from] PreviewError),
+    /// Some pictures could not be shown; each has been named.
+    #[error("{failed} of {all} pictures could not be shown")]
+    NotShown {
+        /// How many could not.
+        failed: usize,
+        /// How many there were.
+        all: usize,
+    },
     /// Some pictures could not be classified; each has been named.
     #[error("{failed} of {all} pictures could not be classified")]
     Pictures {

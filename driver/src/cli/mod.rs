@@ -8,6 +8,7 @@ mod follow;
 mod out;
 mod pipeline;
 mod predict;
+mod preview;
 mod reshard;
 mod roles;
 mod serve;
@@ -58,6 +59,8 @@ enum Command {
     Predict(predict::Args),
     /// Compare what a model says of pictures with what they are.
     Evaluate(evaluate::Args),
+    /// Draw pictures after each step of a pipeline.
+    Preview(preview::Args),
     /// List the presets of `--pipeline`, or write one as TOML.
     Pipeline(pipeline::Args),
     /// Run a driver that executors and parameter servers join, and that jobs are submitted to.
@@ -111,6 +114,7 @@ impl Command {
             Self::Predict(args) => predict::run(&args, &registry),
             Self::Evaluate(args) => evaluate::run(&args, &registry),
             Self::Pipeline(args) => pipeline::run(&args),
+            Self::Preview(args) => preview::run(&args, &registry),
             Self::Serve(args) => serve::run(args, registry).await,
             Self::Status(args) => status::run(&args).await,
             Self::Reshard(args) => reshard::run(&args).await,

@@ -13,6 +13,7 @@ mod jitter;
 mod normalise;
 mod pad;
 pub mod pipeline;
+pub mod preview;
 mod resize;
 mod standardise;
 pub mod synthetic;

@@ -18,10 +18,9 @@ pub(in crate::cli) use cluster::LocalArgs;
 pub(in crate::cli) use data::DataArgs;
 pub(in crate::cli) use learn::LearnArgs;
 pub(in crate::cli) use mode::ModeArgs;
-pub(in crate::cli) use pipeline::{ChangeArgs, named};
+pub(in crate::cli) use pipeline::{ChangeArgs, PipelineArgs, named};
 pub(in crate::cli) use snapshots::{SnapshotArgs, absolute};
 
-use self::pipeline::PipelineArgs;
 use crate::cli::CliError;
 
 #[derive(Debug, Clone, clap::Args)]
