@@ -22,7 +22,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 fn main() -> Outcome<()> {
     // candle's own products take the size of rayon's global pool.
     rayon::ThreadPoolBuilder::new().num_threads(1).build_global()?;
-    let settings = NetworkSettings { hidden: vec![256, 128], dropout: 0.3 };
+    let settings = NetworkSettings { hidden: vec![256, 128], dropout: 0.3, input_dropout: 0.0 };
     let network = Network::new(&settings, FEATURES, 2)?;
     println!(
         "{:6} {:5} {:>12} {:>12} {:>12} {:>7}",
@@ -50,14 +50,14 @@ fn replica(network: &Network, batch: usize, optimizer: &Optimizer) -> Outcome<(f
         replica.input_row(row)?.iter_mut().enumerate().for_each(|(i, x)| *x = feature(row, i));
         replica.set_label(row, (row % 2) as u32)?;
     }
-    let mut optimizer = <dyn ReplicaOptimizer>::of(optimizer, network.parameters());
+    let mut optimizer = <dyn ReplicaOptimizer>::of(optimizer, network);
     let mut step = 0;
     medians(|| {
         step += 1;
         let start = Instant::now();
         replica.step(batch, step)?;
         let middle = Instant::now();
-        replica.update(&mut *optimizer);
+        replica.update(&mut *optimizer, 1.0);
         Ok((middle - start, middle.elapsed()))
     })
 }
@@ -95,7 +95,7 @@ fn candle(network: &Network, batch: usize, optimizer: &Optimizer) -> Outcome<f64
         let gradients = loss::binary_cross_entropy_with_logit(&values, &y)?.backward()?;
         match optimizer {
             Optimizer::Sgd { .. } => sgd.step(&gradients)?,
-            Optimizer::Adam { .. } => adam.step(&gradients)?,
+            _ => adam.step(&gradients)?,
         }
         Ok((start.elapsed(), Duration::ZERO))
     })?;

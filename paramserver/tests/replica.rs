@@ -16,7 +16,8 @@ use howdah_proto::{
     fence::{Fence, RoundPart, TrainTask},
     pb,
     settings::{
-        Combine, Compression, Correction, Encoding, Mode, PushEvery, ShardSpec, StalenessScale, UpdateRule,
+        Combine, Compression, Correction, Encoding, Mode, Pace, PushEvery, ShardSpec, StalenessScale,
+        UpdateRule,
     },
     transport,
 };
@@ -31,7 +32,14 @@ const ENCODINGS: [Encoding; 5] =
 
 fn spec(mode: Mode) -> ShardSpec {
     let correction = Correction { scale: StalenessScale::None, delay_compensation: None };
-    ShardSpec { rule: UpdateRule::Sum, correction, mode, combine: Combine::Mean }
+    ShardSpec {
+        rule: UpdateRule::Sum,
+        correction,
+        mode,
+        combine: Combine::Mean,
+        pace: Pace::CONSTANT,
+        average: None,
+    }
 }
 
 fn stream() -> ShardSpec {

@@ -13,7 +13,7 @@ use howdah_proto::{
     Attempt, Epoch, JobId, Partition, Step,
     fence::{Fence, TrainTask},
     pb::{self, exchange_client::ExchangeClient, push_request::Part},
-    settings::{Combine, Correction, Mode, PushEvery, ShardSpec, StalenessScale, UpdateRule},
+    settings::{Combine, Correction, Mode, Pace, PushEvery, ShardSpec, StalenessScale, UpdateRule},
     transport,
 };
 use tonic::{Code, transport::server::TcpIncoming};
@@ -25,6 +25,8 @@ const SPEC: ShardSpec = ShardSpec {
     correction: Correction { scale: StalenessScale::None, delay_compensation: None },
     mode: Mode::Asynchronous { push_every: PushEvery::Steps(1) },
     combine: Combine::Mean,
+    pace: Pace::CONSTANT,
+    average: None,
 };
 
 async fn serve(server: Paramserver) -> String {

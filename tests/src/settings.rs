@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, path::Path};
 
 use howdah_executor::vision::{Augment, seed_pipeline};
 use howdah_proto::settings::{
-    Compression, Correction, DataSettings, Mode, NetworkSettings, Optimizer, PushEvery, SnapshotSettings,
-    TrainSettings, UpdateRule, Updates,
+    Compression, Correction, DataSettings, Learning, Mode, NetworkSettings, Optimizer, PushEvery,
+    SnapshotSettings, TrainSettings, UpdateRule, Updates,
 };
 
 /// A small job that learns from the pictures in a folder.
@@ -18,9 +18,10 @@ pub fn learning(data: &Path) -> TrainSettings {
             classes: BTreeMap::new(),
         },
         pipeline: seed_pipeline(16, 0.0, Augment::None),
-        network: NetworkSettings { hidden: vec![8], dropout: 0.0 },
+        network: NetworkSettings { hidden: vec![8], dropout: 0.0, input_dropout: 0.0 },
         epochs: 2,
         batch: 8,
+        learning: Learning::default(),
         updates: Updates::Deltas { optimizer: Optimizer::Adam { learning_rate: 1e-3 } },
         rule: UpdateRule::Sum,
         correction: Correction::default(),

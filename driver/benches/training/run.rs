@@ -12,8 +12,8 @@ use howdah_executor::vision::{Augment, seed_pipeline};
 use howdah_proto::{
     event::{Event, JobReport},
     settings::{
-        Compression, Correction, DataSettings, Mode, NetworkSettings, Optimizer, PushEvery, TrainSettings,
-        UpdateRule, Updates,
+        Compression, Correction, DataSettings, Learning, Mode, NetworkSettings, Optimizer, PushEvery,
+        TrainSettings, UpdateRule, Updates,
     },
 };
 
@@ -35,9 +35,10 @@ pub fn settings() -> TrainSettings {
     TrainSettings {
         data: pictures(),
         pipeline: seed_pipeline(128, 1.0, Augment::FlipAndRotate),
-        network: NetworkSettings { hidden: vec![256, 128], dropout: 0.3 },
+        network: NetworkSettings { hidden: vec![256, 128], dropout: 0.3, input_dropout: 0.0 },
         epochs: 5,
         batch: 32,
+        learning: Learning::default(),
         updates: Updates::Deltas { optimizer: Optimizer::Adam { learning_rate: 5e-4 } },
         rule: UpdateRule::Sum,
         correction: Correction::default(),

@@ -7,8 +7,8 @@ use howdah_proto::{
     fence::TrainTask,
     pb::{self, attempt_succeeded::Result as TaskResult},
     settings::{
-        Compression, Correction, DataSettings, Mode, NetworkSettings, Pipeline, PushEvery, TrainSettings,
-        UpdateRule, Updates,
+        Compression, Correction, DataSettings, Learning, Mode, NetworkSettings, Pipeline, PushEvery,
+        TrainSettings, UpdateRule, Updates,
     },
 };
 
@@ -27,9 +27,10 @@ pub(crate) fn settings(epochs: u32) -> TrainSettings {
     TrainSettings {
         data: DataSettings::Synthetic { pictures: 20 },
         pipeline: Pipeline::new(Vec::new(), Vec::new()),
-        network: NetworkSettings { hidden: vec![3], dropout: 0.0 },
+        network: NetworkSettings { hidden: vec![3], dropout: 0.0, input_dropout: 0.0 },
         epochs,
         batch: 10,
+        learning: Learning::default(),
         updates: Updates::Gradients,
         rule: UpdateRule::Sgd { learning_rate: 0.1 },
         correction: Correction::default(),

@@ -52,6 +52,8 @@ pub struct TrainJob {
     pub(super) goes_back: bool,
     pub(super) saves: Saves,
     pub(super) resumed: Option<Box<Manifest>>,
+    /// How much a training picture of each class counts; empty if all count alike.
+    pub(super) class_weights: Vec<f32>,
     /// The task slots when the pictures were cut.
     pub(super) replicas: u32,
     pub(super) epochs: Epochs,
@@ -152,6 +154,7 @@ impl TrainJob {
             goes_back: false,
             saves: Saves::default(),
             resumed: None,
+            class_weights: Vec::new(),
             replicas: 1,
             epochs: Epochs::default(),
             tally: Tally::default(),

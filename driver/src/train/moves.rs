@@ -115,7 +115,7 @@ impl TrainJob {
             self.evaluating.iter().filter(|epoch| epoch.0 < last).map(|epoch| tag_of(*epoch)).collect();
         JobCommand::MakeShards(Box::new(MakeShards {
             shards,
-            spec: self.settings.shard_spec(),
+            spec: self.settings.shard_spec(self.planned_steps()),
             origin,
             tags,
         }))

@@ -43,6 +43,13 @@ impl TrainJob {
             test: dataset.count(&dataset.test),
             synthetic: matches!(self.settings.data, DataSettings::Synthetic { .. }),
         })];
+        match self.settings.learning.class_weights.of_counts(&dataset.count(&dataset.train)) {
+            Ok(weights) => self.class_weights = weights,
+            Err(error) => {
+                commands.extend(self.fail(error.to_string(), Some("see --class-weights".to_owned())));
+                return commands;
+            }
+        }
         for (path, reason) in &dataset.skipped {
             commands.extend(self.skip(path.clone(), reason.clone()));
         }

@@ -93,6 +93,7 @@ impl TrainJob {
             classes: self.pictures.classes.len() as u32,
             shards: self.places(),
             replicas: self.replicas,
+            class_weights: self.class_weights.clone(),
         };
         let mut commands = vec![self.share(Some(train))];
         commands.extend(self.begin(now));

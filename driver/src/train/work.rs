@@ -1,11 +1,21 @@
 use std::collections::BTreeMap;
 
-use howdah_executor::rdd::Views;
+use howdah_executor::{rdd::Views, task::steps};
 use howdah_proto::{Partition, event::StageKind, pb};
 
 use super::{PartitionUse, StageTask, TrainJob, rounds::RoundTask, training::tag_of};
 
 impl TrainJob {
+    /// Steps that a partition has in an epoch if all its pictures can be used, at most.
+    pub(super) fn planned_steps(&self) -> u64 {
+        let cut = self.pictures.cut.iter();
+        let largest = cut.flat_map(|cut| {
+            let train = cut.partitions().filter(|(_, role)| *role == PartitionUse::Train);
+            train.map(|(partition, _)| cut.files(partition).len() as u64)
+        });
+        steps(largest.max().unwrap_or(0), self.settings.batch)
+    }
+
     /// How much work the task on a partition is: pictures to prepare or evaluate, or steps to train.
     pub fn work(&self, kind: StageKind, partition: Partition) -> u64 {
         let samples = self.pictures.samples.get(&partition).copied();
@@ -13,9 +23,7 @@ impl TrainJob {
             StageKind::Train { .. } if self.settings.mode.in_rounds() => {
                 self.round_task(partition).map_or(0, |task| task.last)
             }
-            StageKind::Train { .. } => {
-                howdah_executor::task::steps(samples.unwrap_or(0), self.settings.batch)
-            }
+            StageKind::Train { .. } => steps(samples.unwrap_or(0), self.settings.batch),
             StageKind::Fit { .. } => self.fit_pictures(partition),
             StageKind::Prepare | StageKind::Evaluate { .. } => {
                 self.pictures.cut.as_ref().map_or(0, |cut| cut.files(partition).len() as u64)
@@ -79,7 +87,7 @@ impl TrainJob {
     /// The steps of each training partition in an epoch, of those that have samples.
     pub(super) fn train_steps(&self) -> BTreeMap<Partition, u64> {
         let tasks = self.tasks_of(PartitionUse::Train);
-        let steps = |samples: u64| howdah_executor::task::steps(samples, self.settings.batch);
+        let steps = |samples: u64| steps(samples, self.settings.batch);
         let samples = |partition| self.pictures.samples.get(&partition).copied().unwrap_or(0);
         tasks.iter().map(|task| (task.partition, steps(samples(task.partition)))).collect()
     }

@@ -2,19 +2,60 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tenso
 
 use super::buffer::values;
 
-/// Which hidden units of a step are dropped (inverted dropout; Srivastava et al. 2014, section 10).
+/// Which features and hidden units of a step are dropped (inverted dropout; Srivastava et al. 2014, section 10).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Dropout {
     /// None are.
     Off,
-    /// A unit is dropped with probability `rate`, and the others are scaled by 1 / (1 - rate).
+    /// A unit is dropped with a probability, and the others are scaled by 1 / (1 - that).
     On {
-        /// From 0 to below 1.
+        /// The probability for hidden units, from 0 to below 1.
         rate: f32,
+        /// The probability for features, from 0 to below 1.
+        input_rate: f32,
         /// Decides the masks of the step, one per layer.
         seed: u64,
     },
 }
+
+/// The dropout of features.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InputDropout {
+    mask: Mask,
+}
+
+impl InputDropout {
+    /// Makes it; none if no feature is dropped.
+    pub fn new(dropout: Dropout) -> Option<Self> {
+        match dropout {
+            Dropout::On { input_rate, seed, .. } if input_rate > 0.0 => {
+                Some(Self { mask: Mask::of(input_rate, seed, INPUT) })
+            }
+            Dropout::On { .. } | Dropout::Off => None,
+        }
+    }
+}
+
+impl CustomOp1 for InputDropout {
+    fn name(&self) -> &'static str {
+        "input-dropout"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (x, mask) = (values(x, layout)?, self.mask);
+        let mut y = vec![0.0; x.len()];
+        // Compiled for each vector width and chosen at run time: a batch has more features than hidden units.
+        pulp::Arch::new().dispatch(|| {
+            for (unit, (y, x)) in y.iter_mut().zip(x).enumerate() {
+                *y = x * mask.factor(unit);
+            }
+        });
+        Ok((CpuStorage::F32(y), layout.shape().clone()))
+    }
+}
+
+/// What stands for the features where layers are numbered.
+const INPUT: u64 = u64::MAX - 1;
 
 /// ReLU and the dropout after it, in one pass. A NaN stays a NaN, so that divergence shows.
 #[derive(Debug, Clone, Copy)]
@@ -81,14 +122,19 @@ impl Mask {
     fn new(dropout: Dropout, layer: usize) -> Self {
         match dropout {
             Dropout::Off => Self { key: 0, threshold: 0, scale: 1.0 },
-            Dropout::On { rate, seed } => Self {
-                key: mix(seed ^ mix(layer as u64 + 1)),
-                threshold: (f64::from(rate) * 2f64.powi(32)) as u32,
-                scale: 1.0 / (1.0 - rate),
-            },
+            Dropout::On { rate, seed, .. } => Self::of(rate, seed, layer as u64),
         }
     }
 
+    fn of(rate: f32, seed: u64, layer: u64) -> Self {
+        Self {
+            key: mix(seed ^ mix(layer + 1)),
+            threshold: (f64::from(rate) * 2f64.powi(32)) as u32,
+            scale: 1.0 / (1.0 - rate),
+        }
+    }
+
+    #[inline(always)]
     fn factor(&self, unit: usize) -> f32 {
         if self.threshold == 0 {
             return 1.0;
@@ -101,6 +147,7 @@ impl Mask {
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The output function of SplitMix64 (Steele, Lea and Flood 2014).
+#[inline(always)]
 fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -112,7 +159,7 @@ mod tests {
     use super::*;
 
     fn factors(rate: f32, seed: u64, layer: usize) -> Vec<f32> {
-        let mask = Mask::new(Dropout::On { rate, seed }, layer);
+        let mask = Mask::new(Dropout::On { rate, input_rate: 0.0, seed }, layer);
         (0..100_000).map(|unit| mask.factor(unit)).collect()
     }
 

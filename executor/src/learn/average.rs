@@ -1,4 +1,4 @@
-use super::{BatchReport, Evaluation, Replica, error::LearnError, loss};
+use super::{BatchReport, Evaluation, Objective, Replica, error::LearnError, loss};
 
 /// The logits of a batch, averaged over the views of its samples.
 #[derive(Debug, Clone, Default)]
@@ -38,7 +38,7 @@ impl Average {
             return Evaluation { report: BatchReport::default(), predictions: Vec::new() };
         }
         Evaluation {
-            report: loss::cross_entropy(&logits, labels, outputs).0,
+            report: loss::cross_entropy(&logits, labels, outputs, &Objective::PLAIN).0,
             predictions: logits.chunks_exact(outputs).map(loss::predicted).collect(),
         }
     }

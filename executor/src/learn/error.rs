@@ -27,6 +27,14 @@ pub enum LearnError {
         /// The number of classes.
         classes: usize,
     },
+    /// More or fewer class weights than classes.
+    #[error("there are {weights} class weights, but the network knows {classes} classes")]
+    ClassWeights {
+        /// The weights.
+        weights: usize,
+        /// The number of classes.
+        classes: usize,
+    },
     /// Weights of another network.
     #[error("{got} weights were given to a network of {expected} parameters")]
     Weights {

@@ -3,7 +3,7 @@ use gemm::Parallelism;
 
 use super::{
     LearnError, Network,
-    activation::{Activation, Dropout},
+    activation::{Activation, Dropout, InputDropout},
     buffer,
     linear::Linear,
 };
@@ -27,7 +27,10 @@ impl Forward<'_> {
     /// [`LearnError::Diverged`] if a value that is not finite comes out of a layer.
     pub fn logits(&self, x: Tensor, dropout: Dropout) -> Result<Tensor, LearnError> {
         let last = self.network.layers().len() - 1;
-        let mut values = x;
+        let mut values = match InputDropout::new(dropout) {
+            Some(input) => x.apply_op1_no_bwd(&input)?,
+            None => x,
+        };
         for (index, layer) in self.network.layers().iter().enumerate() {
             let linear = Linear {
                 layer: layer.clone(),

@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn weights_fill_the_glorot_range_and_biases_are_zero() {
-        let settings = NetworkSettings { hidden: vec![50], dropout: 0.0 };
+        let settings = NetworkSettings { hidden: vec![50], ..NetworkSettings::default() };
         let network = Network::new(&settings, 100, 2).unwrap();
         let weights = initial_weights(&network, 7);
         for layer in network.layers() {
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn the_seed_alone_decides() {
-        let settings = NetworkSettings { hidden: vec![3], dropout: 0.5 };
+        let settings = NetworkSettings { hidden: vec![3], dropout: 0.5, input_dropout: 0.0 };
         let network = Network::new(&settings, 5, 4).unwrap();
         assert_eq!(initial_weights(&network, 1), initial_weights(&network, 1));
         assert_ne!(initial_weights(&network, 1), initial_weights(&network, 2));

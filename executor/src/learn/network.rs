@@ -43,6 +43,8 @@ struct Shape {
     hidden: Vec<usize>,
     outputs: usize,
     dropout: f32,
+    #[serde(default)]
+    input_dropout: f32,
 }
 
 /// A network that can't be built.
@@ -95,6 +97,7 @@ impl Network {
             hidden: settings.hidden.iter().map(|&units| units as usize).collect(),
             outputs: if classes == 2 { 1 } else { classes },
             dropout: settings.dropout,
+            input_dropout: settings.input_dropout,
         })
     }
 
@@ -118,6 +121,11 @@ impl Network {
         self.shape.dropout
     }
 
+    /// The fraction of features that are dropped in training.
+    pub fn input_dropout(&self) -> f32 {
+        self.shape.input_dropout
+    }
+
     /// The layers, input side first.
     pub fn layers(&self) -> &[Layer] {
         &self.layers
@@ -133,8 +141,10 @@ impl TryFrom<Shape> for Network {
     type Error = NetworkError;
 
     fn try_from(shape: Shape) -> Result<Self, NetworkError> {
-        if !(0.0..1.0).contains(&shape.dropout) {
-            return Err(NetworkError::Dropout(shape.dropout));
+        if let Some(rate) =
+            [shape.dropout, shape.input_dropout].into_iter().find(|rate| !(0.0..1.0).contains(rate))
+        {
+            return Err(NetworkError::Dropout(rate));
         }
         let (mut layers, mut start, mut inputs) = (Vec::new(), 0, shape.inputs);
         for &outputs in shape.hidden.iter().chain([&shape.outputs]) {
@@ -172,7 +182,7 @@ mod tests {
     use super::*;
 
     fn settings(hidden: &[u32]) -> NetworkSettings {
-        NetworkSettings { hidden: hidden.to_vec(), dropout: 0.3 }
+        NetworkSettings { hidden: hidden.to_vec(), dropout: 0.3, input_dropout: 0.0 }
     }
 
     #[test]
@@ -208,7 +218,7 @@ mod tests {
             let made = Network::new(&settings(&[hidden]), features, 2);
             assert!(matches!(made, Err(NetworkError::TooLarge { .. })), "{features} {hidden}");
         }
-        let dropped = NetworkSettings { hidden: vec![], dropout: 1.0 };
+        let dropped = NetworkSettings { dropout: 1.0, ..NetworkSettings::default() };
         assert_eq!(Network::new(&dropped, 4, 2), Err(NetworkError::Dropout(1.0)));
     }
 

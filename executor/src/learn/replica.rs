@@ -3,7 +3,7 @@ use std::fmt;
 use candle_core::{Device, Tensor};
 
 use super::{
-    BatchReport, LearnError, Network, ReplicaOptimizer,
+    BatchReport, LearnError, Network, Objective, ReplicaOptimizer,
     activation::Dropout,
     buffer::{self, Loan},
     forward::Forward,
@@ -22,6 +22,7 @@ pub struct Replica {
     gradient: Vec<f32>,
     inputs: Vec<f32>,
     labels: Vec<u32>,
+    objective: Objective,
 }
 
 /// What a batch came to, and what the network took each sample for.
@@ -56,8 +57,19 @@ impl Replica {
             gradient: vec![0.0; network.parameters()],
             inputs: vec![0.0; values],
             labels: vec![0; batch],
+            objective: Objective::PLAIN,
             network,
         })
+    }
+
+    /// Makes the objective of the steps that follow another one than the cross-entropy alone.
+    ///
+    /// # Errors
+    /// [`LearnError::ClassWeights`] if there are more or fewer class weights than classes.
+    pub fn set_objective(&mut self, objective: Objective) -> Result<(), LearnError> {
+        objective.check(self.network.classes())?;
+        self.objective = objective;
+        Ok(())
     }
 
     /// The network.
@@ -120,7 +132,8 @@ impl Replica {
         Ok(())
     }
 
-    /// Goes forward and back over the first `rows` samples, and leaves the gradient of their mean loss.
+    /// Goes forward and back over the first `rows` samples, and leaves the gradient of the objective, with what `l2` adds
+    /// and no longer than it may be. The loss that is reported is that of the objective without `l2`.
     ///
     /// The same weights, samples and `dropout_seed` give the same gradient, bit for bit, on the same processor
     /// and number of threads.
@@ -129,24 +142,54 @@ impl Replica {
     /// [`LearnError::Rows`], or [`LearnError::Diverged`] if a layer's values are not finite; the gradient is
     /// then of no use.
     pub fn step(&mut self, rows: usize, dropout_seed: u64) -> Result<BatchReport, LearnError> {
-        let dropout = match self.network.dropout() {
-            0.0 => Dropout::Off,
-            rate => Dropout::On { rate, seed: dropout_seed },
+        let dropout = match (self.network.dropout(), self.network.input_dropout()) {
+            (0.0, 0.0) => Dropout::Off,
+            (rate, input_rate) => Dropout::On { rate, input_rate, seed: dropout_seed },
         };
         let outputs = self.network.outputs();
-        self.run(rows, dropout, move |logits, labels| {
+        let report = self.run(rows, dropout, move |logits, labels, objective| {
             let (report, slopes) =
-                buffer::read(logits, |values| loss::cross_entropy(values, labels, outputs))?;
+                buffer::read(logits, |values| loss::cross_entropy(values, labels, outputs, objective))?;
             // The sum of logits times constant slopes has these slopes as its gradient.
             let slopes = Tensor::from_vec(slopes, logits.shape(), &Device::Cpu)?;
             logits.mul(&slopes)?.sum_all()?.backward()?;
             Ok(report)
-        })
+        })?;
+        self.shrink();
+        self.clip();
+        Ok(report)
     }
 
-    /// Moves the weights along the gradient of the last step.
-    pub fn update(&mut self, optimizer: &mut dyn ReplicaOptimizer) {
-        optimizer.apply(&mut self.weights, &self.gradient);
+    /// Adds what `l2` asks for to the gradient.
+    fn shrink(&mut self) {
+        let l2 = self.objective.l2;
+        if l2 == 0.0 {
+            return;
+        }
+        for layer in self.network.layers() {
+            let (slopes, weights) =
+                (&mut self.gradient[layer.weight.clone()], &self.weights[layer.weight.clone()]);
+            for (slope, weight) in slopes.iter_mut().zip(weights) {
+                *slope += l2 * weight;
+            }
+        }
+    }
+
+    /// Scales a gradient that is too long to the longest that it may be.
+    fn clip(&mut self) {
+        let Some(most) = self.objective.clip_norm else { return };
+        let squares = |block: &[f32]| block.iter().map(|slope| slope * slope).sum::<f32>();
+        // Blocks keep the sum in single precision short, and become vector instructions.
+        let norm = self.gradient.chunks(1024).map(|block| f64::from(squares(block))).sum::<f64>().sqrt();
+        if norm > f64::from(most) {
+            let factor = (f64::from(most) / norm) as f32;
+            self.gradient.iter_mut().for_each(|slope| *slope *= factor);
+        }
+    }
+
+    /// Moves the weights along the gradient of the last step, at the learning rate times `factor`.
+    pub fn update(&mut self, optimizer: &mut dyn ReplicaOptimizer, factor: f32) {
+        optimizer.apply(&mut self.weights, &self.gradient, factor);
     }
 
     /// Classifies the first `rows` samples and compares with their labels; the gradient stays.
@@ -155,9 +198,9 @@ impl Replica {
     /// [`LearnError::Rows`], or [`LearnError::Diverged`] if a layer's values are not finite.
     pub fn evaluate(&mut self, rows: usize) -> Result<Evaluation, LearnError> {
         let outputs = self.network.outputs();
-        self.run(rows, Dropout::Off, move |logits, labels| {
+        self.run(rows, Dropout::Off, move |logits, labels, _| {
             let evaluation = buffer::read(logits, |values| Evaluation {
-                report: loss::cross_entropy(values, labels, outputs).0,
+                report: loss::cross_entropy(values, labels, outputs, &Objective::PLAIN).0,
                 predictions: values.chunks_exact(outputs).map(loss::predicted).collect(),
             })?;
             Ok(evaluation)
@@ -169,7 +212,7 @@ impl Replica {
     /// # Errors
     /// [`LearnError::Rows`], or [`LearnError::Diverged`] if a layer's values are not finite.
     pub fn logits(&mut self, rows: usize) -> Result<Vec<f32>, LearnError> {
-        self.run(rows, Dropout::Off, |logits, _| Ok(buffer::read(logits, <[f32]>::to_vec)?))
+        self.run(rows, Dropout::Off, |logits, _, _| Ok(buffer::read(logits, <[f32]>::to_vec)?))
     }
 
     /// The probabilities of every class, for each of the first `rows` samples; labels and gradient stay unread.
@@ -178,20 +221,20 @@ impl Replica {
     /// [`LearnError::Rows`], or [`LearnError::Diverged`] if a layer's values are not finite.
     pub fn probabilities(&mut self, rows: usize) -> Result<Vec<Vec<f32>>, LearnError> {
         let outputs = self.network.outputs();
-        self.run(rows, Dropout::Off, move |logits, _| {
+        self.run(rows, Dropout::Off, move |logits, _, _| {
             let rows = |values: &[f32]| values.chunks_exact(outputs).map(loss::class_probabilities).collect();
             Ok(buffer::read(logits, rows)?)
         })
     }
 
-    /// Computes the logits of the first `rows` samples and hands them to `finish`, with the labels.
+    /// Computes the logits of the first `rows` samples and hands them to `finish`, with the labels and the objective.
     fn run<R: Send>(
         &mut self,
         rows: usize,
         dropout: Dropout,
-        finish: impl FnOnce(&Tensor, &[u32]) -> Result<R, LearnError> + Send,
+        finish: impl FnOnce(&Tensor, &[u32], &Objective) -> Result<R, LearnError> + Send,
     ) -> Result<R, LearnError> {
-        let Self { network, threads, weights, gradient, inputs, labels } = self;
+        let Self { network, threads, weights, gradient, inputs, labels, objective } = self;
         let labels = match rows {
             0 => None,
             _ => labels.get(..rows),
@@ -204,7 +247,7 @@ impl Replica {
             let x = inputs.tensor().narrow(0, 0, rows * width)?.reshape((rows, width))?;
             let (parameters, gradient) = (weights.tensor(), gradient.tensor());
             let logits = Forward { network, parameters, gradient, parallelism }.logits(x, dropout)?;
-            finish(&logits, labels)
+            finish(&logits, labels, objective)
         })
     }
 }

@@ -3,6 +3,8 @@ use std::{sync::Arc, time::Duration};
 use howdah_paramserver::client::{Parameters, Patience};
 use howdah_proto::{JobId, WireError, lineage::Lineage, pb, required, settings::TrainSettings};
 
+use crate::learn::Objective;
+
 /// A shard that moves, or starts again, is waited for as long as the deadline says, however often it is asked.
 const PATIENCE: Patience =
     Patience { deadline: Duration::from_secs(60), tries: u32::MAX, first_pause: Duration::from_millis(50) };
@@ -27,6 +29,8 @@ pub struct TrainContext {
     pub classes: u32,
     /// How many replicas train at the same time.
     pub replicas: u32,
+    /// What replicas make small.
+    pub objective: Objective,
     /// The shards.
     pub parameters: Arc<Parameters>,
 }
@@ -52,13 +56,24 @@ impl TrainContext {
         if message.classes < 2 {
             return Err(WireError::invalid("train.classes", "at least 2 are needed"));
         }
+        let weights = &message.class_weights;
+        let fit = weights.is_empty() || weights.len() == message.classes as usize;
+        if !fit || !weights.iter().all(|weight| weight.is_finite() && *weight >= 0.0) {
+            return Err(WireError::invalid("train.class_weights", "one that is not negative for each class"));
+        }
         let parameters = Parameters::new(job, message.shards, PATIENCE)
             .map_err(|error| WireError::invalid("train.shards", error))?;
         Ok(Self {
-            settings: Arc::new(settings),
-            classes: message.classes,
             replicas: message.replicas,
+            objective: Objective {
+                label_smoothing: settings.learning.label_smoothing,
+                class_weights: message.class_weights,
+                clip_norm: settings.learning.clip_norm,
+                l2: settings.learning.l2,
+            },
             parameters: Arc::new(parameters),
+            classes: message.classes,
+            settings: Arc::new(settings),
         })
     }
 }

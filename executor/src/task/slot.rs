@@ -72,7 +72,8 @@ impl Slot {
         match &mut self.kept {
             Some(kept) => Ok(kept),
             none => {
-                let replica = Replica::new(network, settings.batch as usize, self.threads)?;
+                let mut replica = Replica::new(network, settings.batch as usize, self.threads)?;
+                replica.set_objective(train.objective.clone())?;
                 Ok(none.insert(Kept { job, features, replica, trainer: None }))
             }
         }
@@ -86,10 +87,10 @@ impl Kept {
         if !self.trainer.as_ref().is_some_and(fits) {
             self.trainer = None;
         }
-        let parameters = self.replica.weights().len();
+        let network = self.replica.network();
         let trainer = self.trainer.get_or_insert_with(|| {
             let settings = &train.settings;
-            let payload = <dyn Payload>::of(settings, parameters, train.replicas);
+            let payload = <dyn Payload>::of(settings, network, train.replicas);
             let options = ReplicaOptions {
                 id,
                 compression: settings.compression,

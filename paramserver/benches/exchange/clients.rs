@@ -14,7 +14,7 @@ use howdah_proto::{
     exchange::{ExchangeClient, Incoming, Part},
     fence::{Fence, TrainTask},
     pb::{self, parameters_client::ParametersClient},
-    settings::{Combine, Correction, Encoding, Mode, PushEvery, ShardSpec, UpdateRule},
+    settings::{Combine, Correction, Encoding, Mode, Pace, PushEvery, ShardSpec, UpdateRule},
     transport::{self, CHUNK_BYTES},
 };
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,8 @@ const SPEC: ShardSpec = ShardSpec {
     correction: Correction { scale: howdah_proto::settings::StalenessScale::None, delay_compensation: None },
     mode: Mode::Asynchronous { push_every: PushEvery::Steps(1) },
     combine: Combine::Mean,
+    pace: Pace::CONSTANT,
+    average: None,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -23,8 +23,8 @@ impl Adagrad {
 }
 
 impl UpdateRule for Adagrad {
-    fn apply(&mut self, weights: &mut [f32], push: &[f32], steps: u64) {
-        let (rate, to_mean) = (self.learning_rate, 1.0 / steps.max(1) as f32);
+    fn apply(&mut self, weights: &mut [f32], push: &[f32], steps: u64, factor: f32) {
+        let (rate, to_mean) = (self.learning_rate * factor, 1.0 / steps.max(1) as f32);
         // Compiled for each vector width and chosen at run time; the arithmetic is the same in all.
         pulp::Arch::new().dispatch(|| {
             for ((weight, squares), pushed) in weights.iter_mut().zip(&mut self.squares).zip(push) {

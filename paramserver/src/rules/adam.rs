@@ -28,12 +28,12 @@ impl Adam {
         Ok(Self { learning_rate, first_moment, second_moment, decay_1: 1.0, decay_2: 1.0 })
     }
 
-    /// Applies a push to weights of which only the share `kept` is left before it.
-    pub(super) fn step(&mut self, weights: &mut [f32], push: &[f32], steps: u64, kept: f32) {
+    /// Applies a push at the learning rate times `factor`, to weights of which only the share `kept` is left before it.
+    pub(super) fn step(&mut self, weights: &mut [f32], push: &[f32], steps: u64, factor: f32, kept: f32) {
         self.decay_1 *= BETA_1;
         self.decay_2 *= BETA_2;
         let to_mean = 1.0 / steps.max(1) as f32;
-        let rate = (f64::from(self.learning_rate) / (1.0 - self.decay_1)) as f32;
+        let rate = (f64::from(self.learning_rate * factor) / (1.0 - self.decay_1)) as f32;
         let unbias_2 = (1.0 / (1.0 - self.decay_2)) as f32;
         let (keep_1, keep_2) = (BETA_1 as f32, BETA_2 as f32);
         let (take_1, take_2) = ((1.0 - BETA_1) as f32, (1.0 - BETA_2) as f32);
@@ -51,8 +51,8 @@ impl Adam {
 }
 
 impl UpdateRule for Adam {
-    fn apply(&mut self, weights: &mut [f32], push: &[f32], steps: u64) {
-        self.step(weights, push, steps, 1.0);
+    fn apply(&mut self, weights: &mut [f32], push: &[f32], steps: u64, factor: f32) {
+        self.step(weights, push, steps, factor, 1.0);
     }
 
     fn arrays(&self) -> Vec<&[f32]> {

@@ -8,7 +8,7 @@ use super::{Adam, OutOfMemory, UpdateRule};
 #[derive(Debug)]
 pub struct AdamW {
     adam: Adam,
-    kept: f32,
+    decay: f32,
 }
 
 impl AdamW {
@@ -17,13 +17,13 @@ impl AdamW {
     /// # Errors
     /// The memory for the two moments can't be had.
     pub fn new(learning_rate: f32, weight_decay: f32, values: usize) -> Result<Self, OutOfMemory> {
-        Ok(Self { adam: Adam::new(learning_rate, values)?, kept: 1.0 - learning_rate * weight_decay })
+        Ok(Self { adam: Adam::new(learning_rate, values)?, decay: learning_rate * weight_decay })
     }
 }
 
 impl UpdateRule for AdamW {
-    fn apply(&mut self, weights: &mut [f32], push: &[f32], steps: u64) {
-        self.adam.step(weights, push, steps, self.kept);
+    fn apply(&mut self, weights: &mut [f32], push: &[f32], steps: u64, factor: f32) {
+        self.adam.step(weights, push, steps, factor, 1.0 - factor * self.decay);
     }
 
     fn arrays(&self) -> Vec<&[f32]> {

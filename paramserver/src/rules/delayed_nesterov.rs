@@ -31,9 +31,9 @@ impl DelayedNesterov {
 }
 
 impl UpdateRule for DelayedNesterov {
-    fn apply(&mut self, weights: &mut [f32], push: &[f32], _steps: u64) {
+    fn apply(&mut self, weights: &mut [f32], push: &[f32], _steps: u64, factor: f32) {
         let share = 1.0 / self.every as f32;
-        let (rate, kept) = (self.learning_rate, self.momentum);
+        let (rate, kept) = (self.learning_rate * factor, self.momentum);
         self.buffered += 1.0;
         if self.buffered < f64::from(self.every) {
             for ((weight, buffer), gradient) in weights.iter_mut().zip(&mut self.buffer).zip(push) {
@@ -97,8 +97,8 @@ mod tests {
             (DelayedNesterov::new(0.1, 0.9, 1, 2).unwrap(), Nesterov::new(0.1, 0.9, 2).unwrap());
         let (mut left, mut right) = ([1.0, -2.0], [1.0, -2.0]);
         for push in [[0.5, 0.25], [-1.0, 2.0], [0.125, 0.0]] {
-            delayed.apply(&mut left, &push, 1);
-            plain.apply(&mut right, &push, 1);
+            delayed.apply(&mut left, &push, 1, 1.0);
+            plain.apply(&mut right, &push, 1, 1.0);
         }
         left.iter().zip(&right).for_each(|(left, right)| assert!((left - right).abs() < 1e-6));
     }

@@ -18,7 +18,7 @@ impl Elastic {
 }
 
 impl UpdateRule for Elastic {
-    fn apply(&mut self, weights: &mut [f32], push: &[f32], _steps: u64) {
+    fn apply(&mut self, weights: &mut [f32], push: &[f32], _steps: u64, _factor: f32) {
         let rate = self.rate;
         for (centre, replica) in weights.iter_mut().zip(push) {
             *centre += rate * (replica - *centre);

@@ -6,6 +6,7 @@
 mod adagrad;
 mod adam;
 mod adamw;
+mod averaged;
 mod delayed_nesterov;
 mod elastic;
 mod momentum;
@@ -24,6 +25,7 @@ use howdah_proto::settings;
 pub use adagrad::Adagrad;
 pub use adam::Adam;
 pub use adamw::AdamW;
+pub use averaged::Averaged;
 pub use delayed_nesterov::DelayedNesterov;
 pub use elastic::Elastic;
 pub use momentum::Momentum;
@@ -44,7 +46,14 @@ pub trait UpdateRule: Send + Sync + std::fmt::Debug {
     /// A round comes as one push: `push` is then the mean or the sum of its contributions, and `steps` the most that
     /// any of them carries. The rules that scale by the size of a gradient divide by `steps`; a partition that has
     /// fewer steps left then counts for as much as it has. The others don't look at `steps`.
-    fn apply(&mut self, weights: &mut [f32], push: &[f32], steps: u64);
+    ///
+    /// Rules with a learning rate take it times `factor`, which the schedule gives.
+    fn apply(&mut self, weights: &mut [f32], push: &[f32], steps: u64, factor: f32);
+
+    /// Gives what evaluation and the model take for the weights.
+    fn result<'a>(&'a self, weights: &'a [f32]) -> &'a [f32] {
+        weights
+    }
 
     /// Gives the arrays, always in the same order.
     fn arrays(&self) -> Vec<&[f32]> {
@@ -70,6 +79,18 @@ pub trait UpdateRule: Send + Sync + std::fmt::Debug {
     fn state_bytes(&self) -> u64 {
         self.arrays().into_iter().map(|array| size_of_val(array) as u64).sum()
     }
+}
+
+/// Builds the rule for a shard of `values` weights, with the average that the spec asks for.
+///
+/// # Errors
+/// The memory for the rule's own state can't be had.
+pub fn build_for(spec: &settings::ShardSpec, values: usize) -> Result<Box<dyn UpdateRule>, OutOfMemory> {
+    let rule = build(&spec.rule, values)?;
+    Ok(match spec.average {
+        Some(kept) => Box::new(Averaged::new(rule, kept, values)?),
+        None => rule,
+    })
 }
 
 /// Builds the rule for a shard of `values` weights.

@@ -24,8 +24,8 @@ impl Nesterov {
 }
 
 impl UpdateRule for Nesterov {
-    fn apply(&mut self, weights: &mut [f32], push: &[f32], _steps: u64) {
-        let (rate, kept) = (self.learning_rate, self.momentum);
+    fn apply(&mut self, weights: &mut [f32], push: &[f32], _steps: u64, factor: f32) {
+        let (rate, kept) = (self.learning_rate * factor, self.momentum);
         for ((weight, velocity), gradient) in weights.iter_mut().zip(&mut self.velocity).zip(push) {
             *velocity = kept * *velocity + gradient;
             *weight -= rate * (gradient + kept * *velocity);

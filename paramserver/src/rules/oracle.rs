@@ -3,7 +3,7 @@
 use howdah_proto::settings::UpdateRule as Rule;
 use proptest::prelude::*;
 
-use super::{UpdateRule, build};
+use super::{Averaged, UpdateRule, build};
 
 fn wave(value: usize, push: usize) -> f32 {
     ((value * 7 + push * 13 + 1) as f32 * 0.37).sin()
@@ -22,7 +22,7 @@ pub(super) fn assert_follows<S: Clone>(
     for push in 0..20 {
         let steps = 1 + push as u64 % 4;
         let pushed: Vec<f32> = (0..values).map(|value| wave(value, push)).collect();
-        rule.apply(&mut weights, &pushed, steps);
+        rule.apply(&mut weights, &pushed, steps, 1.0);
         for ((weight, state), pushed) in expected.iter_mut().zip(&pushed) {
             *weight = oracle(state, *weight, f64::from(*pushed), steps as f64);
         }
@@ -55,6 +55,44 @@ fn a_rule_accounts_for_the_state_it_keeps() {
     let arrays = [0, 0, 1, 1, 1, 1, 2, 2, 0, 2];
     for (rule, arrays) in RULES.iter().zip(arrays) {
         assert_eq!(build(rule, 1000).unwrap().state_bytes(), arrays * 4000, "{rule:?}");
+    }
+}
+
+#[test]
+fn a_rule_at_half_its_learning_rate_is_the_rule_of_half_the_rate() {
+    let of = |learning_rate| {
+        [
+            Rule::Sgd { learning_rate },
+            Rule::Momentum { learning_rate, momentum: 0.9 },
+            Rule::Nesterov { learning_rate, momentum: 0.9 },
+            Rule::Adagrad { learning_rate },
+            Rule::RmsProp { learning_rate, decay: 0.9 },
+            Rule::Adam { learning_rate },
+            Rule::AdamW { learning_rate, weight_decay: 0.01 },
+            Rule::DelayedNesterov { learning_rate, momentum: 0.9, every: 3 },
+        ]
+    };
+    for (whole, half) in of(0.25).iter().zip(&of(0.125)) {
+        let (mut slowed, mut slow) = (build(whole, 5).unwrap(), build(half, 5).unwrap());
+        let (mut left, mut right) = ([1.0f32; 5], [1.0f32; 5]);
+        for push in 0..7 {
+            let pushed: Vec<f32> = (0..5).map(|value| wave(value, push)).collect();
+            slowed.apply(&mut left, &pushed, 2, 0.5);
+            slow.apply(&mut right, &pushed, 2, 1.0);
+        }
+        assert!(left.iter().zip(&right).all(|(a, b)| (a - b).abs() < 1e-6), "{whole:?}");
+        assert_ne!(left, [1.0; 5], "{whole:?}");
+    }
+}
+
+#[test]
+fn an_average_shows_its_state_behind_that_of_its_rule() {
+    for rule in RULES {
+        let plain = build(&rule, 5).unwrap();
+        let (arrays, scalars) = (plain.arrays().len(), plain.scalars().len());
+        let mut averaged = Averaged::new(plain, 0.9, 5).unwrap();
+        assert_eq!((averaged.arrays().len(), averaged.arrays_mut().len()), (arrays + 1, arrays + 1));
+        assert_eq!((averaged.scalars().len(), averaged.scalars_mut().len()), (scalars + 1, scalars + 1));
     }
 }
 

@@ -24,8 +24,8 @@ impl RmsProp {
 }
 
 impl UpdateRule for RmsProp {
-    fn apply(&mut self, weights: &mut [f32], push: &[f32], steps: u64) {
-        let (rate, to_mean) = (self.learning_rate, 1.0 / steps.max(1) as f32);
+    fn apply(&mut self, weights: &mut [f32], push: &[f32], steps: u64, factor: f32) {
+        let (rate, to_mean) = (self.learning_rate * factor, 1.0 / steps.max(1) as f32);
         let (kept, taken) = (self.decay, 1.0 - self.decay);
         // Compiled for each vector width and chosen at run time; the arithmetic is the same in all.
         pulp::Arch::new().dispatch(|| {

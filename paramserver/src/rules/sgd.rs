@@ -17,8 +17,8 @@ impl Sgd {
 }
 
 impl UpdateRule for Sgd {
-    fn apply(&mut self, weights: &mut [f32], push: &[f32], _steps: u64) {
-        let rate = self.learning_rate;
+    fn apply(&mut self, weights: &mut [f32], push: &[f32], _steps: u64, factor: f32) {
+        let rate = self.learning_rate * factor;
         for (weight, gradient) in weights.iter_mut().zip(push) {
             *weight -= rate * gradient;
         }

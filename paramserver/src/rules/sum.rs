@@ -8,7 +8,7 @@ use super::UpdateRule;
 pub struct Sum;
 
 impl UpdateRule for Sum {
-    fn apply(&mut self, weights: &mut [f32], push: &[f32], _steps: u64) {
+    fn apply(&mut self, weights: &mut [f32], push: &[f32], _steps: u64, _factor: f32) {
         for (weight, pushed) in weights.iter_mut().zip(push) {
             *weight += pushed;
         }

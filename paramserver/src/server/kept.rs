@@ -14,10 +14,10 @@ use crate::shard::{Fences, HogwildShard, Image, PlanError, Seen, Shard, ShardErr
 #[derive(Debug)]
 pub(super) enum Kept {
     /// It is changed by one at a time.
-    Locked(Shard),
+    Locked(Box<Shard>),
     /// It takes pushes at the same time; what needs a quiet time has it to itself.
     Free {
-        shard: HogwildShard,
+        shard: Box<HogwildShard>,
         /// The snapshots that are planned: what they have of each task.
         plans: BTreeMap<SnapshotId, BTreeMap<TrainTask, Step>>,
     },
@@ -25,7 +25,7 @@ pub(super) enum Kept {
 
 impl From<Shard> for Kept {
     fn from(shard: Shard) -> Self {
-        Self::Locked(shard)
+        Self::Locked(Box::new(shard))
     }
 }
 
@@ -33,19 +33,19 @@ impl Kept {
     pub(super) fn new(values: u64, spec: &ShardSpec) -> Result<Self, ShardError> {
         Ok(match spec.mode {
             Mode::Hogwild { .. } => Self::free(HogwildShard::new(values, spec)?),
-            _ => Self::Locked(Shard::new(values, spec)?),
+            _ => Self::Locked(Box::new(Shard::new(values, spec)?)),
         })
     }
 
     pub(super) fn from_image(image: Image, spec: &ShardSpec) -> Result<Self, ShardError> {
         Ok(match spec.mode {
             Mode::Hogwild { .. } => Self::free(HogwildShard::from_image(image, spec)?),
-            _ => Self::Locked(Shard::from_image(image, spec)?),
+            _ => Self::Locked(Box::new(Shard::from_image(image, spec)?)),
         })
     }
 
     fn free(shard: HogwildShard) -> Self {
-        Self::Free { shard, plans: BTreeMap::new() }
+        Self::Free { shard: Box::new(shard), plans: BTreeMap::new() }
     }
 
     pub(super) fn version(&self) -> Version {

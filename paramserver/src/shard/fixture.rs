@@ -3,7 +3,7 @@
 use howdah_proto::{
     Attempt, Epoch, Partition, ReplicaId, Step, Version,
     fence::{Fence, RoundPart, TrainTask},
-    settings::{Combine, Correction, Mode, PushEvery, ShardSpec, StalenessScale, UpdateRule},
+    settings::{Combine, Correction, Mode, Pace, PushEvery, ShardSpec, StalenessScale, UpdateRule},
 };
 
 use super::{Push, PushOutcome, Shard, ShardError};
@@ -13,6 +13,8 @@ pub(crate) const SPEC: ShardSpec = ShardSpec {
     correction: Correction { scale: StalenessScale::None, delay_compensation: None },
     mode: Mode::Asynchronous { push_every: PushEvery::Steps(1) },
     combine: Combine::Mean,
+    pace: Pace::CONSTANT,
+    average: None,
 };
 
 pub(crate) const ROUNDS: ShardSpec = ShardSpec { mode: Mode::Synchronous { backups: 0 }, ..SPEC };

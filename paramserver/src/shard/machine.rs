@@ -77,12 +77,12 @@ impl Shard {
         Ok(self.state.fences.see(task, attempt))
     }
 
-    /// Keeps a copy of the weights under a tag. A tag that exists stays as it is.
+    /// Keeps a copy of the weights, or of their average if there is one, under a tag. A tag that exists stays as it is.
     ///
     /// # Errors
     /// [`ShardError::TooManyTags`] and [`ShardError::OutOfMemory`].
     pub fn tag(&mut self, tag: u64) -> Result<(), ShardError> {
-        let weights = &self.state.weights;
+        let weights = self.state.result();
         self.tags.keep(tag, self.state.version, weights.len(), |copy| copy.extend_from_slice(weights))
     }
 

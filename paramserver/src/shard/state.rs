@@ -1,4 +1,8 @@
-use howdah_proto::{Version, fence::Fence, settings::ShardSpec};
+use howdah_proto::{
+    Version,
+    fence::Fence,
+    settings::{Pace, ShardSpec},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -43,6 +47,8 @@ pub(super) struct Change<'a> {
 pub(super) struct State {
     pub(super) weights: Box<[f32]>,
     pub(super) rule: Box<dyn UpdateRule>,
+    /// How the learning rate of the rule goes through the training.
+    pub(super) pace: Pace,
     /// There if stale gradients are compensated.
     pub(super) mean_square: Option<MeanSquare>,
     pub(super) fences: Fences,
@@ -59,7 +65,8 @@ impl State {
         let compensates = spec.correction.delay_compensation.is_some();
         Ok(Self {
             weights: rules::zeros(values)?,
-            rule: rules::build(&spec.rule, values)?,
+            rule: rules::build_for(spec, values)?,
+            pace: spec.pace,
             mean_square: if compensates { Some(MeanSquare::new(values)?) } else { None },
             fences: Fences::default(),
             version: Version(0),
@@ -74,7 +81,9 @@ impl State {
         if let Some(mean_square) = &mut self.mean_square {
             mean_square.follow(change.values, Factor::new(change.steps, change.scale));
         }
-        self.rule.apply(&mut self.weights, change.values, change.steps);
+        // The contributions of a round are of the same steps, or of fewer.
+        let factor = change.fences.first().map_or(1.0, |fence| self.pace.factor(fence));
+        self.rule.apply(&mut self.weights, change.values, change.steps, factor);
         change.fences.iter().for_each(|fence| self.fences.advance(fence));
         let pushes = change.fences.len() as u64;
         self.version.0 += 1;
@@ -83,9 +92,14 @@ impl State {
         self.staleness.count(change.staleness, pushes);
     }
 
+    /// What evaluation and the model take for the weights.
+    pub(super) fn result(&self) -> &[f32] {
+        self.rule.result(&self.weights)
+    }
+
     /// Copies the state of a shard that follows `spec`.
     pub(super) fn copy(&self, spec: &ShardSpec) -> Result<Self, OutOfMemory> {
-        let mut rule = rules::build(&spec.rule, self.weights.len())?;
+        let mut rule = rules::build_for(spec, self.weights.len())?;
         for (array, from) in rule.arrays_mut().into_iter().zip(self.rule.arrays()) {
             array.copy_from_slice(from);
         }
@@ -96,6 +110,7 @@ impl State {
         Ok(Self {
             weights: copy_of(&self.weights)?,
             rule,
+            pace: self.pace,
             mean_square: mean_square.map(|mean| copy_of(mean.array()).map(MeanSquare::of)).transpose()?,
             fences: self.fences.clone(),
             version: self.version,

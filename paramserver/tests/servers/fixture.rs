@@ -6,7 +6,7 @@ use howdah_proto::{
     Attempt, Epoch, Partition, Step,
     fence::{Fence, TrainTask},
     pb::{self, exchange_client::ExchangeClient, parameters_client::ParametersClient, push_request},
-    settings::{Combine, Correction, Mode, PushEvery, ShardSpec, StalenessScale, UpdateRule},
+    settings::{Combine, Correction, Mode, Pace, PushEvery, ShardSpec, StalenessScale, UpdateRule},
     transport,
 };
 use tokio::runtime::{Builder, Runtime};
@@ -23,6 +23,8 @@ pub const SPEC: ShardSpec = ShardSpec {
     correction: Correction { scale: StalenessScale::None, delay_compensation: None },
     mode: Mode::Asynchronous { push_every: PushEvery::Steps(1) },
     combine: Combine::Sum,
+    pace: Pace::CONSTANT,
+    average: None,
 };
 
 /// A parameter server on threads of its own, so that it can be killed with all its connections.

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Correction, Mode, UpdateRule, check};
+use super::{Correction, Mode, Pace, UpdateRule, check};
 use crate::WireError;
 
 /// How the contributions of a round become one push.
@@ -25,6 +25,12 @@ pub struct ShardSpec {
     pub mode: Mode,
     /// How rounds are combined.
     pub combine: Combine,
+    /// How the learning rate of the rule goes through the training.
+    #[serde(default)]
+    pub pace: Pace,
+    /// The share of the moving average of the weights that each step leaves in place; none for no average.
+    #[serde(default)]
+    pub average: Option<f32>,
 }
 
 /// When and where the shards are saved.

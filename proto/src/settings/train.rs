@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Combine, Compression, Correction, DataSettings, Encoding, Mode, NetworkSettings, Pipeline, ShardSpec,
-    SnapshotSettings, UpdateRule, Updates, check,
+    Combine, Compression, Correction, DataSettings, Encoding, Learning, Mode, NetworkSettings, Pace,
+    Pipeline, Schedule, ShardSpec, SnapshotSettings, UpdateRule, Updates, check,
 };
 use crate::WireError;
 
@@ -20,6 +20,9 @@ pub struct TrainSettings {
     pub epochs: u32,
     /// Pictures in a step.
     pub batch: u32,
+    /// How replicas learn from a batch.
+    #[serde(default)]
+    pub learning: Learning,
     /// What a push carries.
     pub updates: Updates,
     /// What the shards do with it.
@@ -55,10 +58,18 @@ pub struct TrainSettings {
 pub const MAX_SHARDS: u32 = 4096;
 
 impl TrainSettings {
-    /// What the shards need to know.
-    pub fn shard_spec(&self) -> ShardSpec {
+    /// What the shards need to know, where a partition has about so many steps in an epoch.
+    pub fn shard_spec(&self, steps: u64) -> ShardSpec {
         let combine = if self.updates == Updates::Ones { Combine::Sum } else { Combine::Mean };
-        ShardSpec { rule: self.rule, correction: self.correction, mode: self.mode, combine }
+        // An optimizer in the replica follows the schedule itself.
+        let pace = match self.updates {
+            Updates::Gradients if self.learning.schedule != Schedule::default() => {
+                Pace { schedule: self.learning.schedule, epochs: self.epochs, steps }
+            }
+            _ => Pace::CONSTANT,
+        };
+        let average = self.learning.average;
+        ShardSpec { rule: self.rule, correction: self.correction, mode: self.mode, combine, pace, average }
     }
 
     /// Checks that every value makes sense.
@@ -75,6 +86,7 @@ impl TrainSettings {
         check((1..=2).contains(&self.shard_copies), "replicas", "1, or 2 for a standby of each shard")?;
         self.pipeline.validate()?;
         self.network.validate()?;
+        self.learning.validate()?;
         self.rule.validate()?;
         self.updates.validate(&self.rule)?;
         self.mode.validate(&self.rule)?;
@@ -86,6 +98,17 @@ impl TrainSettings {
             !matches!(self.mode, Mode::Hogwild { .. }) || self.shard_copies == 1,
             "replicas",
             "a shard without a lock has no order of pushes that a standby could follow",
+        )?;
+        let hogwild = matches!(self.mode, Mode::Hogwild { .. });
+        check(
+            !hogwild || (self.learning.average.is_none() && self.shard_spec(1).pace == Pace::CONSTANT),
+            "average",
+            "a shard without a lock keeps no average and no schedule: use --optimizer, and no --average",
+        )?;
+        check(
+            self.learning.average.is_none() || self.updates != Updates::Ones,
+            "average",
+            "counting needs the weights themselves",
         )?;
         let stale = self.correction != Correction::default();
         check(

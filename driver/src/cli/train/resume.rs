@@ -68,6 +68,7 @@ fn merged(run: &TrainSettings, given: &TrainSettings, none: &TrainSettings) -> T
         network,
         epochs,
         batch,
+        learning,
         updates,
         rule,
         correction,

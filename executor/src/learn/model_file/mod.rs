@@ -129,7 +129,7 @@ pub(super) mod tests {
     use crate::learn::initial_weights;
 
     pub(in crate::learn) fn model() -> Model {
-        let settings = NetworkSettings { hidden: vec![3], dropout: 0.25 };
+        let settings = NetworkSettings { hidden: vec![3], dropout: 0.25, input_dropout: 0.5 };
         let network = Network::new(&settings, 4, 2).unwrap();
         Model {
             weights: initial_weights(&network, 5),

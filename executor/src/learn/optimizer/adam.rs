@@ -1,11 +1,12 @@
-use super::ReplicaOptimizer;
+use std::ops::Range;
+
+use super::{ReplicaOptimizer, flushed};
 
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
 const EPSILON: f32 = 1e-7;
 
-/// A moment below it changes no weight. Moments of units that have died shrink for ever and would end as denormal
-/// numbers, on which processors are a hundred times slower; they are set to 0 instead.
+/// A moment below it changes no weight, and moments of units that have died shrink for ever.
 const TINY: f32 = 1e-30;
 
 /// A gradient below it has a square that is denormal or nearly so; it moves no weight either.
@@ -28,16 +29,27 @@ impl Adam {
     pub fn new(learning_rate: f32, parameters: usize) -> Self {
         Self { learning_rate, steps: 0, first: vec![0.0; parameters], second: vec![0.0; parameters] }
     }
-}
 
-impl ReplicaOptimizer for Adam {
-    fn apply(&mut self, weights: &mut [f32], gradient: &[f32]) {
+    /// Begins a step at the learning rate times `factor`; what is given corrects the bias of the moments too.
+    pub(super) fn begin(&mut self, factor: f32) -> f32 {
         self.steps = self.steps.saturating_add(1);
         let correction = (1.0 - BETA_2.powi(self.steps)).sqrt() / (1.0 - BETA_1.powi(self.steps));
-        let rate = (f64::from(self.learning_rate) * correction) as f32;
+        (f64::from(self.learning_rate * factor) * correction) as f32
+    }
+
+    /// Takes the step for the parameters of a range, of which only the share `kept` is left before it.
+    pub(super) fn step(
+        &mut self,
+        range: Range<usize>,
+        weights: &mut [f32],
+        gradient: &[f32],
+        rate: f32,
+        kept: f32,
+    ) {
+        let (weights, gradient) = (&mut weights[range.clone()], &gradient[range.clone()]);
         let (keep_1, keep_2) = (BETA_1 as f32, BETA_2 as f32);
         let (new_1, new_2) = ((1.0 - BETA_1) as f32, (1.0 - BETA_2) as f32);
-        let moments = self.first.iter_mut().zip(&mut self.second);
+        let moments = self.first[range.clone()].iter_mut().zip(&mut self.second[range]);
         // Compiled for each vector width and chosen at run time; the arithmetic is the same in all.
         pulp::Arch::new().dispatch(|| {
             for ((weight, gradient), (first, second)) in weights.iter_mut().zip(gradient).zip(moments) {
@@ -45,16 +57,17 @@ impl ReplicaOptimizer for Adam {
                 let m = flushed(keep_1 * *first + new_1 * gradient, TINY);
                 let v = flushed(keep_2 * *second + new_2 * (gradient * gradient), TINY);
                 (*first, *second) = (m, v);
-                *weight -= rate * m / (v.sqrt() + EPSILON);
+                *weight = kept * *weight - rate * m / (v.sqrt() + EPSILON);
             }
         });
     }
 }
 
-/// The value, or 0 if it is nearer to 0 than `tiny`; a NaN stays.
-#[inline(always)]
-fn flushed(value: f32, tiny: f32) -> f32 {
-    if value.abs() < tiny { 0.0 } else { value }
+impl ReplicaOptimizer for Adam {
+    fn apply(&mut self, weights: &mut [f32], gradient: &[f32], factor: f32) {
+        let rate = self.begin(factor);
+        self.step(0..weights.len(), weights, gradient, rate, 1.0);
+    }
 }
 
 #[cfg(test)]
@@ -81,7 +94,7 @@ mod tests {
         let mut weights = vec![1.0f32; columns.len()];
         for t in 1..=100 {
             let gradient: Vec<f32> = columns.iter().map(|g| g(t) as f32).collect();
-            adam.apply(&mut weights, &gradient);
+            adam.apply(&mut weights, &gradient, 1.0);
         }
         for (weight, column) in weights.iter().zip(columns) {
             let expected = oracle(&(1..=100).map(column).collect::<Vec<_>>(), 0.01);
@@ -93,9 +106,9 @@ mod tests {
     fn no_moment_becomes_denormal_when_a_unit_has_died() {
         let mut adam = Adam::new(0.01, 2);
         let mut weights = [0.0; 2];
-        adam.apply(&mut weights, &[1.0, 1e-20]);
+        adam.apply(&mut weights, &[1.0, 1e-20], 1.0);
         for _ in 0..2000 {
-            adam.apply(&mut weights, &[0.0, 1e-20]);
+            adam.apply(&mut weights, &[0.0, 1e-20], 1.0);
         }
         assert_eq!(adam.first, [0.0, 0.0]);
         assert!(adam.second.iter().all(|v| *v == 0.0 || v.is_normal()));
@@ -104,7 +117,7 @@ mod tests {
     #[test]
     fn a_gradient_that_is_no_number_shows_in_the_weight() {
         let mut weights = [0.0];
-        Adam::new(0.01, 1).apply(&mut weights, &[f32::NAN]);
+        Adam::new(0.01, 1).apply(&mut weights, &[f32::NAN], 1.0);
         assert!(weights[0].is_nan());
     }
 }

@@ -14,8 +14,8 @@ impl Sgd {
 }
 
 impl ReplicaOptimizer for Sgd {
-    fn apply(&mut self, weights: &mut [f32], gradient: &[f32]) {
-        let rate = self.learning_rate;
+    fn apply(&mut self, weights: &mut [f32], gradient: &[f32], factor: f32) {
+        let rate = self.learning_rate * factor;
         for (weight, gradient) in weights.iter_mut().zip(gradient) {
             *weight -= rate * gradient;
         }
@@ -29,7 +29,7 @@ mod tests {
     #[test]
     fn a_step_goes_down_the_gradient() {
         let mut weights = [1.0, -2.0, 0.5];
-        Sgd::new(0.5).apply(&mut weights, &[2.0, -4.0, 0.0]);
+        Sgd::new(0.5).apply(&mut weights, &[2.0, -4.0, 0.0], 1.0);
         assert_eq!(weights, [0.0, 0.0, 0.5]);
     }
 }

@@ -8,7 +8,8 @@ use super::*;
 use crate::learn::{Adam, initial_weights};
 
 fn network(features: usize, hidden: &[u32], classes: usize, dropout: f32) -> Network {
-    Network::new(&NetworkSettings { hidden: hidden.to_vec(), dropout }, features, classes).unwrap()
+    let settings = NetworkSettings { hidden: hidden.to_vec(), dropout, input_dropout: 0.0 };
+    Network::new(&settings, features, classes).unwrap()
 }
 
 /// A replica with drawn weights and a full batch of drawn samples.
@@ -58,6 +59,66 @@ fn gradients_agree_with_finite_differences() {
 }
 
 #[test]
+fn gradients_agree_with_finite_differences_when_features_are_dropped_and_the_objective_is_another() {
+    let settings = NetworkSettings { hidden: vec![7], dropout: 0.3, input_dropout: 0.4 };
+    for classes in [2, 3] {
+        let mut replica = replica(Network::new(&settings, 6, classes).unwrap(), 9, 1, 2);
+        let class_weights = (0..classes).map(|class| 0.5 + class as f32).collect();
+        let objective = Objective { label_smoothing: 0.1, class_weights, ..Objective::PLAIN };
+        replica.set_objective(objective).unwrap();
+        check_gradient(replica, 9, 11);
+    }
+}
+
+#[test]
+fn a_step_drops_its_share_of_the_features_and_evaluating_none() {
+    let settings = NetworkSettings { hidden: vec![], dropout: 0.0, input_dropout: 0.5 };
+    let mut replica = Replica::new(Network::new(&settings, 10_000, 2).unwrap(), 1, 1).unwrap();
+    replica.input_row(0).unwrap().fill(1.0);
+    replica.step(1, 3).unwrap();
+    let dropped = replica.gradient()[..10_000].iter().filter(|slope| **slope == 0.0).count();
+    assert!((4_800..5_200).contains(&dropped), "{dropped}");
+    let first = replica.gradient().to_vec();
+    replica.step(1, 4).unwrap();
+    assert_ne!(replica.gradient(), first);
+    replica.weights_mut().fill(1e-4);
+    let whole = replica.probabilities(1).unwrap();
+    assert!((whole[0][1] - 1.0 / (1.0 + (-1.0001f32).exp())).abs() < 1e-5, "{whole:?}");
+}
+
+#[test]
+fn a_gradient_that_is_too_long_is_scaled_and_weights_are_pulled_towards_nought() {
+    let norm = |replica: &Replica| replica.gradient().iter().map(|slope| slope * slope).sum::<f32>().sqrt();
+    let mut replica = replica(network(6, &[7], 2, 0.0), 9, 1, 2);
+    replica.step(9, 0).unwrap();
+    let (plain, length) = (replica.gradient().to_vec(), norm(&replica));
+    let clipped = |most| Objective { clip_norm: Some(most), ..Objective::PLAIN };
+    replica.set_objective(clipped(2.0 * length)).unwrap();
+    replica.step(9, 0).unwrap();
+    assert_eq!(replica.gradient(), plain);
+    replica.set_objective(clipped(0.25 * length)).unwrap();
+    replica.step(9, 0).unwrap();
+    assert!((norm(&replica) - 0.25 * length).abs() < 1e-5);
+    assert!(replica.gradient().iter().zip(&plain).all(|(a, b)| (4.0 * a - b).abs() < 1e-5));
+    replica.set_objective(Objective { l2: 0.5, ..Objective::PLAIN }).unwrap();
+    replica.step(9, 0).unwrap();
+    let layers = replica.network().clone();
+    for layer in layers.layers() {
+        for (at, before) in plain.iter().enumerate().take(layer.bias.end).skip(layer.weight.start) {
+            let pull = if layer.weight.contains(&at) { 0.5 * replica.weights()[at] } else { 0.0 };
+            assert!((replica.gradient()[at] - before - pull).abs() < 1e-6);
+        }
+    }
+}
+
+#[test]
+fn class_weights_that_do_not_fit_the_classes_are_refused() {
+    let mut replica = replica(network(3, &[2], 2, 0.0), 4, 1, 10);
+    let wrong = replica.set_objective(Objective { class_weights: vec![1.0; 3], ..Objective::PLAIN });
+    assert!(matches!(wrong, Err(LearnError::ClassWeights { weights: 3, classes: 2 })));
+}
+
+#[test]
 fn a_batch_that_is_not_full_counts_only_its_rows() {
     check_gradient(replica(network(6, &[7], 2, 0.0), 9, 1, 4), 1, 0);
     let mut full = replica(network(6, &[7], 3, 0.0), 3, 1, 5);
@@ -73,7 +134,7 @@ fn the_same_seeds_give_the_same_bits() {
         let mut adam = Adam::new(0.01, replica.network().parameters());
         for step in 0..5 {
             replica.step(8, dropout_seed + step).unwrap();
-            replica.update(&mut adam);
+            replica.update(&mut adam, 1.0);
         }
         replica.weights().to_vec()
     };
@@ -94,7 +155,13 @@ fn a_replica_with_threads_of_its_own_computes_the_same_step() {
 
 #[test]
 fn a_replica_learns_what_no_line_separates() {
-    let settings = [Optimizer::Adam { learning_rate: 0.02 }, Optimizer::Sgd { learning_rate: 0.5 }];
+    let settings = [
+        Optimizer::Adam { learning_rate: 0.02 },
+        Optimizer::AdamW { learning_rate: 0.02, weight_decay: 0.01 },
+        Optimizer::Sgd { learning_rate: 0.5 },
+        Optimizer::Momentum { learning_rate: 0.1, momentum: 0.9 },
+        Optimizer::Nesterov { learning_rate: 0.1, momentum: 0.9 },
+    ];
     for settings in settings {
         let mut replica = replica(network(2, &[16], 2, 0.0), 64, 1, 8);
         for row in 0..64 {
@@ -103,10 +170,10 @@ fn a_replica_learns_what_no_line_separates() {
             features.iter_mut().for_each(|feature| *feature += feature.signum());
             replica.set_label(row, label).unwrap();
         }
-        let mut optimizer = <dyn ReplicaOptimizer>::of(&settings, replica.network().parameters());
+        let mut optimizer = <dyn ReplicaOptimizer>::of(&settings, replica.network());
         for step in 0..300 {
             replica.step(64, step).unwrap();
-            replica.update(&mut *optimizer);
+            replica.update(&mut *optimizer, 1.0);
         }
         let evaluation = replica.evaluate(64).unwrap();
         assert!(evaluation.report.correct > 61, "{settings:?}: {}", evaluation.report.correct);

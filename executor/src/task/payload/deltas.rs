@@ -1,12 +1,13 @@
 use howdah_proto::settings::Optimizer;
 
 use super::Payload;
-use crate::learn::{Replica, ReplicaOptimizer};
+use crate::learn::{Network, Replica, ReplicaOptimizer};
 
 /// What the replica's optimizer has moved the weights by since the last push: its share of that, and against its
 /// direction for rules that descend.
 pub(super) struct Deltas {
     settings: Optimizer,
+    network: Network,
     optimizer: Box<dyn ReplicaOptimizer>,
     base: Vec<f32>,
     share: f32,
@@ -14,23 +15,24 @@ pub(super) struct Deltas {
 }
 
 impl Deltas {
-    pub(super) fn new(settings: &Optimizer, parameters: usize, share: f32, sign: f32) -> Self {
-        let optimizer = <dyn ReplicaOptimizer>::of(settings, parameters);
-        Self { settings: *settings, optimizer, base: vec![0.0; parameters], share, sign }
+    pub(super) fn new(settings: &Optimizer, network: &Network, share: f32, sign: f32) -> Self {
+        let optimizer = <dyn ReplicaOptimizer>::of(settings, network);
+        let base = vec![0.0; network.parameters()];
+        Self { settings: *settings, network: network.clone(), optimizer, base, share, sign }
     }
 }
 
 impl Payload for Deltas {
     fn reset(&mut self) {
-        self.optimizer = <dyn ReplicaOptimizer>::of(&self.settings, self.base.len());
+        self.optimizer = <dyn ReplicaOptimizer>::of(&self.settings, &self.network);
     }
 
     fn begin(&mut self, weights: &[f32]) {
         self.base.copy_from_slice(weights);
     }
 
-    fn step(&mut self, replica: &mut Replica) {
-        replica.update(self.optimizer.as_mut());
+    fn step(&mut self, replica: &mut Replica, factor: f32) {
+        replica.update(self.optimizer.as_mut(), factor);
     }
 
     fn take(&mut self, weights: &[f32], _steps: u64, payload: &mut Vec<f32>) {
@@ -58,7 +60,7 @@ mod tests {
     use super::{super::replica, *};
 
     fn deltas(share: f32, sign: f32) -> Deltas {
-        Deltas::new(&Optimizer::Sgd { learning_rate: 1.0 }, 3, share, sign)
+        Deltas::new(&Optimizer::Sgd { learning_rate: 1.0 }, replica().network(), share, sign)
     }
 
     #[test]
@@ -68,7 +70,7 @@ mod tests {
         let mut payload = vec![9.0; 3];
         deltas.begin(replica.weights());
         replica.step(1, 0).unwrap();
-        deltas.step(&mut replica);
+        deltas.step(&mut replica, 1.0);
         deltas.take(replica.weights(), 1, &mut payload);
         // The slope of the loss at a logit of 0 is -1/2.
         assert_eq!(payload, [0.5, 1.0, 0.5]);
@@ -91,7 +93,7 @@ mod tests {
 
     #[test]
     fn after_a_reset_the_optimizer_is_as_new() {
-        let mut deltas = Deltas::new(&Optimizer::Adam { learning_rate: 0.1 }, 3, 1.0, 1.0);
+        let mut deltas = Deltas::new(&Optimizer::Adam { learning_rate: 0.1 }, replica().network(), 1.0, 1.0);
         let mut pushes = (0..2).map(|_| {
             let mut replica = replica();
             let mut payload = vec![0.0; 3];
@@ -99,7 +101,7 @@ mod tests {
             deltas.begin(replica.weights());
             for _ in 0..3 {
                 replica.step(1, 0).unwrap();
-                deltas.step(&mut replica);
+                deltas.step(&mut replica, 1.0);
             }
             deltas.take(replica.weights(), 3, &mut payload);
             payload

@@ -17,7 +17,7 @@ impl Payload for Gradients {
         self.sum.fill(0.0);
     }
 
-    fn step(&mut self, replica: &mut Replica) {
+    fn step(&mut self, replica: &mut Replica, _factor: f32) {
         for (sum, gradient) in self.sum.iter_mut().zip(replica.gradient()) {
             *sum += gradient;
         }
@@ -47,7 +47,7 @@ mod tests {
         gradients.begin(replica.weights());
         for _ in 0..2 {
             replica.step(1, 0).unwrap();
-            gradients.step(&mut replica);
+            gradients.step(&mut replica, 1.0);
         }
         gradients.take(replica.weights(), 2, &mut payload);
         assert_eq!((payload.as_slice(), replica.weights()), (&[-1.0, -2.0, -1.0][..], &[0.0; 3][..]));

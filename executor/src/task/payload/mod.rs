@@ -7,7 +7,7 @@ mod weights;
 
 use howdah_proto::settings::{Course, TrainSettings, UpdateRule, Updates};
 
-use crate::learn::Replica;
+use crate::learn::{Network, Replica};
 use deltas::Deltas;
 use gradients::Gradients;
 use ones::Ones;
@@ -37,8 +37,8 @@ pub(super) trait Payload: Send {
     /// Gathers anew, from weights that hold everything that was pushed.
     fn begin(&mut self, weights: &[f32]);
 
-    /// Takes in the gradient of a step.
-    fn step(&mut self, replica: &mut Replica);
+    /// Takes in the gradient of a step, at the learning rate times `factor`.
+    fn step(&mut self, replica: &mut Replica, factor: f32);
 
     /// Writes what was gathered over `steps` steps in the place of an old payload.
     fn take(&mut self, weights: &[f32], steps: u64, payload: &mut Vec<f32>);
@@ -63,7 +63,7 @@ impl dyn Payload {
     ///
     /// What replicas do at the same time points the same way, and would be one step of several times the length if
     /// it were added up; so it is averaged (McMahan et al. 2017). In rounds the shards do that.
-    pub(super) fn of(settings: &TrainSettings, parameters: usize, replicas: u32) -> Box<Self> {
+    pub(super) fn of(settings: &TrainSettings, network: &Network, replicas: u32) -> Box<Self> {
         match &settings.updates {
             Updates::Deltas { optimizer } => {
                 let share = match settings.mode.course() {
@@ -71,16 +71,16 @@ impl dyn Payload {
                     Course::Rounds { .. } => 1.0,
                 };
                 let sign = if settings.rule.descends() { -1.0 } else { 1.0 };
-                Box::new(Deltas::new(optimizer, parameters, share, sign))
+                Box::new(Deltas::new(optimizer, network, share, sign))
             }
             Updates::Weights { optimizer } => {
                 let rate = match settings.rule {
                     UpdateRule::Elastic { rate } => rate,
                     _ => 0.0,
                 };
-                Box::new(Weights::new(optimizer, parameters, rate))
+                Box::new(Weights::new(optimizer, network, rate))
             }
-            Updates::Gradients => Box::new(Gradients::new(parameters)),
+            Updates::Gradients => Box::new(Gradients::new(network.parameters())),
             Updates::Ones => Box::new(Ones),
         }
     }
@@ -89,9 +89,7 @@ impl dyn Payload {
 /// A replica of two weights and a bias, all 0, with one sample.
 #[cfg(test)]
 fn replica() -> Replica {
-    use crate::learn::Network;
-
-    let settings = howdah_proto::settings::NetworkSettings { hidden: vec![], dropout: 0.0 };
+    let settings = howdah_proto::settings::NetworkSettings::default();
     let mut replica = Replica::new(Network::new(&settings, 2, 2).unwrap(), 1, 1).unwrap();
     replica.input_row(0).unwrap().copy_from_slice(&[1.0, 2.0]);
     replica.set_label(0, 1).unwrap();

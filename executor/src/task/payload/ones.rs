@@ -11,7 +11,7 @@ impl Payload for Ones {
 
     fn begin(&mut self, _weights: &[f32]) {}
 
-    fn step(&mut self, _replica: &mut Replica) {}
+    fn step(&mut self, _replica: &mut Replica, _factor: f32) {}
 
     fn take(&mut self, _weights: &[f32], steps: u64, payload: &mut Vec<f32>) {
         payload.fill(steps as f32);

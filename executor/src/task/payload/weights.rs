@@ -1,7 +1,7 @@
 use howdah_proto::settings::Optimizer;
 
 use super::Payload;
-use crate::learn::{Replica, ReplicaOptimizer};
+use crate::learn::{Network, Replica, ReplicaOptimizer};
 
 /// The replica's own weights, for elastic averaging (Zhang et al. 2015, "Deep learning with elastic averaging SGD",
 /// algorithm 1): at each exchange shards and replica move towards each other by the same share of their distance.
@@ -15,8 +15,8 @@ pub(super) struct Weights {
 }
 
 impl Weights {
-    pub(super) fn new(optimizer: &Optimizer, parameters: usize, rate: f32) -> Self {
-        Self { optimizer: <dyn ReplicaOptimizer>::of(optimizer, parameters), rate, own: None }
+    pub(super) fn new(optimizer: &Optimizer, network: &Network, rate: f32) -> Self {
+        Self { optimizer: <dyn ReplicaOptimizer>::of(optimizer, network), rate, own: None }
     }
 
     fn approach(&self, weights: &mut [f32], pulled: &[f32]) {
@@ -45,8 +45,8 @@ impl Payload for Weights {
 
     fn begin(&mut self, _weights: &[f32]) {}
 
-    fn step(&mut self, replica: &mut Replica) {
-        replica.update(self.optimizer.as_mut());
+    fn step(&mut self, replica: &mut Replica, factor: f32) {
+        replica.update(self.optimizer.as_mut(), factor);
     }
 
     fn take(&mut self, weights: &[f32], _steps: u64, payload: &mut Vec<f32>) {
@@ -73,10 +73,10 @@ impl Payload for Weights {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::replica, *};
 
     fn weights() -> Weights {
-        Weights::new(&Optimizer::Sgd { learning_rate: 1.0 }, 2, 0.25)
+        Weights::new(&Optimizer::Sgd { learning_rate: 1.0 }, replica().network(), 0.25)
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Instant};
 
-use howdah_proto::{BlockId, Epoch, NodeId, Step, fence::TrainTask, pb};
+use howdah_proto::{BlockId, Epoch, NodeId, Step, fence::TrainTask, pb, settings::Progress};
 
 use super::{Outcome, Run, TaskError};
 use crate::{
@@ -96,7 +96,9 @@ impl<'a> Lesson<'a> {
         let (epoch, partition) = (u64::from(self.task.epoch.0), u64::from(self.task.partition.0));
         let seed = Random::new(&[self.context.settings.seed, epoch, partition, step.0]).next_u64();
         let batch = replica.step(rows.len(), seed)?;
-        payload.step(replica);
+        let (epoch, last) = (self.task.epoch.0, self.batches.last().0);
+        let progress = Progress::before(epoch, step.0, last, self.context.settings.epochs);
+        payload.step(replica, self.context.settings.learning.schedule.factor(progress));
         self.report.loss_sum += batch.loss_sum;
         self.report.correct += batch.correct;
         self.report.input_seconds += (prepared - started).as_secs_f64();

@@ -47,8 +47,11 @@ impl Shard {
         if given as u64 != count || arrays.iter().any(|array| array.len() as u64 != header.len) {
             return Err(bad(format!("it has {given} arrays where its header says {count}")));
         }
-        if header.spec.rule != spec.rule {
-            return Err(bad(format!("it is of the rule {:?}, not of {:?}", header.spec.rule, spec.rule)));
+        if (header.spec.rule, header.spec.average) != (spec.rule, spec.average) {
+            return Err(bad(format!(
+                "it is of the rule {:?} (average {:?}), not of {:?} (average {:?})",
+                header.spec.rule, header.spec.average, spec.rule, spec.average
+            )));
         }
         if header.spec.mode.in_rounds() != spec.mode.in_rounds() {
             return Err(bad("training goes on in rounds on one side and not on the other"));

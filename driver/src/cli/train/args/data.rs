@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use howdah_proto::settings::{DataSettings, Pipeline};
 
-use super::PipelineArgs;
+use super::{PipelineArgs, recipe::Recipe};
 use crate::{cli::CliError, dataset::parse_mapping};
 
 #[derive(Debug, Clone, clap::Args)]
@@ -51,6 +51,11 @@ impl DataArgs {
             test_fraction: self.test_fraction,
             classes,
         })
+    }
+
+    /// The defaults of the flags about learning that go with the pipeline.
+    pub(super) fn recipe(&self) -> &'static Recipe {
+        self.pipeline.recipe()
     }
 
     /// What happens to each picture.

@@ -5,6 +5,7 @@ mod data;
 mod learn;
 mod mode;
 mod pipeline;
+mod recipe;
 mod snapshots;
 
 #[cfg(test)]
@@ -60,13 +61,15 @@ impl Args {
     /// What the driver is told, but for snapshots, whose default place is in the run's folder.
     pub(in crate::cli) fn settings(&self) -> Result<TrainSettings, CliError> {
         let (learn, data) = (&self.learn, &self.data);
-        let (updates, rule, mode) = learn.exchange(&self.mode);
+        let recipe = data.recipe();
+        let (updates, rule, mode) = learn.exchange(&self.mode, recipe);
         let settings = TrainSettings {
             data: data.settings()?,
             pipeline: data.pipeline()?,
-            network: learn.network(),
-            epochs: learn.epochs,
-            batch: learn.batch,
+            network: learn.network(recipe),
+            epochs: learn.epochs(recipe),
+            batch: learn.batch(recipe),
+            learning: learn.learning(recipe)?,
             updates,
             rule,
             correction: self.mode.correction(),

@@ -4,10 +4,13 @@ use clap::ValueEnum;
 use howdah_executor::vision::pipeline::{self, Augment, Changes, PRESETS, PipelineError, Preset};
 use howdah_proto::settings::Pipeline;
 
+use super::recipe::Recipe;
 use crate::{cli::CliError, driver::built_in};
 
 /// The preset without `--pipeline`.
-const DEFAULT: &str = "seed";
+const DEFAULT: &str = "best";
+/// The preset whose features are pixels.
+const PIXELS: &str = "seed";
 
 /// What happens to each picture.
 #[derive(Debug, Clone, clap::Args)]
@@ -47,6 +50,11 @@ enum AugmentArg {
 }
 
 impl PipelineArgs {
+    /// The defaults of the flags about learning that go with the pipeline.
+    pub(super) fn recipe(&self) -> &'static Recipe {
+        if self.pipeline == PIXELS { &Recipe::SEED } else { &Recipe::FEATURES }
+    }
+
     /// Makes the pipeline, and checks it.
     pub(in crate::cli) fn pipeline(&self) -> Result<Pipeline, CliError> {
         named(&self.pipeline, &self.changes)
@@ -124,7 +132,7 @@ mod tests {
 
     #[test]
     fn the_flags_change_a_preset() {
-        let pipeline = made(&["--size", "64", "--denoise", "0", "--augment", "none"]).unwrap();
+        let pipeline = made(&["--pipeline", "seed", "--size", "64", "--denoise", "0", "--augment", "none"]).unwrap();
         assert_eq!((pipeline.prepare.len(), pipeline.feed.len()), (2, 2));
         assert_eq!(pipeline.prepare[1].params["width"], 64);
     }
@@ -133,8 +141,8 @@ mod tests {
     fn changes_that_a_preset_or_a_file_has_no_room_for_are_refused() {
         assert!(refused(&["--pipeline", "best", "--augment", "flip-rotate"]).contains("not turn them anew"));
         assert!(refused(&["--pipeline", "best", "--size", "8"]).contains("at least"));
-        assert!(refused(&["--size", "0"]).contains("prepare, number 2, operator `resize`"));
-        assert!(refused(&["--denoise=-1"]).contains("operator `denoise`: sigma is -1"));
+        assert!(refused(&["--pipeline", "seed", "--size", "0"]).contains("prepare, number 2, operator `resize`"));
+        assert!(refused(&["--pipeline", "seed", "--denoise=-1"]).contains("operator `denoise`: sigma is -1"));
     }
 
     #[test]

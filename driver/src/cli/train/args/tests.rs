@@ -1,7 +1,8 @@
 use clap::Parser;
 
 use howdah_proto::settings::{
-    Compression, DataSettings, Encoding, Mode, NetworkSettings, Optimizer, PushEvery, UpdateRule, Updates,
+    ClassWeights, Compression, DataSettings, Encoding, Learning, Mode, NetworkSettings, Optimizer, PushEvery,
+    RateShape, Schedule, UpdateRule, Updates,
 };
 
 use super::*;
@@ -17,11 +18,23 @@ fn parsed(flags: &[&str]) -> Args {
 }
 
 #[test]
-fn the_default_is_the_seed_workflow() {
-    let settings = parsed(&[]).settings().unwrap();
-    assert_eq!(settings.network, NetworkSettings { hidden: vec![256, 128], dropout: 0.3 });
+fn the_seed_pipeline_comes_with_the_seed_workflow() {
+    let settings = parsed(&["--pipeline", "seed"]).settings().unwrap();
+    assert_eq!(
+        settings.network,
+        NetworkSettings { hidden: vec![256, 128], dropout: 0.3, input_dropout: 0.0 }
+    );
     assert_eq!((settings.epochs, settings.batch), (5, 32));
     assert!(matches!(settings.data, DataSettings::Synthetic { .. }));
+}
+
+#[test]
+fn without_a_flag_features_are_learned_by_the_recipe_for_features() {
+    let settings = parsed(&[]).settings().unwrap();
+    assert_eq!(settings.network, NetworkSettings { hidden: vec![256], dropout: 0.5, input_dropout: 0.5 });
+    assert!(settings.pipeline.mirror_average && settings.learning.label_smoothing == 0.1);
+    let optimizer = Optimizer::AdamW { learning_rate: 1e-3, weight_decay: 0.1 };
+    assert_eq!(settings.updates, Updates::Deltas { optimizer });
 }
 
 #[test]
@@ -44,6 +57,51 @@ fn classes_are_mapped_from_folders_and_a_class_given_twice_is_refused() {
 }
 
 #[test]
+fn what_a_replica_does_with_a_batch_is_set_by_flags() {
+    let settings = |flags: &[&str]| {
+        parsed(&[&["--pipeline", "seed"], flags].concat()).settings().unwrap()
+    };
+    assert_eq!(settings(&[]).learning, Learning::default());
+    let all = settings(&[
+        "--optimizer",
+        "adamw",
+        "--weight-decay",
+        "0.2",
+        "--schedule",
+        "one-cycle",
+        "--warm-up",
+        "0.1",
+        "--clip-norm",
+        "5",
+        "--l2",
+        "0.01",
+        "--label-smoothing",
+        "0.1",
+        "--class-weights",
+        "balanced",
+        "--average",
+        "0.99",
+        "--input-dropout",
+        "0.5",
+    ]);
+    let learning = Learning {
+        schedule: Schedule { shape: RateShape::OneCycle { rise: 0.25 }, warm_up: 0.1 },
+        label_smoothing: 0.1,
+        class_weights: ClassWeights::Balanced,
+        clip_norm: Some(5.0),
+        l2: 0.01,
+        average: Some(0.99),
+    };
+    assert_eq!((all.learning, all.network.input_dropout), (learning, 0.5));
+    let optimizer = Optimizer::AdamW { learning_rate: 5e-4, weight_decay: 0.2 };
+    assert_eq!(all.updates, Updates::Deltas { optimizer });
+    let stepped = settings(&["--schedule", "step", "--rate-step", "0.5", "--rate-step-epochs", "2"]);
+    assert_eq!(stepped.learning.schedule.shape, RateShape::Step { every_epochs: 2, share: 0.5 });
+    let given = settings(&["--class-weights", "1,2.5"]).learning.class_weights;
+    assert_eq!(given, ClassWeights::Given(vec![1.0, 2.5]));
+}
+
+#[test]
 fn nonsense_is_refused_by_the_name_of_its_setting() {
     for (flags, name) in [
         (&["--epochs", "0"][..], "epochs"),
@@ -52,6 +110,9 @@ fn nonsense_is_refused_by_the_name_of_its_setting() {
         (&["--lr=-1"], "learning_rate"),
         (&["--lr", "nan"], "learning_rate"),
         (&["--hidden", "256,0"], "hidden"),
+        (&["--class-weights", "many"], "--class-weights"),
+        (&["--label-smoothing", "1"], "label_smoothing"),
+        (&["--mode", "hogwild", "--average", "0.9"], "average"),
         (&["--data", "/x", "--test-fraction", "1.5"], "test_fraction"),
         (&["--synthetic", "3"], "synthetic"),
     ] {
@@ -77,7 +138,7 @@ fn a_cluster_uses_every_core_once() {
 #[test]
 fn modes_have_the_rules_and_updates_of_their_papers() {
     let exchange = |flags: &[&str]| {
-        let settings = parsed(flags).settings().unwrap();
+        let settings = parsed(&[&["--pipeline", "seed"], flags].concat()).settings().unwrap();
         (settings.mode, settings.updates, settings.rule)
     };
     let adam = Updates::Deltas { optimizer: Optimizer::Adam { learning_rate: 5e-4 } };

@@ -10,8 +10,8 @@ use howdah_proto::{
     lineage::{Lineage, OperatorSpec, StorageLevel, StoragePlace},
     pb,
     settings::{
-        Compression, Correction, DataSettings, Encoding, Mode, NetworkSettings, Optimizer, Pipeline,
-        TrainSettings, UpdateRule, Updates,
+        Compression, Correction, DataSettings, Encoding, Learning, Mode, NetworkSettings, Optimizer,
+        Pipeline, TrainSettings, UpdateRule, Updates,
     },
     transport,
 };
@@ -19,6 +19,7 @@ use tokio::runtime::Runtime;
 use tonic::transport::{Channel, server::TcpIncoming};
 
 use crate::{
+    learn::Objective,
     learn::{Network, initial_weights},
     memory::Memory,
     rdd::{Picture, PictureMeta, Record, Registry, Samples, Views, spec_of},
@@ -51,9 +52,10 @@ pub(super) fn settings(updates: Updates, rule: UpdateRule, mode: Mode, push: Enc
     TrainSettings {
         data: DataSettings::Synthetic { pictures: 100 },
         pipeline: Pipeline::new(vec![], feed()),
-        network: NetworkSettings { hidden: vec![8], dropout: 0.2 },
+        network: NetworkSettings { hidden: vec![8], dropout: 0.2, input_dropout: 0.0 },
         epochs: 1,
         batch: 8,
+        learning: Learning::default(),
         updates,
         rule,
         correction: Correction::default(),
@@ -104,7 +106,7 @@ impl Cluster {
         settings.validate().unwrap();
         let runtime = Runtime::new().unwrap();
         let network = Network::new(&settings.network, 16, 2).unwrap();
-        let spec = settings.shard_spec();
+        let spec = settings.shard_spec(1);
         let initial = match settings.updates {
             Updates::Ones => vec![0.0; network.parameters()],
             _ => initial_weights(&network, settings.seed),
@@ -147,6 +149,7 @@ impl Cluster {
             settings: Arc::new(settings),
             classes: 2,
             replicas: 2,
+            objective: Objective::default(),
             parameters: Arc::new(parameters.clone()),
         };
         let job = JobContext { job: JOB, lineage: Arc::new(lineage), train: Some(train) };
