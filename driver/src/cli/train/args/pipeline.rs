@@ -132,7 +132,8 @@ mod tests {
 
     #[test]
     fn the_flags_change_a_preset() {
-        let pipeline = made(&["--pipeline", "seed", "--size", "64", "--denoise", "0", "--augment", "none"]).unwrap();
+        let pipeline =
+            made(&["--pipeline", "seed", "--size", "64", "--denoise", "0", "--augment", "none"]).unwrap();
         assert_eq!((pipeline.prepare.len(), pipeline.feed.len()), (2, 2));
         assert_eq!(pipeline.prepare[1].params["width"], 64);
     }
@@ -141,7 +142,9 @@ mod tests {
     fn changes_that_a_preset_or_a_file_has_no_room_for_are_refused() {
         assert!(refused(&["--pipeline", "best", "--augment", "flip-rotate"]).contains("not turn them anew"));
         assert!(refused(&["--pipeline", "best", "--size", "8"]).contains("at least"));
-        assert!(refused(&["--pipeline", "seed", "--size", "0"]).contains("prepare, number 2, operator `resize`"));
+        assert!(
+            refused(&["--pipeline", "seed", "--size", "0"]).contains("prepare, number 2, operator `resize`")
+        );
         assert!(refused(&["--pipeline", "seed", "--denoise=-1"]).contains("operator `denoise`: sigma is -1"));
     }
 

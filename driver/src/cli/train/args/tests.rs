@@ -58,9 +58,7 @@ fn classes_are_mapped_from_folders_and_a_class_given_twice_is_refused() {
 
 #[test]
 fn what_a_replica_does_with_a_batch_is_set_by_flags() {
-    let settings = |flags: &[&str]| {
-        parsed(&[&["--pipeline", "seed"], flags].concat()).settings().unwrap()
-    };
+    let settings = |flags: &[&str]| parsed(&[&["--pipeline", "seed"], flags].concat()).settings().unwrap();
     assert_eq!(settings(&[]).learning, Learning::default());
     let all = settings(&[
         "--optimizer",
