@@ -3,7 +3,7 @@ use howdah_proto::{WireError, pb};
 use super::{
     Outcome, Run, TaskError,
     block::{self, Plan},
-    pictures::each_picture,
+    pictures::{REPORT_EVERY_PICTURES, each_picture},
     spec::FitWork,
 };
 use crate::{
@@ -37,6 +37,10 @@ pub(super) fn run(run: &Run<'_>, work: &FitWork) -> Result<Outcome, TaskError> {
             for view in 0..found.samples.views() {
                 let row = found.samples.row(picture, view).ok_or(TaskError::Missing("row of that number"))?;
                 gathering.take(view, &before.apply_to_row(&row, &RecordContext::PLAIN)?)?;
+            }
+            let done = picture as u64 + 1;
+            if done.is_multiple_of(REPORT_EVERY_PICTURES) {
+                (run.progress)(done, pictures as u64);
             }
         }
         (stored, evicted) = (found.stored, found.evicted);

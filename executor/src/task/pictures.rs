@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Progress is reported at most this often.
-const REPORT_EVERY_PICTURES: u64 = 64;
+pub(super) const REPORT_EVERY_PICTURES: u64 = 64;
 
 /// The way of a picture to its views: what is the same for all is computed once.
 struct Preparation {

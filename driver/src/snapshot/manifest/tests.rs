@@ -38,16 +38,23 @@ fn a_manifest_is_read_as_it_was_written() {
     assert_eq!(pb::SavedShard::from(&manifest().shards[1]).checksum, vec![0xab; 32]);
 }
 
+/// A pipeline that is not that of the settings.
+fn other_pipeline() -> Pipeline {
+    let spec = OperatorSpec { name: "flip".to_owned(), version: 1, params: serde_json::Value::Null };
+    Pipeline::new(vec![spec], Vec::new())
+}
+
 #[test]
 fn a_manifest_that_makes_no_sense_is_refused_with_its_name() {
     type Change = fn(&mut Manifest);
-    let wrong: [(Change, &str); 6] = [
+    let wrong: [(Change, &str); 7] = [
         (|manifest| manifest.version = 2, "its version is 2"),
         (|manifest| manifest.shards.clear(), "it has 0 shards"),
         (|manifest| manifest.shards[1].start = 11, "should begin at value 10"),
         (|manifest| manifest.shards[0].file = "../x".to_owned(), "no name of a file"),
         (|manifest| manifest.shards[0].checksum = "abc".to_owned(), "the checksum of shard-0"),
         (|manifest| manifest.epoch = Epoch(0), "counted from 1"),
+        (|manifest| manifest.fitted = Some(other_pipeline()), "its fitted pipeline is another"),
     ];
     for (change, text) in wrong {
         let mut manifest = manifest();
