@@ -28,6 +28,7 @@ pub fn learning(data: &Path) -> TrainSettings {
         mode: Mode::Asynchronous { push_every: PushEvery::Steps(2) },
         compression: Compression::default(),
         seed: 1,
+        validation: None,
         partitions: Some(4),
         shards: None,
         shard_copies: 1,

@@ -45,6 +45,7 @@ pub fn settings() -> TrainSettings {
         mode: Mode::Asynchronous { push_every: PushEvery::Steps(8) },
         compression: Compression::default(),
         seed: 0,
+        validation: None,
         partitions: None,
         shards: None,
         shard_copies: 1,

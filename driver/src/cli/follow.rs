@@ -27,11 +27,16 @@ impl Display {
                     bar.finish_and_clear();
                 }
             }
-            Event::DatasetListed { classes, train, test, synthetic } => {
+            Event::DatasetListed { classes, train, test, validation, synthetic } => {
                 let source = if *synthetic { "synthetic pictures" } else { "pictures" };
-                let (train, test): (u64, u64) = (train.iter().sum(), test.iter().sum());
+                let [train, validation, test] =
+                    [train, validation, test].map(|counts| counts.iter().sum::<u64>());
+                let validation = match validation {
+                    0 => String::new(),
+                    count => format!("{count} for validation, "),
+                };
                 self.line(&format!(
-                    "{source}: {train} to train on, {test} held out, {} classes",
+                    "{source}: {train} to train on, {validation}{test} held out, {} classes",
                     classes.len()
                 ));
             }
@@ -63,6 +68,10 @@ impl Display {
             Event::NoStandby => {
                 self.line("there is no second parameter server to hold standbys: going on without")
             }
+            Event::BestEpochLost { epoch } => self.line(&format!(
+                "the weights of epoch {epoch}, the best so far, are not kept any more: the best is chosen among the \
+                 epochs after it"
+            )),
             Event::SnapshotFailed { reason } => {
                 self.line(&format!("a snapshot could not be taken: {reason}"))
             }
@@ -122,12 +131,14 @@ fn bar(kind: StageKind, total: u64, epochs: u32) -> ProgressBar {
 }
 
 fn epoch_line(report: &EpochReport, epochs: u32) -> String {
-    let test = match (report.test_loss, report.test_accuracy) {
-        (Some(loss), Some(accuracy)) => format!("   test loss {loss:.4}, accuracy {}", percent(accuracy)),
+    let shown = |name: &str, loss: Option<f64>, accuracy: Option<f64>| match (loss, accuracy) {
+        (Some(loss), Some(accuracy)) => format!("   {name} loss {loss:.4}, accuracy {}", percent(accuracy)),
         _ => String::new(),
     };
+    let validation = shown("validation", report.validation_loss, report.validation_accuracy);
+    let test = shown("test", report.test_loss, report.test_accuracy);
     format!(
-        "epoch {}/{epochs}   train loss {:.4}, accuracy {}{test}   {:.0} images/s, {:.1} s",
+        "epoch {}/{epochs}   train loss {:.4}, accuracy {}{validation}{test}   {:.0} images/s, {:.1} s",
         report.epoch,
         report.train_loss,
         percent(report.train_accuracy),

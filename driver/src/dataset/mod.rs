@@ -15,7 +15,7 @@ use howdah_proto::settings::DataSettings;
 pub use classes::parse_mapping;
 pub use error::DatasetError;
 pub use folder::pictures_below;
-pub use split::shuffled;
+pub use split::{shuffled, split_validation};
 
 use classes::ClassMap;
 

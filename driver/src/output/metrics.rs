@@ -1,5 +1,8 @@
 use howdah_executor::learn::Confusion;
-use howdah_proto::event::{EpochReport, JobReport, ShardReport};
+use howdah_proto::{
+    Epoch,
+    event::{EpochReport, JobReport, ShardReport},
+};
 use serde::{Deserialize, Serialize};
 
 /// The content of `metrics.json`. Every field is documented in the README; none is renamed without notice.
@@ -13,7 +16,10 @@ pub struct Metrics {
     pub data: String,
     /// The names of the classes, in the order of their labels.
     pub classes: Vec<String>,
-    /// What the held-out pictures gave after the last epoch; absent if there are none.
+    /// The epoch whose weights are the model, if validation pictures chose it; else it is the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_epoch: Option<Epoch>,
+    /// What the model gives on the held-out pictures; absent if there are none.
     pub test: Option<TestMetrics>,
     /// What training gave.
     pub train: TrainMetrics,
@@ -104,18 +110,22 @@ impl Metrics {
         total_seconds: f64,
     ) -> Self {
         let last = report.epochs.last();
+        let chosen =
+            report.best_epoch.and_then(|best| report.epochs.iter().find(|epoch| epoch.epoch == best));
+        let model = chosen.or(last);
         let seconds = report.seconds;
         Self {
             version: VERSION,
             name: name.to_owned(),
             data: if synthetic { "synthetic" } else { "folder" }.to_owned(),
             classes: report.classes.clone(),
+            best_epoch: report.best_epoch,
             test: report.confusion.as_ref().and_then(|rows| {
                 let confusion = Confusion::try_from(rows.clone()).ok()?;
                 Some(TestMetrics {
                     accuracy: confusion.accuracy().unwrap_or_default(),
                     balanced_accuracy: confusion.balanced_accuracy().unwrap_or_default(),
-                    loss: last.and_then(|epoch| epoch.test_loss).unwrap_or_default(),
+                    loss: model.and_then(|epoch| epoch.test_loss).unwrap_or_default(),
                     pictures: confusion.samples(),
                     confusion: rows.clone(),
                 })

@@ -176,6 +176,8 @@ impl Manifest {
         same("rule", &then.rule, &now.rule)?;
         same("correction", &then.correction, &now.correction)?;
         same("mode", &then.mode, &now.mode)?;
+        let fraction = |settings: &TrainSettings| settings.validation.map(|validation| validation.fraction);
+        same("validation fraction", &fraction(then), &fraction(now))?;
         if now.partitions.is_some_and(|partitions| partitions != self.partitions) {
             same("number of partitions", &Some(self.partitions), &now.partitions)?;
         }

@@ -57,8 +57,8 @@ impl TrainJob {
     /// Ends the epoch that all tasks are through with.
     pub(super) fn close_epoch(&mut self, now: Millis) -> Vec<JobCommand> {
         let epoch = self.position.epoch;
-        let is_last = epoch.0 >= self.settings.epochs;
-        if self.epochs.is_reported(epoch) && !is_last {
+        let is_wanted = self.is_last(epoch) || self.best_epoch() == Some(epoch);
+        if self.epochs.is_reported(epoch) && !is_wanted {
             // It was closed before, and was computed again because the shards had gone back.
             return self.begin_epoch(Epoch(epoch.0 + 1), now);
         }
@@ -179,7 +179,8 @@ impl TrainJob {
         commands
     }
 
-    /// A shard was made anew after the last epoch had ended: it ends again, with what that shard lacks.
+    /// A shard was made anew after the present epoch had ended and before the next began: it ends again, with what that
+    /// shard lacks.
     pub(super) fn reopen(&mut self, now: Millis) -> Vec<JobCommand> {
         let mut commands = Vec::new();
         let epoch = self.position.epoch;

@@ -12,7 +12,8 @@ use crate::{
 pub(super) struct Epochs {
     running: BTreeMap<Epoch, Running>,
     finished: Vec<EpochReport>,
-    confusion: Option<Vec<u64>>,
+    /// The confusion matrices of epochs that may be chosen.
+    confusions: BTreeMap<Epoch, Vec<u64>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -25,6 +26,8 @@ struct Running {
     correct: u64,
     test_loss_sum: f64,
     confusion: Vec<u64>,
+    validation_loss_sum: f64,
+    validation_confusion: Vec<u64>,
 }
 
 impl Epochs {
@@ -44,10 +47,13 @@ impl Epochs {
     pub(super) fn add_evaluated(&mut self, epoch: Epoch, result: &pb::BlockEvaluated) {
         let Some(running) = self.running.get_mut(&epoch) else { return };
         running.test_loss_sum += result.loss_sum;
-        running.confusion.resize(running.confusion.len().max(result.confusion.len()), 0);
-        for (sum, count) in running.confusion.iter_mut().zip(&result.confusion) {
-            *sum += count;
-        }
+        add(&mut running.confusion, &result.confusion);
+    }
+
+    pub(super) fn add_validated(&mut self, epoch: Epoch, result: &pb::BlockEvaluated) {
+        let Some(running) = self.running.get_mut(&epoch) else { return };
+        running.validation_loss_sum += result.loss_sum;
+        add(&mut running.validation_confusion, &result.confusion);
     }
 
     pub(super) fn trained(&mut self, epoch: Epoch, now: Millis) {
@@ -69,20 +75,23 @@ impl Epochs {
         let (epoch, running) = first.remove_entry();
         let ms = trained_at.0.saturating_sub(running.started.0).max(1);
         let seconds = ms as f64 / 1e3;
-        let tested: u64 = running.confusion.iter().sum();
+        let count = |confusion: &[u64]| confusion.iter().sum::<u64>();
+        let (tested, validated) = (count(&running.confusion), count(&running.validation_confusion));
         let ratio = |part: f64, whole: u64| if whole == 0 { 0.0 } else { part / whole as f64 };
-        let held_out = |value: f64| (tested > 0).then_some(value);
+        let mean = |sum: f64, whole: u64| (whole > 0).then(|| ratio(sum, whole));
         let report = EpochReport {
             epoch,
             train_loss: ratio(running.loss_sum, running.samples),
             train_accuracy: ratio(running.correct as f64, running.samples),
-            test_loss: held_out(ratio(running.test_loss_sum, tested)),
-            test_accuracy: held_out(ratio(diagonal(&running.confusion) as f64, tested)),
+            test_loss: mean(running.test_loss_sum, tested),
+            test_accuracy: mean(diagonal(&running.confusion) as f64, tested),
+            validation_loss: mean(running.validation_loss_sum, validated),
+            validation_accuracy: mean(diagonal(&running.validation_confusion) as f64, validated),
             images_per_second: pictures as f64 / seconds,
             seconds,
         };
         if tested > 0 {
-            self.confusion = Some(running.confusion);
+            self.confusions.insert(epoch, running.confusion);
         }
         self.finished.push(report.clone());
         Some(report)
@@ -96,8 +105,9 @@ impl Epochs {
     /// Forgets what the evaluation of an epoch gave, because it is evaluated again.
     pub(super) fn evaluate_again(&mut self, epoch: Epoch) {
         if let Some(running) = self.running.get_mut(&epoch) {
-            (running.evaluated, running.test_loss_sum) = (false, 0.0);
+            (running.evaluated, running.test_loss_sum, running.validation_loss_sum) = (false, 0.0, 0.0);
             running.confusion.clear();
+            running.validation_confusion.clear();
         }
     }
 
@@ -111,7 +121,7 @@ impl Epochs {
         };
         Progress {
             finished: self.finished.clone(),
-            confusion: self.confusion.clone(),
+            confusion: self.finished.last().and_then(|last| self.confusions.get(&last.epoch)).cloned(),
             running: self.running.iter().map(sums).collect(),
         }
     }
@@ -120,7 +130,8 @@ impl Epochs {
     pub(super) fn go_back(&mut self, progress: &Progress, now: Millis) {
         if self.finished.len() < progress.finished.len() {
             self.finished.clone_from(&progress.finished);
-            self.confusion.clone_from(&progress.confusion);
+            let last = progress.finished.last().map(|last| last.epoch);
+            self.confusions = last.zip(progress.confusion.clone()).into_iter().collect();
         }
         let started = |epoch| self.running.get(&epoch).map_or(now, |running: &Running| running.started);
         let restored = progress.running.iter().map(|sums| {
@@ -151,10 +162,23 @@ impl Epochs {
         &self.finished
     }
 
-    /// The confusion matrix of the last epoch that was evaluated, by rows of `classes`.
-    pub(super) fn confusion(&self, classes: usize) -> Option<Vec<Vec<u64>>> {
-        let flat = self.confusion.as_ref()?;
+    /// Forgets the confusion matrices of epochs that are not wanted.
+    pub(super) fn keep_confusions(&mut self, is_wanted: impl Fn(&[EpochReport], Epoch) -> bool) {
+        let Self { finished, confusions, .. } = self;
+        confusions.retain(|epoch, _| is_wanted(finished, *epoch));
+    }
+
+    /// The confusion matrix of an epoch that was evaluated, by rows of `classes`.
+    pub(super) fn confusion(&self, epoch: Epoch, classes: usize) -> Option<Vec<Vec<u64>>> {
+        let flat = self.confusions.get(&epoch)?;
         Some(flat.chunks(classes.max(1)).map(<[u64]>::to_vec).collect())
+    }
+}
+
+fn add(sums: &mut Vec<u64>, counts: &[u64]) {
+    sums.resize(sums.len().max(counts.len()), 0);
+    for (sum, count) in sums.iter_mut().zip(counts) {
+        *sum = sum.saturating_add(*count);
     }
 }
 
@@ -185,7 +209,7 @@ mod tests {
         assert_eq!((report.train_loss, report.train_accuracy), (0.5, 0.8));
         assert_eq!((report.test_loss, report.test_accuracy), (Some(0.3), Some(0.7)));
         assert_eq!((report.images_per_second, report.seconds), (50.0, 2.0));
-        assert_eq!(epochs.confusion(2), Some(vec![vec![8, 2], vec![4, 6]]));
+        assert_eq!(epochs.confusion(epoch, 2), Some(vec![vec![8, 2], vec![4, 6]]));
     }
 
     #[test]
@@ -195,6 +219,9 @@ mod tests {
         epochs.trained(Epoch(1), Millis(0));
         epochs.evaluated(Epoch(1));
         let report = epochs.finish_next(0).unwrap();
-        assert_eq!((report.test_loss, report.test_accuracy, epochs.confusion(2)), (None, None, None));
+        assert_eq!(
+            (report.test_loss, report.test_accuracy, epochs.confusion(Epoch(1), 2)),
+            (None, None, None)
+        );
     }
 }

@@ -37,7 +37,7 @@ impl TrainJob {
                 .map(|round| contributions(&parts(&steps, each, round), backups))
                 .sum(),
         };
-        epoch * u64::from(self.settings.epochs)
+        epoch * u64::from(self.last_epoch().0)
     }
 
     fn report(&self, collected: Collected, batches: u64, now: Millis) -> JobReport {
@@ -47,12 +47,13 @@ impl TrainJob {
             _ => 0.0,
         };
         let train = between(tally.train_started, tally.train_ended);
-        let here = self.settings.epochs.saturating_sub(tally.epochs_before);
+        let here = self.last_epoch().0.saturating_sub(tally.epochs_before);
         let pictures = self.train_samples() * u64::from(here);
         JobReport {
             classes: self.pictures.classes.clone(),
             epochs: self.epochs.reports().to_vec(),
-            confusion: self.epochs.confusion(self.pictures.classes.len()),
+            best_epoch: self.best_epoch(),
+            confusion: self.epochs.confusion(self.model_epoch(), self.pictures.classes.len()),
             images_per_second: pictures as f64 / train.max(1e-3),
             batches,
             parameters: self.shards.as_ref().map_or(0, Shards::values),

@@ -37,6 +37,7 @@ pub(crate) fn settings(epochs: u32) -> TrainSettings {
         mode: Mode::Asynchronous { push_every: PushEvery::Steps(1) },
         compression: Compression::default(),
         seed: 1,
+        validation: None,
         partitions: Some(2),
         shards: None,
         shard_copies: 1,

@@ -13,8 +13,8 @@ use howdah_proto::{
 };
 
 use super::{
-    Cut, Ending, JobCommand, Position, closing::Asked, epochs::Epochs, fits::Fits, rounds::RunningRound,
-    saves::Saves, shards::Shards,
+    Counts, Cut, Ending, JobCommand, Position, choice::Kept, closing::Asked, epochs::Epochs, fits::Fits,
+    rounds::RunningRound, saves::Saves, shards::Shards,
 };
 use crate::{dataset::PictureFile, scheduler::Millis, snapshot::Manifest};
 
@@ -46,8 +46,10 @@ pub struct TrainJob {
     pub(super) whole_at: u64,
     /// The epochs whose weights are kept because they are being evaluated.
     pub(super) evaluating: BTreeSet<Epoch>,
-    /// Whether the weights after the last epoch are kept.
+    /// Whether the weights of the present epoch are kept and the next doesn't begin: there is none, or it waits for the
+    /// validation.
     pub(super) closed: bool,
+    pub(super) kept: Kept,
     /// Whether the job begins again at its position when all shards are there.
     pub(super) goes_back: bool,
     pub(super) saves: Saves,
@@ -92,7 +94,7 @@ pub(super) struct Pictures {
     pub(super) files: Arc<Vec<PictureFile>>,
     /// The hash over all of them.
     pub(super) fingerprint: String,
-    pub(super) train: usize,
+    pub(super) counts: Counts,
     pub(super) cut: Option<Cut>,
     /// Samples of each partition, once it was prepared.
     pub(super) samples: BTreeMap<Partition, u64>,
@@ -151,6 +153,7 @@ impl TrainJob {
             whole_at: 0,
             evaluating: BTreeSet::new(),
             closed: false,
+            kept: Kept::default(),
             goes_back: false,
             saves: Saves::default(),
             resumed: None,

@@ -1,6 +1,7 @@
 //! A training job from its submission to its model: a pure state machine, as the scheduler below it.
 
 mod check;
+mod choice;
 mod closing;
 mod command;
 mod cut;
@@ -26,7 +27,7 @@ mod tests;
 pub use check::Implausible;
 pub use closing::{Answer, Question, Ticket};
 pub use command::{ClusterView, Collected, Ending, JobCommand, MakeShards, Origin, StageTask};
-pub use cut::{Cut, PartitionUse};
+pub use cut::{Counts, Cut, PartitionUse};
 pub use fits::{FitRequest, ToFit, operators_to_fit};
 pub use job::TrainJob;
 pub use progress::StageProgress;

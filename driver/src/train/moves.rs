@@ -80,8 +80,11 @@ impl TrainJob {
                     let from = if self.saves.durable.is_some() { Move::Restored } else { Move::StartedAnew };
                     let how = how.unwrap_or(from);
                     commands.push(JobCommand::Emit(Event::ShardMoved { shard, address, how, seconds }));
-                    if self.closed && how != Move::Promoted {
-                        commands.extend(self.reopen(now));
+                    if how != Move::Promoted {
+                        commands.extend(self.kept_weights_are_lost());
+                        if self.closed {
+                            commands.extend(self.reopen(now));
+                        }
                     }
                 }
                 ShardStep::Protected { shard, address } => {
@@ -109,10 +112,10 @@ impl TrainJob {
                 seed: self.settings.seed,
             },
         };
-        // The weights after the last epoch are kept anew when it has ended again.
-        let last = self.settings.epochs;
-        let tags =
-            self.evaluating.iter().filter(|epoch| epoch.0 < last).map(|epoch| tag_of(*epoch)).collect();
+        // The weights of an epoch that is closed are kept anew when it has ended again.
+        let closed = self.closed.then_some(self.position.epoch);
+        let evaluating = self.evaluating.iter().filter(|epoch| closed != Some(**epoch));
+        let tags = evaluating.map(|epoch| tag_of(*epoch)).collect();
         JobCommand::MakeShards(Box::new(MakeShards {
             shards,
             spec: self.settings.shard_spec(self.planned_steps()),
@@ -126,7 +129,7 @@ impl TrainJob {
     pub(super) fn go_back(&mut self, now: Millis) -> Vec<JobCommand> {
         let kinds = self.evaluating.iter().map(|epoch| StageKind::Evaluate { epoch: *epoch });
         let kinds = kinds.chain([StageKind::Train { epoch: self.position.epoch }]);
-        let commands = kinds.map(JobCommand::DropStage).collect();
+        let mut commands: Vec<JobCommand> = kinds.map(JobCommand::DropStage).collect();
         self.evaluating.clear();
         (self.round, self.asked, self.closed, self.goes_back) = (None, None, false, true);
         self.saves.forget();
@@ -135,6 +138,7 @@ impl TrainJob {
         self.position = durable.map(|durable| durable.position).unwrap_or_default();
         let progress = durable.map(|durable| durable.progress.clone()).unwrap_or_default();
         self.epochs.go_back(&progress, now);
+        commands.extend(self.kept_weights_go_back());
         commands
     }
 

@@ -9,12 +9,12 @@ use howdah_proto::{
 };
 
 use super::{
-    ClusterView, Cut, JobCommand, TrainJob,
+    ClusterView, Counts, Cut, JobCommand, TrainJob,
     job::Phase,
     shards::{Recovery, Shards},
 };
 use crate::{
-    dataset::{Dataset, PictureFile, shuffled},
+    dataset::{Dataset, PictureFile, shuffled, split_validation},
     scheduler::Millis,
     snapshot::fingerprint,
 };
@@ -37,9 +37,16 @@ impl TrainJob {
             Ok(dataset) => dataset,
             Err(error) => return self.fail(error, None),
         };
+        let all: Vec<PictureFile> = dataset.train.iter().chain(&dataset.test).cloned().collect();
+        let mut dataset = dataset;
+        let mut validation = Vec::new();
+        if let Some(settings) = &self.settings.validation {
+            (dataset.train, validation) = split_validation(dataset.train, settings.fraction);
+        }
         let mut commands = vec![JobCommand::Emit(Event::DatasetListed {
             classes: dataset.classes.clone(),
             train: dataset.count(&dataset.train),
+            validation: if validation.is_empty() { Vec::new() } else { dataset.count(&validation) },
             test: dataset.count(&dataset.test),
             synthetic: matches!(self.settings.data, DataSettings::Synthetic { .. }),
         })];
@@ -53,13 +60,15 @@ impl TrainJob {
         for (path, reason) in &dataset.skipped {
             commands.extend(self.skip(path.clone(), reason.clone()));
         }
-        let all: Vec<PictureFile> = dataset.train.iter().chain(&dataset.test).cloned().collect();
         self.pictures.fingerprint = fingerprint(&all);
         commands.extend(self.check_pictures());
-        self.pictures.train = dataset.train.len();
+        commands.extend(self.check_validation(&dataset, &validation));
+        self.pictures.counts =
+            Counts { train: dataset.train.len(), validation: validation.len(), test: dataset.test.len() };
         self.pictures.classes = dataset.classes;
         // Shuffled before it is cut, so that no partition is one class.
         let mut files = shuffled(dataset.train, self.settings.seed);
+        files.extend(validation);
         files.extend(dataset.test);
         self.pictures.files = Arc::new(files);
         if self.phase == Phase::Over {
@@ -74,6 +83,27 @@ impl TrainJob {
             commands.extend(self.prepare(cluster, now));
         }
         commands
+    }
+
+    /// Checks that the split has left something to train on in each class, and something to validate with.
+    fn check_validation(&mut self, dataset: &Dataset, validation: &[PictureFile]) -> Vec<JobCommand> {
+        let Some(settings) = self.settings.validation else { return Vec::new() };
+        let hint = Some("choose another --validation-fraction".to_owned());
+        if validation.is_empty() {
+            return self.fail("no picture is left for validation".to_owned(), hint);
+        }
+        let before = dataset.count(validation);
+        let empty = dataset
+            .count(&dataset.train)
+            .iter()
+            .zip(before)
+            .position(|(left, taken)| *left == 0 && taken > 0);
+        let Some(class) = empty else { return Vec::new() };
+        let (class, fraction) = (&dataset.classes[class], settings.fraction);
+        self.fail(
+            format!("all pictures of class `{class}` are in the validation fraction of {fraction}"),
+            hint,
+        )
     }
 
     /// Members joined or left, or want to.
@@ -130,7 +160,6 @@ impl TrainJob {
     fn prepare(&mut self, cluster: &ClusterView, now: Millis) -> Vec<JobCommand> {
         self.phase = Phase::Preparing { prepared: false, shards_ready: false };
         self.tally.prepare_started = Some(now);
-        let (train, all) = (self.pictures.train, self.pictures.files.len());
         let settings = &self.settings;
         let in_rounds = settings.mode.in_rounds().then_some(PARTITIONS_IN_ROUNDS);
         let partitions = match &self.resumed {
@@ -143,7 +172,7 @@ impl TrainJob {
                 settings.partitions.or(in_rounds)
             }
         };
-        let cut = Cut::new(train, all - train, cluster.slots, settings.batch, partitions);
+        let cut = Cut::new(self.pictures.counts, cluster.slots, settings.batch, partitions);
         self.pictures.cut = Some(cut);
         let mut commands = vec![self.share(None)];
         commands.extend(self.fit_or_prepare(now));

@@ -46,6 +46,7 @@ impl TrainJob {
         });
         self.saves.retired = manifest.retired;
         self.epochs.go_back(&manifest.progress, now);
+        let lost = self.kept_weights_go_back();
         self.tally.epochs_before = manifest.progress.finished.last().map_or(0, |last| last.epoch.0);
         let event = Event::Resumed {
             snapshot: manifest.snapshot,
@@ -53,7 +54,10 @@ impl TrainJob {
             location: self.settings.resume.clone().unwrap_or_default(),
         };
         self.resumed = Some(Box::new(manifest));
-        vec![JobCommand::Emit(event), JobCommand::ListDataset]
+        let mut commands = vec![JobCommand::Emit(event)];
+        commands.extend(lost);
+        commands.push(JobCommand::ListDataset);
+        commands
     }
 
     /// Checks that the pictures are those of the snapshot.

@@ -5,7 +5,7 @@ use howdah_proto::{
     settings::Updates,
 };
 
-use super::{ClusterView, JobCommand, PartitionUse, Question, TrainJob, job::Phase};
+use super::{ClusterView, JobCommand, PartitionUse, Question, TrainJob, choice::may_be_chosen, job::Phase};
 use crate::scheduler::Millis;
 
 impl TrainJob {
@@ -28,7 +28,10 @@ impl TrainJob {
                 self.contributed(epoch, now)
             }
             (StageKind::Evaluate { epoch }, TaskResult::Evaluated(evaluated)) => {
-                self.epochs.add_evaluated(epoch, evaluated);
+                match self.use_of(partition) {
+                    Some(PartitionUse::Validation) => self.epochs.add_validated(epoch, evaluated),
+                    _ => self.epochs.add_evaluated(epoch, evaluated),
+                }
                 Vec::new()
             }
             _ => self.fail(format!("the task on partition {partition} gave a result of another kind"), None),
@@ -57,27 +60,38 @@ impl TrainJob {
     /// The weights after the epoch are kept under its tag: evaluate them, and go on training meanwhile.
     pub(super) fn tagged(&mut self, now: Millis) -> Vec<JobCommand> {
         let epoch = self.position.epoch;
-        let is_last = epoch.0 >= self.settings.epochs;
-        self.closed = is_last;
-        let mut commands = Vec::new();
-        let test = self.tasks_of(PartitionUse::Test);
+        self.kept.last = epoch;
+        let is_last = self.is_last(epoch);
         if self.epochs.is_reported(epoch) {
-            commands.extend(self.collect(now));
-        } else if test.is_empty() {
+            // It is closed once more, after shards went back.
+            self.closed = is_last;
+            return if is_last { self.collect(now) } else { self.begin_epoch(Epoch(epoch.0 + 1), now) };
+        }
+        self.closed = is_last || self.waits_for_validation();
+        let goes_on = !self.closed;
+        let mut commands = Vec::new();
+        let mut tasks = self.tasks_of(PartitionUse::Validation);
+        tasks.extend(self.tasks_of(PartitionUse::Test));
+        if tasks.is_empty() {
             commands.extend(self.end_epoch(epoch, now));
         } else {
             self.evaluating.insert(epoch);
-            commands.push(JobCommand::Stage { kind: StageKind::Evaluate { epoch }, tasks: test });
+            commands.push(JobCommand::Stage { kind: StageKind::Evaluate { epoch }, tasks });
         }
-        if is_last {
-            return commands;
+        if goes_on {
+            commands.extend(self.go_on_after(epoch, now));
         }
-        commands.extend(if self.saves_after(epoch) {
+        commands
+    }
+
+    /// Takes a snapshot, if one can be taken, and begins the epoch after this one.
+    fn go_on_after(&mut self, epoch: Epoch, now: Millis) -> Vec<JobCommand> {
+        self.closed = false;
+        if self.saves_after(epoch) {
             self.save_then_go_on(now)
         } else {
             self.begin_epoch(Epoch(epoch.0 + 1), now)
-        });
-        commands
+        }
     }
 
     pub(super) fn train_when_ready(&mut self, now: Millis) -> Vec<JobCommand> {
@@ -116,29 +130,34 @@ impl TrainJob {
         self.evaluating.remove(&epoch);
         self.epochs.evaluated(epoch);
         let mut commands = self.report_epochs();
-        if self.closed && self.epochs.is_reported(Epoch(self.settings.epochs)) {
-            commands.extend(self.collect(now));
+        let here = self.position.epoch;
+        if self.closed && self.epochs.is_reported(here) {
+            commands.extend(if self.is_last(here) { self.collect(now) } else { self.go_on_after(here, now) });
         }
         commands
     }
 
-    /// Reports the epochs that need nothing more.
+    /// Reports the epochs that need nothing more. Of those before the last, the shards keep the weights of the best.
     pub(super) fn report_epochs(&mut self) -> Vec<JobCommand> {
         let mut commands = Vec::new();
+        let mut best = self.best_epoch();
         while let Some(report) = self.epochs.finish_next(self.train_samples()) {
-            if report.epoch.0 < self.settings.epochs {
-                commands.push(JobCommand::Untag(tag_of(report.epoch)));
-            }
+            let before = std::mem::replace(&mut best, self.best_epoch());
+            let last = Some(report.epoch).filter(|epoch| !self.is_last(*epoch));
+            let unwanted = before.into_iter().chain(last).filter(|epoch| best != Some(*epoch));
+            commands.extend(unwanted.map(|epoch| JobCommand::Untag(tag_of(epoch))));
             commands.push(JobCommand::Emit(Event::EpochFinished(report)));
         }
+        let monitor = self.settings.validation.map(|validation| validation.monitor);
+        self.epochs.keep_confusions(|reports, epoch| may_be_chosen(reports, epoch, monitor));
         commands
     }
 
-    /// Fetches the weights after the last epoch.
+    /// Fetches the weights of the model.
     fn collect(&mut self, now: Millis) -> Vec<JobCommand> {
         self.phase = Phase::Collecting;
         let mut commands = self.save_last(now);
-        let tag = tag_of(Epoch(self.settings.epochs));
+        let tag = tag_of(self.model_epoch());
         commands.extend(self.ask(Question::Collect { tag, counting: self.counts_batches() }, now));
         commands
     }

@@ -61,7 +61,7 @@ impl TrainJob {
     pub fn views(&self, partition: Partition) -> Views {
         let role = self.pictures.cut.iter().flat_map(|cut| cut.partitions()).nth(partition.0 as usize);
         match role {
-            Some((_, PartitionUse::Test)) => Views::of_classified(&self.pipeline),
+            Some((_, PartitionUse::Validation | PartitionUse::Test)) => Views::of_classified(&self.pipeline),
             _ => Views::of_training(&self.pipeline, self.settings.seed),
         }
     }
@@ -107,6 +107,12 @@ impl TrainJob {
             })
             .map(|(partition, _)| StageTask { partition, prefers: Some(self.block) })
             .collect()
+    }
+
+    /// What the pictures of a partition are for.
+    pub(super) fn use_of(&self, partition: Partition) -> Option<PartitionUse> {
+        let mut roles = self.pictures.cut.iter().flat_map(|cut| cut.partitions());
+        roles.find(|(of, _)| *of == partition).map(|(_, role)| role)
     }
 
     /// Training pictures that can be used.

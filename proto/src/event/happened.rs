@@ -59,6 +59,9 @@ pub enum Event {
         train: Vec<u64>,
         /// Held-out pictures per class.
         test: Vec<u64>,
+        /// Validation pictures per class, which are not among the training pictures; empty if there are none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        validation: Vec<u64>,
         /// Whether they were drawn by the driver.
         synthetic: bool,
     },
@@ -190,6 +193,12 @@ pub enum Event {
     },
     /// Standbys are wanted, and there is no second parameter server to hold them: the job goes on without.
     NoStandby,
+    /// The weights of the best epoch so far are not kept any more, because a shard was lost or the run was resumed: the
+    /// model is that of the best epoch after it.
+    BestEpochLost {
+        /// The epoch.
+        epoch: Epoch,
+    },
     /// A snapshot of all shards is durable.
     SnapshotTaken {
         /// Which.

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use crate::Epoch;
 
 /// What one epoch gave.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct EpochReport {
     /// The epoch.
     pub epoch: Epoch,
@@ -15,6 +15,12 @@ pub struct EpochReport {
     pub test_loss: Option<f64>,
     /// Accuracy over the held-out pictures, after the epoch; absent if there are none.
     pub test_accuracy: Option<f64>,
+    /// Mean loss over the validation pictures, after the epoch; absent if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_loss: Option<f64>,
+    /// Accuracy over the validation pictures, after the epoch; absent if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
     /// Training pictures per second of wall time.
     pub images_per_second: f64,
     /// Wall seconds of training, without evaluation.
@@ -28,7 +34,11 @@ pub struct JobReport {
     pub classes: Vec<String>,
     /// What each epoch gave.
     pub epochs: Vec<EpochReport>,
-    /// Row by true class, column by predicted class, over the held-out pictures; absent if there are none.
+    /// The epoch whose weights are the model, if validation pictures chose it; else it is the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_epoch: Option<Epoch>,
+    /// What the model gives on the held-out pictures, row by true class, column by predicted class; absent if there are
+    /// none.
     pub confusion: Option<Vec<Vec<u64>>>,
     /// Training pictures per second of wall time, over all epochs.
     pub images_per_second: f64,

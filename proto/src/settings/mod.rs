@@ -12,6 +12,7 @@ mod schedule;
 mod shards;
 mod train;
 mod updates;
+mod validation;
 
 use crate::WireError;
 
@@ -27,6 +28,7 @@ pub use schedule::{Pace, Progress, RateShape, Schedule};
 pub use shards::{Combine, ShardSpec, SnapshotSettings};
 pub use train::{MAX_SHARDS, TrainSettings};
 pub use updates::{Optimizer, Updates};
+pub use validation::{Monitor, Validation};
 
 fn check(good: bool, field: &'static str, reason: &str) -> Result<(), WireError> {
     if good { Ok(()) } else { Err(WireError::invalid(field, reason)) }

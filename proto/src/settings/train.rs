@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Combine, Compression, Correction, DataSettings, Encoding, Learning, Mode, NetworkSettings, Pace,
-    Pipeline, Schedule, ShardSpec, SnapshotSettings, UpdateRule, Updates, check,
+    Pipeline, Schedule, ShardSpec, SnapshotSettings, UpdateRule, Updates, Validation, check,
 };
 use crate::WireError;
 
@@ -35,6 +35,9 @@ pub struct TrainSettings {
     pub compression: Compression,
     /// Decides shuffling, augmentation, dropout and the initial weights.
     pub seed: u64,
+    /// How the epoch is chosen whose weights become the model; without it, it is the last one.
+    #[serde(default)]
+    pub validation: Option<Validation>,
     /// Into how many partitions the training pictures are cut; by default four per task slot, and 4 in the modes
     /// that train in rounds, because there the result must not depend on the slots.
     pub partitions: Option<u32>,
@@ -94,6 +97,12 @@ impl TrainSettings {
         self.compression.validate()?;
         self.snapshots.iter().try_for_each(SnapshotSettings::validate)?;
         self.data.validate()?;
+        self.validation.iter().try_for_each(Validation::validate)?;
+        check(
+            self.validation.is_none() || self.updates != Updates::Ones,
+            "validation_fraction",
+            "counting learns nothing that could be validated",
+        )?;
         check(
             !matches!(self.mode, Mode::Hogwild { .. }) || self.shard_copies == 1,
             "replicas",

@@ -20,6 +20,10 @@ pub(in crate::cli) fn results(metrics: &Metrics, model: &Path, output: &Path) ->
         }
         None => row("test accuracy", "no picture was held out".to_owned()),
     }
+    if let Some(best) = metrics.best_epoch {
+        let epochs = metrics.epochs.last().map_or(best, |last| last.epoch);
+        row("model from", format!("epoch {best} of {epochs}, the best on the validation pictures"));
+    }
     row("training", format!("{:.0} images/s", metrics.train.images_per_second));
     row(
         "batches applied",

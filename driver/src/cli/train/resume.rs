@@ -75,6 +75,7 @@ fn merged(run: &TrainSettings, given: &TrainSettings, none: &TrainSettings) -> T
         mode,
         compression,
         seed,
+        validation,
         partitions,
         shards,
         shard_copies,

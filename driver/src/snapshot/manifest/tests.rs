@@ -1,4 +1,4 @@
-use howdah_proto::settings::{Mode, PushEvery};
+use howdah_proto::settings::{Mode, Monitor, PushEvery, Validation};
 
 use super::*;
 use crate::train::fixture::{dataset, settings};
@@ -81,6 +81,11 @@ fn a_job_with_other_settings_is_refused_by_the_name_of_the_setting() {
     named(unfit(|settings| settings.seed = 9), "another seed (1, and now 9)");
     named(unfit(|settings| settings.batch = 9), "another batch");
     named(unfit(|settings| settings.partitions = Some(3)), "another number of partitions");
+    let validated = unfit(|settings| {
+        let validation = Validation { fraction: 0.2, monitor: Monitor::Loss, patience: None };
+        settings.validation = Some(validation);
+    });
+    named(validated, "another validation fraction");
     named(unfit(|settings| settings.mode = Mode::Hogwild { push_every: PushEvery::Epoch }), "another mode");
 }
 

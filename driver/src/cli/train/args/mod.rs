@@ -7,6 +7,7 @@ mod mode;
 mod pipeline;
 mod recipe;
 mod snapshots;
+mod validation;
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub(in crate::cli) use learn::LearnArgs;
 pub(in crate::cli) use mode::ModeArgs;
 pub(in crate::cli) use pipeline::{ChangeArgs, PipelineArgs, named};
 pub(in crate::cli) use snapshots::{SnapshotArgs, absolute};
+pub(in crate::cli) use validation::ValidationArgs;
 
 use crate::cli::CliError;
 
@@ -39,6 +41,8 @@ pub(in crate::cli) struct Args {
     pub(in crate::cli) data: DataArgs,
     #[command(flatten)]
     pub(in crate::cli) learn: LearnArgs,
+    #[command(flatten)]
+    pub(in crate::cli) validation: ValidationArgs,
     #[command(flatten)]
     pub(in crate::cli) mode: ModeArgs,
     #[command(flatten)]
@@ -76,6 +80,7 @@ impl Args {
             mode,
             compression: self.mode.compression(),
             seed: learn.seed,
+            validation: self.validation.settings()?,
             partitions: learn.partitions,
             shards: self.cluster.shards,
             shard_copies: self.cluster.replicas,

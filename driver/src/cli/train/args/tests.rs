@@ -1,8 +1,8 @@
 use clap::Parser;
 
 use howdah_proto::settings::{
-    ClassWeights, Compression, DataSettings, Encoding, Learning, Mode, NetworkSettings, Optimizer, PushEvery,
-    RateShape, Schedule, UpdateRule, Updates,
+    ClassWeights, Compression, DataSettings, Encoding, Learning, Mode, Monitor, NetworkSettings, Optimizer,
+    PushEvery, RateShape, Schedule, UpdateRule, Updates, Validation,
 };
 
 use super::*;
@@ -154,6 +154,26 @@ fn modes_have_the_rules_and_updates_of_their_papers() {
     let (_, updates, rule) = exchange(&["--rule", "delayed-nesterov", "--optimizer", "sgd", "--lr", "0.1"]);
     assert_eq!(updates, Updates::Deltas { optimizer: Optimizer::Sgd { learning_rate: 0.1 } });
     assert_eq!(rule, UpdateRule::DelayedNesterov { learning_rate: 0.7, momentum: 0.9, every: 8 });
+}
+
+#[test]
+fn validation_is_set_by_its_fraction_and_its_other_flags_need_it() {
+    let validation = |flags: &[&str]| parsed(flags).settings().map(|settings| settings.validation);
+    assert_eq!(validation(&[]).unwrap(), None);
+    let plain = Validation { fraction: 0.2, monitor: Monitor::Loss, patience: None };
+    assert_eq!(validation(&["--validation-fraction", "0.2"]).unwrap(), Some(plain));
+    let all = ["--validation-fraction", "0.2", "--patience", "3", "--monitor", "accuracy"];
+    let watched = Validation { monitor: Monitor::Accuracy, patience: Some(3), ..plain };
+    assert_eq!(validation(&all).unwrap(), Some(watched));
+    for (flags, name) in [
+        (&["--patience", "3"][..], "--patience"),
+        (&["--monitor", "loss"], "--monitor"),
+        (&["--validation-fraction", "1"], "validation_fraction"),
+        (&["--validation-fraction", "0.2", "--patience", "0"], "patience"),
+    ] {
+        let error = validation(flags).unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+    }
 }
 
 #[test]

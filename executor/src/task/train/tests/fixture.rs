@@ -62,6 +62,7 @@ pub(super) fn settings(updates: Updates, rule: UpdateRule, mode: Mode, push: Enc
         mode,
         compression: Compression { push, ..Compression::default() },
         seed: 11,
+        validation: None,
         partitions: Some(PARTITIONS),
         shards: Some(2),
         shard_copies: 1,
