@@ -15,7 +15,9 @@ use crate::{
         join::{Join, JoinError, JoinEvent, Member, Vitals, jitter},
         listen::{self, Exposure, ListenError},
         logging::LogFormat,
-        notify, shutdown,
+        notify,
+        process::{Ending, Flags, Threading},
+        shutdown,
     },
     server::Paramserver,
 };
@@ -69,6 +71,18 @@ pub struct Args {
     pub lifeline: bool,
 }
 
+impl Flags for Args {
+    const SETTINGS: &'static str = "/etc/howdah/paramserver.toml";
+
+    fn log_format(&self) -> LogFormat {
+        self.log_format
+    }
+
+    fn threading(&self) -> Threading {
+        Threading::One
+    }
+}
+
 /// The reason for which a parameter server ends.
 #[derive(Debug, thiserror::Error)]
 pub enum ParamserverError {
@@ -91,9 +105,9 @@ pub enum ParamserverError {
     System(#[from] std::io::Error),
 }
 
-impl ParamserverError {
-    /// Tells the exit code: 2 for a wrong start, 1 for anything later.
-    pub fn exit_code(&self) -> u8 {
+impl Ending for ParamserverError {
+    /// 2 for a wrong start, 1 for anything later.
+    fn exit_code(&self) -> u8 {
         match self {
             Self::Join(JoinError::Address(_)) => 2,
             Self::Listen(error) if error.is_usage() => 2,

@@ -1,5 +1,5 @@
 use howdah_executor::{learn::ModelError, role::ExecutorError, vision::preview::PreviewError};
-use howdah_paramserver::{cli::ParamserverError, role::config::ConfigError};
+use howdah_paramserver::{cli::ParamserverError, role::process::Ending};
 use howdah_proto::WireError;
 
 use crate::{
@@ -10,9 +10,6 @@ use crate::{
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// The settings file can't be used.
-    #[error(transparent)]
-    Config(ConfigError),
     /// A flag has a value that makes no sense.
     #[error("{flag}: {reason}")]
     Flag {
@@ -92,9 +89,8 @@ pub enum CliError {
     System(#[from] std::io::Error),
 }
 
-impl CliError {
-    /// What the user can do, beyond what the error says.
-    pub fn hint(&self) -> Option<String> {
+impl Ending for CliError {
+    fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Job { hint, .. } => return hint.clone(),
             Self::Client(ClientError::Connect(_)) => {
@@ -109,9 +105,9 @@ impl CliError {
     }
 
     /// 2 for a wrong start, 130 after Ctrl-C, 1 for anything else.
-    pub fn exit_code(&self) -> u8 {
+    fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Flag { .. } | Self::Settings(_) => 2,
+            Self::Flag { .. } | Self::Settings(_) => 2,
             Self::Interrupted => 130,
             Self::Driver(DriverError::Listen(error)) if error.is_usage() => 2,
             Self::Executor(error) => error.exit_code(),

@@ -15,13 +15,13 @@ mod serve;
 mod status;
 mod train;
 
-use std::{ffi::OsString, path::Path, process::ExitCode, time::Instant};
+use std::{ffi::OsString, process::ExitCode, time::Instant};
 
 use clap::{Parser, Subcommand};
 use howdah_executor::rdd::Registry;
 use howdah_paramserver::role::{
-    config::{ConfigError, ConfigPlace, parse},
-    logging::{self, LogFormat},
+    logging::LogFormat,
+    process::{self, Flags, Threading},
 };
 
 pub use error::CliError;
@@ -87,23 +87,37 @@ pub fn main() -> ExitCode {
 /// Runs the command line; `registry` has the operators that this binary knows.
 pub fn run(args: Vec<OsString>, registry: Registry) -> ExitCode {
     let started = Instant::now();
-    let place = ConfigPlace { default_file: Some(Path::new("/etc/howdah/driver.toml")) };
-    let cli: Cli = match parse(args, place) {
-        Ok(cli) => cli,
-        Err(ConfigError::Usage(usage)) => usage.exit(),
-        Err(error) => return fail(&CliError::Config(error)),
-    };
-    logging::start_at(cli.command.log_format(), cli.command.log_level());
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&CliError::System(error)),
-    };
-    let ended = runtime.block_on(cli.command.run(registry, started));
-    // What still runs must not keep the process alive.
-    runtime.shutdown_background();
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error),
+    process::main(args, |cli: Cli| cli.command.run(registry, started))
+}
+
+impl Flags for Cli {
+    const SETTINGS: &'static str = "/etc/howdah/driver.toml";
+
+    fn log_format(&self) -> LogFormat {
+        match &self.command {
+            Command::Serve(args) => args.log_format,
+            Command::Executor(args) => args.log_format(),
+            Command::Paramserver(args) => args.log_format(),
+            _ => LogFormat::Text,
+        }
+    }
+
+    /// Services say what they do; commands that a person waits for show it themselves.
+    fn log_level(&self) -> &'static str {
+        match &self.command {
+            Command::Serve(_) => "info",
+            Command::Executor(args) => args.log_level(),
+            Command::Paramserver(args) => args.log_level(),
+            _ => "error",
+        }
+    }
+
+    fn threading(&self) -> Threading {
+        match &self.command {
+            Command::Executor(args) => args.threading(),
+            Command::Paramserver(args) => args.threading(),
+            _ => Threading::Cores,
+        }
     }
 }
 
@@ -124,29 +138,4 @@ impl Command {
             Self::Paramserver(args) => roles::paramserver(args).await,
         }
     }
-
-    fn log_format(&self) -> LogFormat {
-        match self {
-            Self::Serve(args) => args.log_format,
-            Self::Executor(args) => args.log_format,
-            Self::Paramserver(args) => args.log_format,
-            _ => LogFormat::Text,
-        }
-    }
-
-    /// Services say what they do; commands that a person waits for show it themselves.
-    fn log_level(&self) -> &'static str {
-        match self {
-            Self::Serve(_) | Self::Executor(_) | Self::Paramserver(_) => "info",
-            _ => "error",
-        }
-    }
-}
-
-fn fail(error: &CliError) -> ExitCode {
-    out::complain(&format!("error: {error}"));
-    if let Some(hint) = error.hint() {
-        out::complain(&format!("hint: {hint}"));
-    }
-    ExitCode::from(error.exit_code())
 }

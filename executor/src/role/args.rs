@@ -1,7 +1,10 @@
 use std::{path::PathBuf, str::FromStr};
 
 use clap::Parser;
-use howdah_paramserver::role::logging::LogFormat;
+use howdah_paramserver::role::{
+    logging::LogFormat,
+    process::{Flags, Threading},
+};
 
 /// Computes tasks: prepares pictures, keeps their blocks in memory, and trains replicas on them.
 ///
@@ -62,6 +65,18 @@ pub struct Args {
     /// End when standard input ends.
     #[arg(long, hide = true)]
     pub lifeline: bool,
+}
+
+impl Flags for Args {
+    const SETTINGS: &'static str = "/etc/howdah/executor.toml";
+
+    fn log_format(&self) -> LogFormat {
+        self.log_format
+    }
+
+    fn threading(&self) -> Threading {
+        Threading::Cores
+    }
 }
 
 impl Args {

@@ -3,7 +3,9 @@ use std::{sync::Arc, time::Duration};
 use howdah_paramserver::role::{
     join::{Join, JoinError, JoinEvent, Member, Vitals, jitter},
     listen::{self, Exposure, ListenError},
-    notify, shutdown,
+    notify,
+    process::Ending,
+    shutdown,
 };
 use howdah_proto::{
     pb::{
@@ -53,9 +55,9 @@ pub enum ExecutorError {
     System(#[from] std::io::Error),
 }
 
-impl ExecutorError {
-    /// Tells the exit code: 2 for a wrong start, 1 for anything later.
-    pub fn exit_code(&self) -> u8 {
+impl Ending for ExecutorError {
+    /// 2 for a wrong start, 1 for anything later.
+    fn exit_code(&self) -> u8 {
         match self {
             Self::Join(JoinError::Address(_)) => 2,
             Self::Listen(error) if error.is_usage() => 2,

@@ -14,12 +14,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging to standard error, as RUST_LOG says, or from `info` on. A second call does nothing.
-pub fn start(format: LogFormat) {
-    start_at(format, "info");
-}
-
-/// Starts logging as [`start`] does, from `level` on if RUST_LOG says nothing.
+/// Starts logging to standard error, as RUST_LOG says, or from `level` on. A second call does nothing.
 pub fn start_at(format: LogFormat, level: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let builder = tracing_subscriber::fmt()

@@ -1,4 +1,4 @@
-//! What every role of the cluster needs: its settings, a place to listen, the way into the cluster, and the way
+//! What every role of the cluster needs: its process, its settings, a place to listen, the way into the cluster, and the way
 //! out of it.
 
 pub mod config;
@@ -7,6 +7,7 @@ pub mod lifeline;
 pub mod listen;
 pub mod logging;
 pub mod notify;
+pub mod process;
 pub mod shutdown;
 
 mod backoff;

@@ -1,4 +1,5 @@
 use clap::Parser;
+use howdah_paramserver::role::process::Ending;
 
 use howdah_proto::settings::{
     ClassWeights, Compression, DataSettings, Encoding, Learning, Mode, Monitor, NetworkSettings, Optimizer,
