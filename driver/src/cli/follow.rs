@@ -1,6 +1,9 @@
 //! What a person sees of a job while it runs.
 
-use howdah_proto::event::{EpochReport, Event, Recorded, Role, StageKind};
+use howdah_proto::{
+    event::{EpochReport, Event, Recorded, Role, StageKind},
+    settings::{TrainSettings, Updates},
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::out::{complain, percent};
@@ -8,14 +11,17 @@ use super::out::{complain, percent};
 /// Shows the events of a job on standard error: a bar for the stage that runs, a line for what is worth one.
 pub(super) struct Display {
     epochs: u32,
+    /// Whether there is something to say of the loss: a job that counts batches learns nothing.
+    learns: bool,
     driver: String,
     bar: Option<(StageKind, ProgressBar)>,
 }
 
 impl Display {
-    /// Makes a display for a job of so many epochs, on the driver at this address.
-    pub(super) fn new(epochs: u32, driver: &str) -> Self {
-        Self { epochs, driver: driver.to_owned(), bar: None }
+    /// Makes a display for a job on the driver at this address.
+    pub(super) fn new(settings: &TrainSettings, driver: &str) -> Self {
+        let learns = settings.updates != Updates::Ones;
+        Self { epochs: settings.epochs, learns, driver: driver.to_owned(), bar: None }
     }
 
     /// Shows an event.
@@ -40,7 +46,7 @@ impl Display {
                     classes.len()
                 ));
             }
-            Event::EpochFinished(report) => self.line(&epoch_line(report, self.epochs)),
+            Event::EpochFinished(report) if self.learns => self.line(&epoch_line(report, self.epochs)),
             Event::MemberLost { role, name, reason, .. } => {
                 self.line(&format!("lost {role} {name}: {reason}"))
             }

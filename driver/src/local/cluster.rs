@@ -161,6 +161,18 @@ impl LocalCluster {
         self.pids.kill(Role::Paramserver, choice)
     }
 
+    /// Puts one of the parameter servers that run to sleep with SIGSTOP, chosen by `choice`; after `pause` it goes on.
+    /// Says whether there was one.
+    pub fn pause_paramserver(&self, choice: u64, pause: Duration) -> bool {
+        let Some(stopped) = self.pids.stop(Role::Paramserver, choice) else { return false };
+        let pids = self.pids.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            pids.wake(stopped);
+        });
+        true
+    }
+
     /// Ends all processes of the cluster.
     pub async fn shutdown(mut self) {
         self.stop.cancel();

@@ -98,7 +98,7 @@ impl Run<'_> {
         let job = client.submit(name, settings).await?;
         let start_seconds = started.elapsed().as_secs_f64();
         let events = client.watch(job).await?;
-        let mut display = Display::new(settings.epochs, driver);
+        let mut display = Display::new(settings, driver);
         let report = follow_to_the_end(&mut client, job, events, interrupted, |event| {
             display.show(event);
             Ok(folder.log(event)?)
