@@ -37,6 +37,8 @@ const SPEC: ShardSpec = ShardSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Way {
     Tcp,
+    /// Raw TCP, and whoever is pushed to adds up what comes: the least that a push can be.
+    TcpAdding,
     Howdah,
 }
 
@@ -168,7 +170,7 @@ enum To {
 impl Connection {
     async fn open(work: &Work, shard: u32, address: &str, values: usize) -> Self {
         let to = match work.way {
-            Way::Tcp => {
+            Way::Tcp | Way::TcpAdding => {
                 let stream = TcpStream::connect(address).await.unwrap();
                 stream.set_nodelay(true).unwrap();
                 To::Tcp(stream)
@@ -191,7 +193,8 @@ impl Connection {
             }
             (To::Tcp(stream), Direction::Push) => {
                 let bytes: &[u8] = bytemuck::cast_slice(&self.values);
-                stream.write_all(&command(1, bytes.len())).await?;
+                let command = command(if work.way == Way::TcpAdding { 2 } else { 1 }, bytes.len());
+                stream.write_all(&command).await?;
                 stream.write_all(bytes).await?;
                 stream.read_u8().await?;
             }

@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Write},
     process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
 };
 
 use howdah_paramserver::server::Paramserver;
@@ -59,27 +60,35 @@ pub fn serve() {
     });
 }
 
-/// The peer: after a command and a length, so many bytes come or go; a push is acknowledged with one byte.
+/// The peer: after a command and a length, so many bytes come or go; a push is acknowledged with one byte, and with
+/// command 2 it is added up before.
 pub fn serve_tcp() {
     runtime().block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         say(listener.local_addr().unwrap());
+        let sums = Arc::default();
         while let Ok((stream, _)) = listener.accept().await {
             stream.set_nodelay(true).unwrap();
-            tokio::spawn(exchange_tcp(stream));
+            tokio::spawn(exchange_tcp(stream, Arc::clone(&sums)));
         }
     });
 }
 
-async fn exchange_tcp(mut stream: TcpStream) {
-    let mut buffer = Vec::new();
+async fn exchange_tcp(mut stream: TcpStream, sums: Arc<Mutex<Vec<f32>>>) {
+    let mut values = Vec::<f32>::new();
     while let Ok(command) = stream.read_u8().await {
         let length = stream.read_u64_le().await.unwrap() as usize;
-        buffer.resize(length, 0);
+        values.resize(length / size_of::<f32>(), 0.0);
+        let buffer: &mut [u8] = bytemuck::cast_slice_mut(&mut values);
         if command == 0 {
-            stream.write_all(&buffer).await.unwrap();
+            stream.write_all(buffer).await.unwrap();
         } else {
-            stream.read_exact(&mut buffer).await.unwrap();
+            stream.read_exact(buffer).await.unwrap();
+            if command == 2 {
+                let mut sums = sums.lock().unwrap();
+                sums.resize(values.len(), 0.0);
+                sums.iter_mut().zip(&values).for_each(|(sum, value)| *sum += value);
+            }
             stream.write_all(&[1]).await.unwrap();
         }
     }
