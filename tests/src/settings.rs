@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use howdah_executor::vision::{Augment, seed_pipeline};
 use howdah_proto::settings::{
-    Compression, Correction, DataSettings, Learning, Mode, NetworkSettings, Optimizer, PushEvery,
+    Compression, Correction, DataFormat, DataSettings, Learning, Mode, NetworkSettings, Optimizer, PushEvery,
     SnapshotSettings, TrainSettings, UpdateRule, Updates,
 };
 
@@ -16,6 +16,7 @@ pub fn learning(data: &Path) -> TrainSettings {
             test: None,
             test_fraction: 0.2,
             classes: BTreeMap::new(),
+            format: DataFormat::Auto,
         },
         pipeline: seed_pipeline(16, 0.0, Augment::None),
         network: NetworkSettings { hidden: vec![8], dropout: 0.0, input_dropout: 0.0 },

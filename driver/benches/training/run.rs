@@ -12,8 +12,8 @@ use howdah_executor::vision::{Augment, seed_pipeline};
 use howdah_proto::{
     event::{Event, JobReport},
     settings::{
-        Compression, Correction, DataSettings, Learning, Mode, NetworkSettings, Optimizer, PushEvery,
-        TrainSettings, UpdateRule, Updates,
+        Compression, Correction, DataFormat, DataSettings, Learning, Mode, NetworkSettings, Optimizer,
+        PushEvery, TrainSettings, UpdateRule, Updates,
     },
 };
 
@@ -25,6 +25,7 @@ pub fn pictures() -> DataSettings {
             test: Some(folder.join("test")),
             test_fraction: 0.2,
             classes: BTreeMap::new(),
+            format: DataFormat::Auto,
         },
         None => DataSettings::Synthetic { pictures: 4000 },
     }

@@ -8,7 +8,7 @@ use howdah_executor::{
 use super::{
     CliError,
     out::{self, percent, table},
-    train::confusion,
+    train::{FormatArg, confusion},
 };
 use crate::{dataset, inference::Classifier};
 
@@ -18,11 +18,15 @@ pub(super) struct Args {
     /// The model file.
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// The pictures: a folder for each class, named as the model's classes.
-    #[arg(long, value_name = "DIR")]
+    /// The pictures: a folder for each class, named as the model's classes, or another form that `train --data` takes.
+    /// Of a set that itself holds some out, these.
+    #[arg(long, value_name = "PLACE")]
     data: PathBuf,
-    /// Which folders make up which class: class=folder,folder. Other folders are left out.
-    #[arg(long, value_name = "CLASS=FOLDER,..", num_args = 1..)]
+    /// How the pictures are stored, if their names and content don't tell.
+    #[arg(long, value_enum, default_value = "auto")]
+    format: FormatArg,
+    /// Which folders or labels make up which class: class=folder,folder. Others are left out.
+    #[arg(long, value_name = "CLASS=NAME,..", num_args = 1..)]
     classes: Vec<String>,
 }
 
@@ -35,22 +39,22 @@ pub(super) fn run(args: &Args, registry: &Registry) -> Result<(), CliError> {
         .iter()
         .map(|text| dataset::parse_mapping(text))
         .collect::<Result<BTreeMap<_, _>, _>>()?;
-    let labelled = dataset::list_labelled(&args.data, &model.classes, &mapping)?;
+    let labelled = dataset::list_labelled(&args.data, &model.classes, &mapping, args.format.into())?;
     for (path, reason) in &labelled.skipped {
         out::complain(&format!("{path}: {reason}"));
     }
-    let files: Vec<PathBuf> = labelled.files.iter().map(|file| file.path.clone()).collect();
+    let files = &labelled.files;
     let mut counts = Confusion::new(model.classes.len());
     let mut labels = labelled.files.iter().map(|file| file.label);
     let mut failed = labelled.skipped.len();
-    classifier.classify(&files, |path, result| {
+    classifier.classify(files, |file, result| {
         let Some(label) = labels.next() else { return };
         match result {
             // Both are labels of the model's classes, which is what the matrix counts.
             Ok(classified) => drop(counts.add(label, classified.class as u32)),
             Err(reason) => {
                 failed += 1;
-                out::complain(&format!("{}: {reason}", path.display()));
+                out::complain(&format!("{}: {reason}", file.path.display()));
             }
         }
     })?;

@@ -1,6 +1,9 @@
 use std::path::PathBuf;
 
-/// A folder that is no data set.
+use howdah_executor::source::ReadError;
+use howdah_proto::settings::DataFormat;
+
+/// What is no data set.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
     /// A folder can't be read.
@@ -12,7 +15,9 @@ pub enum DatasetError {
         reason: String,
     },
     /// There are fewer than two classes.
-    #[error("{folder} has {found}, but a classifier needs a folder for each of at least two classes")]
+    #[error(
+        "{folder} has {found}, but a classifier needs pictures of at least two classes: a folder for each, or labels"
+    )]
     TooFewClasses {
         /// The data folder.
         folder: PathBuf,
@@ -27,29 +32,37 @@ pub enum DatasetError {
         /// The class.
         class: String,
     },
-    /// A mapping names a folder that isn't there.
-    #[error("class `{class}` is mapped to the folder `{name}`, which is not in {folder}{}", hint(.nearest))]
-    NoSuchFolder {
+    /// A class has no held-out picture.
+    #[error("class `{class}` has no picture in {folder}, which is to test all classes")]
+    UntestedClass {
+        /// Where the held-out pictures are.
+        folder: PathBuf,
+        /// The class.
+        class: String,
+    },
+    /// A mapping names a folder or label that isn't there.
+    #[error("class `{class}` is mapped to `{name}`, which is not in {folder}{}", hint(.nearest))]
+    NoSuchName {
         /// The data folder.
         folder: PathBuf,
         /// The class.
         class: String,
-        /// The folder that is missing.
+        /// The folder or label that is missing.
         name: String,
-        /// A folder of a similar name.
+        /// One of a similar name.
         nearest: Option<String>,
     },
-    /// A mapping gives one folder to two classes.
-    #[error("the folder `{name}` is mapped to both `{first}` and `{second}`")]
+    /// A mapping gives one folder or label to two classes.
+    #[error("`{name}` is mapped to both `{first}` and `{second}`")]
     MappedTwice {
-        /// The folder.
+        /// The folder or label.
         name: String,
         /// One class.
         first: String,
         /// The other.
         second: String,
     },
-    /// A folder has a class that was not trained on.
+    /// A source has a class that was not trained on.
     #[error("{folder} has a class `{class}` that is not one of those trained on ({known})")]
     UnknownClass {
         /// The folder.
@@ -58,6 +71,35 @@ pub enum DatasetError {
         class: String,
         /// The classes that were trained on.
         known: String,
+    },
+    /// Something can't be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A place can't be looked at as it is given.
+    #[error("`{place}`: {reason}")]
+    Place {
+        /// What was given.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It can't be told how pictures are stored.
+    #[error("{place} {reason}; --format says how pictures are stored")]
+    Format {
+        /// The path or URL.
+        place: String,
+        /// What is there.
+        reason: String,
+    },
+    /// A file is not what its format asks for.
+    #[error("{object} is no good {}: {reason}", name_of(*.format))]
+    Malformed {
+        /// The path or URL.
+        object: String,
+        /// What it was taken for.
+        format: DataFormat,
+        /// What is wrong with it.
+        reason: String,
     },
     /// A mapping is not of the form class=folder,folder.
     #[error("`{text}` is no mapping of the form class=folder or class=folder,folder")]
@@ -69,4 +111,15 @@ pub enum DatasetError {
 
 fn hint(name: &Option<String>) -> String {
     name.as_ref().map(|name| format!("; is it `{name}`?")).unwrap_or_default()
+}
+
+fn name_of(format: DataFormat) -> &'static str {
+    match format {
+        DataFormat::Auto => "data set",
+        DataFormat::Folder => "folder of pictures",
+        DataFormat::Tar => "tar file of pictures",
+        DataFormat::Parquet => "Parquet file of pictures",
+        DataFormat::Idx => "IDX file",
+        DataFormat::Cifar => "CIFAR batch",
+    }
 }

@@ -1,6 +1,5 @@
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
     sync::{
         atomic::{AtomicUsize, Ordering},
         mpsc,
@@ -11,7 +10,11 @@ use std::{
 use howdah_executor::{
     learn::{Average, LearnError, Model, Replica},
     rdd::{Chain, OperatorError, PictureMeta, Record, RecordContext, Registry, RegistryError, Views},
+    source::Library,
 };
+use tokio::runtime::Handle;
+
+use super::Picture;
 
 /// Pictures that go through the network together.
 const BATCH: usize = 32;
@@ -66,23 +69,25 @@ impl<'a> Classifier<'a> {
         Ok(this)
     }
 
-    /// Classifies files on all cores, and hands each result over in the order of the files.
+    /// Classifies pictures on all cores, and hands each result over in their order.
     ///
     /// # Errors
-    /// [`InferenceError`] if the model turns out to be of no use; a file of no use only has that as its result.
-    pub fn classify(
+    /// [`InferenceError`] if the model turns out to be of no use; a picture of no use only has that as its result.
+    pub fn classify<P: Picture>(
         &self,
-        files: &[PathBuf],
-        mut on_result: impl FnMut(&Path, Result<Classified, String>),
+        files: &[P],
+        mut on_result: impl FnMut(&P, Result<Classified, String>),
     ) -> Result<(), InferenceError> {
-        let batches: Vec<&[PathBuf]> = files.chunks(BATCH).collect();
+        let runtime = Handle::try_current().ok();
+        let batches: Vec<&[P]> = files.chunks(BATCH).collect();
         let threads = thread::available_parallelism().map_or(1, usize::from).min(batches.len());
         let next = AtomicUsize::new(0);
         let (results, received) = mpsc::channel();
         thread::scope(|scope| {
             for _ in 0..threads {
                 let (results, next, batches) = (results.clone(), &next, &batches);
-                scope.spawn(move || self.work(batches, next, &results));
+                let library = Library::new(runtime.clone());
+                scope.spawn(move || self.work(batches, next, &results, library));
             }
             drop(results);
             let mut waiting: BTreeMap<usize, BatchResult> = BTreeMap::new();
@@ -100,16 +105,22 @@ impl<'a> Classifier<'a> {
         })
     }
 
-    fn work(&self, batches: &[&[PathBuf]], next: &AtomicUsize, results: &mpsc::Sender<(usize, BatchResult)>) {
+    fn work<P: Picture>(
+        &self,
+        batches: &[&[P]],
+        next: &AtomicUsize,
+        results: &mpsc::Sender<(usize, BatchResult)>,
+        mut library: Library,
+    ) {
         let mut tools = self.tools();
         loop {
             let batch = next.fetch_add(1, Ordering::Relaxed);
             let Some(files) = batches.get(batch) else { return };
             let result = match &mut tools {
-                Ok((way, replica)) => classify_batch(way, replica, files),
-                Err(_) => self
-                    .tools()
-                    .and_then(|(mut way, mut replica)| classify_batch(&mut way, &mut replica, files)),
+                Ok((way, replica)) => classify_batch(way, replica, files, &mut library),
+                Err(_) => self.tools().and_then(|(mut way, mut replica)| {
+                    classify_batch(&mut way, &mut replica, files, &mut library)
+                }),
             };
             // The receiver is gone if an earlier batch has ended it all.
             if results.send((batch, result)).is_err() {
@@ -139,11 +150,16 @@ struct Way {
     contexts: &'static [RecordContext],
 }
 
-fn classify_batch(way: &mut Way, replica: &mut Replica, files: &[PathBuf]) -> BatchResult {
+fn classify_batch<P: Picture>(
+    way: &mut Way,
+    replica: &mut Replica,
+    files: &[P],
+    library: &mut Library,
+) -> BatchResult {
     let mut results: Vec<Option<Result<Classified, String>>> = Vec::with_capacity(files.len());
     let mut pictures = Vec::with_capacity(files.len());
-    for path in files {
-        match way.views(path)? {
+    for picture in files {
+        match way.views(picture, library)? {
             Ok(views) => {
                 pictures.push(views);
                 results.push(None);
@@ -179,13 +195,17 @@ fn classified(probabilities: Vec<f32>) -> Classified {
 }
 
 impl Way {
-    /// Reads a file and gives the features of its views; the inner error is the file's own.
-    fn views(&mut self, path: &Path) -> Result<Result<Vec<Vec<f32>>, String>, InferenceError> {
-        let bytes = match std::fs::read(path) {
-            Ok(bytes) => bytes.into(),
-            Err(error) => return Ok(Err(error.to_string())),
+    /// Reads a picture and gives the features of its views; the inner error is the picture's own.
+    fn views(
+        &mut self,
+        picture: &impl Picture,
+        library: &mut Library,
+    ) -> Result<Result<Vec<Vec<f32>>, String>, InferenceError> {
+        let bytes = match picture.read(library) {
+            Ok(bytes) => bytes,
+            Err(reason) => return Ok(Err(reason)),
         };
-        let meta = PictureMeta { key: 0, label: 0, name: path.to_string_lossy().into() };
+        let meta = PictureMeta { key: 0, label: 0, name: picture.name().into() };
         let views =
             self.shared.apply(Record::Encoded { meta, bytes }, &RecordContext::PLAIN).and_then(|shared| {
                 let each = self.contexts.iter().map(|context| self.rest.apply(shared.clone(), context));

@@ -2,16 +2,17 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use futures::Stream;
+use howdah_executor::source::{Library, ReadError};
 use howdah_proto::{
     JobId,
     pb::{self, files_chunk::Part, files_server::Files},
     transport::CHUNK_BYTES,
 };
-use tokio::sync::mpsc;
+use tokio::{runtime::Handle, sync::mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use crate::{board::Board, dataset::PictureFile};
+use crate::board::Board;
 
 const MAX_INDEXES: usize = 4096;
 const CHUNKS_AHEAD: usize = 8;
@@ -41,8 +42,10 @@ impl Files for FilesService {
             .ok_or_else(|| Status::invalid_argument(format!("job {job_id} has {} pictures", files.len())))?;
         let (chunks, stream) = mpsc::channel(CHUNKS_AHEAD);
         tokio::task::spawn_blocking(move || {
+            let mut library = Library::new(Handle::try_current().ok());
             for (index, file) in wanted {
-                if send(&chunks, index, &file).is_none() {
+                let content = file.read(&mut library);
+                if send(&chunks, index, content).is_none() {
                     return;
                 }
             }
@@ -52,16 +55,19 @@ impl Files for FilesService {
 }
 
 /// Sends one file, or why it can't be read; none if the client has gone.
-fn send(chunks: &mpsc::Sender<Result<pb::FilesChunk, Status>>, index: u32, file: &PictureFile) -> Option<()> {
+fn send(
+    chunks: &mpsc::Sender<Result<pb::FilesChunk, Status>>,
+    index: u32,
+    content: Result<Bytes, ReadError>,
+) -> Option<()> {
     let put = |part| chunks.blocking_send(Ok(pb::FilesChunk { part: Some(part) })).ok();
-    match std::fs::read(&file.path) {
+    match content {
         Err(error) => {
-            put(Part::Header(pb::FileHeader { index, bytes: file.bytes }))?;
+            put(Part::Header(pb::FileHeader { index, bytes: 0 }))?;
             put(Part::Error(error.to_string()))
         }
-        Ok(content) => {
+        Ok(mut content) => {
             put(Part::Header(pb::FileHeader { index, bytes: content.len() as u64 }))?;
-            let mut content = Bytes::from(content);
             while !content.is_empty() {
                 let chunk = content.split_to(content.len().min(CHUNK_BYTES));
                 put(Part::Data(chunk))?;

@@ -57,6 +57,7 @@ pub(crate) fn dataset(train: usize, test: usize) -> Dataset {
         label: (index % 2) as u32,
         bytes: 1,
         modified_unix_ns: 0,
+        part: None,
     };
     Dataset {
         classes: vec!["cat".to_owned(), "dog".to_owned()],

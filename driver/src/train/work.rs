@@ -80,6 +80,7 @@ impl TrainJob {
             label: file.label,
             bytes: file.bytes,
             modified_unix_ns: file.modified_unix_ns,
+            part: file.part.as_ref().map(Into::into),
         });
         entries.collect()
     }

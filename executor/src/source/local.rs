@@ -1,12 +1,13 @@
 use std::{
-    fs,
+    fs, io,
+    path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
 use howdah_proto::pb;
 
-use super::MAX_FILE_BYTES;
+use super::{MAX_FILE_BYTES, ReadError};
 
 /// Turns a file's time into nanoseconds since 1970.
 pub fn modified_unix_ns(time: SystemTime) -> i64 {
@@ -18,15 +19,34 @@ pub fn modified_unix_ns(time: SystemTime) -> i64 {
 
 /// Reads a file that is the one the driver listed: same path, length and time; none if it isn't here.
 pub(super) fn read(file: &pb::FileEntry) -> Option<Result<Bytes, String>> {
-    let metadata = fs::metadata(&file.path).ok()?;
+    match read_listed(Path::new(&file.path), file.bytes, file.modified_unix_ns) {
+        Ok(bytes) => Some(Ok(bytes)),
+        Err(ReadError::Content(reason)) => Some(Err(reason)),
+        Err(ReadError::Absent { .. } | ReadError::Changed { .. }) => None,
+    }
+}
+
+/// Reads a file if it is the one that was listed: same length and time.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn read_listed(path: &Path, bytes: u64, modified_at_ns: i64) -> Result<Bytes, ReadError> {
+    let location = || path.to_string_lossy().into_owned();
+    let absent = |error: io::Error| ReadError::Absent { location: location(), reason: error.to_string() };
+    let metadata = fs::metadata(path).map_err(absent)?;
     let modified = metadata.modified().ok().map(modified_unix_ns);
-    if !metadata.is_file() || metadata.len() != file.bytes || modified != Some(file.modified_unix_ns) {
-        return None;
+    let same = metadata.is_file() && metadata.len() == bytes && modified == Some(modified_at_ns);
+    if !same {
+        return Err(ReadError::Changed { location: location() });
     }
-    if file.bytes > MAX_FILE_BYTES {
-        return Some(Err(format!("{} bytes are more than a picture may have", file.bytes)));
+    if bytes > MAX_FILE_BYTES {
+        return Err(ReadError::Content(format!("{bytes} bytes are more than a picture may have")));
     }
-    fs::read(&file.path).ok().map(|bytes| Ok(bytes.into()))
+    let content = fs::read(path).map_err(absent)?;
+    if content.len() as u64 != bytes {
+        return Err(ReadError::Changed { location: location() });
+    }
+    Ok(content.into())
 }
 
 #[cfg(test)]

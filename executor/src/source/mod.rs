@@ -1,7 +1,12 @@
-//! Where a partition's picture files are read: here if they can be seen, else from the driver.
+//! Where a partition's pictures are read: here if they can be seen, else from the driver.
 
+mod library;
 mod local;
+mod object;
+mod part;
+mod pixels;
 mod remote;
+mod table;
 
 use std::collections::VecDeque;
 
@@ -10,7 +15,12 @@ use howdah_proto::{JobId, pb};
 use tokio::runtime::Handle;
 use tonic::transport::Channel;
 
-pub use local::modified_unix_ns;
+pub use library::{Library, Unpacked};
+pub use local::{modified_unix_ns, read_listed};
+pub use object::{Listed, Object, ObjectRef, ObjectStream, ReadError};
+pub use part::{Colour, Part, Place};
+pub use pixels::encoded_bytes;
+pub use table::Table;
 
 /// The largest picture file that is read.
 pub const MAX_FILE_BYTES: u64 = 256 << 20;
@@ -39,13 +49,15 @@ pub struct FileReader<'a> {
     ready: VecDeque<ReadFile>,
     job: JobId,
     driver: Channel,
+    library: Library,
     runtime: Handle,
 }
 
 impl<'a> FileReader<'a> {
     /// Starts before the first file. Must be used from a thread that may block on `runtime`.
     pub fn new(files: &'a [pb::FileEntry], job: JobId, driver: Channel, runtime: Handle) -> Self {
-        Self { files, next: 0, ready: VecDeque::new(), job, driver, runtime }
+        let library = Library::new(Some(runtime.clone()));
+        Self { files, next: 0, ready: VecDeque::new(), job, driver, library, runtime }
     }
 
     /// Reads the next file; none after the last.
@@ -62,7 +74,8 @@ impl<'a> FileReader<'a> {
     fn fill(&mut self) -> Result<(), SourceError> {
         let end = self.files.len().min(self.next + WINDOW);
         let window = &self.files[self.next..end];
-        let mut contents: Vec<Option<Result<Bytes, String>>> = window.iter().map(local::read).collect();
+        let mut contents: Vec<Option<Result<Bytes, String>>> =
+            window.iter().map(|file| read_here(&mut self.library, file)).collect();
         let missing: Vec<usize> =
             (0..contents.len()).filter(|place| contents.get(*place).is_some_and(Option::is_none)).collect();
         if !missing.is_empty() {
@@ -78,5 +91,19 @@ impl<'a> FileReader<'a> {
         }
         self.next = end;
         Ok(())
+    }
+}
+
+/// Reads a picture here; none if it can't be seen here, or isn't what was listed.
+fn read_here(library: &mut Library, file: &pb::FileEntry) -> Option<Result<Bytes, String>> {
+    let Some(part) = &file.part else { return local::read(file) };
+    let part = match Part::try_from(part) {
+        Ok(part) => part,
+        Err(reason) => return Some(Err(reason)),
+    };
+    match library.read(&part) {
+        Ok(bytes) => Some(Ok(bytes)),
+        Err(ReadError::Content(reason)) => Some(Err(reason)),
+        Err(ReadError::Absent { .. } | ReadError::Changed { .. }) => None,
     }
 }

@@ -2,23 +2,27 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::check;
+use super::{DataFormat, check};
 use crate::WireError;
 
 /// Where the pictures come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "source", rename_all = "snake_case", deny_unknown_fields)]
 pub enum DataSettings {
-    /// Folders on the driver's machine, one per class.
+    /// Pictures that are stored: in a folder for each class on the driver's machine, or in another format, there or
+    /// in an object store.
     Folder {
-        /// The training pictures.
+        /// The training pictures: a path, a URL, or a pattern of several.
         train: PathBuf,
-        /// The held-out pictures; without it a fraction of the training folder is held out.
+        /// The held-out pictures; without it those that the set itself holds out, else a fraction.
         test: Option<PathBuf>,
         /// The fraction held out when there is no test folder, above 0 and below 1.
         test_fraction: f64,
-        /// Class name to the folders that make it up; empty for a class per folder.
+        /// Class name to the folders or labels that make it up; empty for a class each.
         classes: BTreeMap<String, Vec<String>>,
+        /// How the training pictures are stored; the format of the others is told from what they are.
+        #[serde(default)]
+        format: DataFormat,
     },
     /// Cats and dogs that the driver draws itself.
     Synthetic {

@@ -3,6 +3,7 @@
 mod correction;
 mod data;
 mod encoding;
+mod format;
 mod learning;
 mod mode;
 mod network;
@@ -19,6 +20,7 @@ use crate::WireError;
 pub use correction::{Correction, StalenessScale};
 pub use data::DataSettings;
 pub use encoding::{Compression, Encoding};
+pub use format::DataFormat;
 pub use learning::{ClassWeights, Learning};
 pub use mode::{Course, Mode, PushEvery};
 pub use network::{MAX_UNITS, NetworkSettings};

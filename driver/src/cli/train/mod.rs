@@ -5,6 +5,6 @@ mod report;
 mod resume;
 mod run;
 
-pub(super) use args::{Args, ChangeArgs, PipelineArgs, named};
+pub(super) use args::{Args, ChangeArgs, FormatArg, PipelineArgs, named};
 pub(super) use report::{confusion, results};
 pub(super) use run::{follow_to_the_end, interruption, run, start_cluster};

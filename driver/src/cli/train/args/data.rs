@@ -1,6 +1,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
-use howdah_proto::settings::{DataSettings, Pipeline};
+use clap::ValueEnum;
+use howdah_proto::settings::{DataFormat, DataSettings, Pipeline};
 
 use super::{PipelineArgs, recipe::Recipe};
 use crate::{cli::CliError, dataset::parse_mapping};
@@ -8,17 +9,23 @@ use crate::{cli::CliError, dataset::parse_mapping};
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Pictures")]
 pub(in crate::cli) struct DataArgs {
-    /// The training pictures: a folder for each class. Without it, synthetic cats and dogs are drawn.
-    #[arg(long, value_name = "DIR")]
+    /// The training pictures: a folder with a folder for each class; tar files named as WebDataset's, Parquet, IDX
+    /// (MNIST) or CIFAR batches; a path, a URL (file, s3, gs, az, http), or a pattern such as
+    /// 'shard-{000..017}.tar' or 'train-*.parquet'. Without it, synthetic cats and dogs are drawn.
+    #[arg(long, value_name = "PLACE")]
     data: Option<PathBuf>,
-    /// The held-out pictures, in the same form.
-    #[arg(long, value_name = "DIR", requires = "data", conflicts_with = "test_fraction")]
+    /// The held-out pictures, in any of these forms. Without it, those that the set itself holds out (files called
+    /// test.., val.. or t10k..), else a fraction.
+    #[arg(long, value_name = "PLACE", requires = "data", conflicts_with = "test_fraction")]
     test: Option<PathBuf>,
     /// Without --test: the fraction of the pictures to hold out, chosen by a hash of their paths.
     #[arg(long, value_name = "FRACTION", default_value_t = 0.2)]
     test_fraction: f64,
-    /// Which folders make up which class: class=folder,folder. Other folders are left out.
-    #[arg(long, value_name = "CLASS=FOLDER,..", num_args = 1.., requires = "data")]
+    /// How the training pictures are stored, if their names and content don't tell.
+    #[arg(long, value_enum, default_value = "auto", requires = "data")]
+    format: FormatArg,
+    /// Which folders or labels make up which class: class=folder,folder. Others are left out.
+    #[arg(long, value_name = "CLASS=NAME,..", num_args = 1.., requires = "data")]
     classes: Vec<String>,
     /// Without --data: how many synthetic pictures to draw, a fifth of them held out.
     #[arg(long, value_name = "PICTURES", default_value_t = 4000, conflicts_with = "data")]
@@ -28,6 +35,36 @@ pub(in crate::cli) struct DataArgs {
     /// How many pictures that can't be used are left out before the job fails.
     #[arg(long, value_name = "PICTURES", default_value_t = 100)]
     pub(super) max_bad_pictures: u64,
+}
+
+/// See [`DataFormat`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum FormatArg {
+    /// Told from names and content.
+    Auto,
+    /// A folder for each class.
+    Folder,
+    /// Tar files with NAME.jpg and NAME.cls, or a folder for each class.
+    Tar,
+    /// Columns `image` (bytes, or a group with bytes and path) and `label`.
+    Parquet,
+    /// The files of the MNIST family, also packed with gzip.
+    Idx,
+    /// The binary batches of CIFAR-10 and CIFAR-100.
+    Cifar,
+}
+
+impl From<FormatArg> for DataFormat {
+    fn from(format: FormatArg) -> Self {
+        match format {
+            FormatArg::Auto => Self::Auto,
+            FormatArg::Folder => Self::Folder,
+            FormatArg::Tar => Self::Tar,
+            FormatArg::Parquet => Self::Parquet,
+            FormatArg::Idx => Self::Idx,
+            FormatArg::Cifar => Self::Cifar,
+        }
+    }
 }
 
 impl DataArgs {
@@ -44,12 +81,20 @@ impl DataArgs {
             }
         }
         // A path that is here is made independent of this command's folder; one that isn't may be on the driver.
-        let absolute = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
+        let absolute = |path: &PathBuf| {
+            let folder_is_here =
+                path.parent().is_some_and(|folder| folder.as_os_str().is_empty() || folder.is_dir());
+            let text = path.to_string_lossy();
+            let pattern = !text.contains("://") && text.contains(['{', '*', '?']) && folder_is_here;
+            let at = if pattern { std::path::absolute(path) } else { path.canonicalize() };
+            at.unwrap_or_else(|_| path.clone())
+        };
         Ok(DataSettings::Folder {
             train: absolute(train),
             test: self.test.as_ref().map(absolute),
             test_fraction: self.test_fraction,
             classes,
+            format: self.format.into(),
         })
     }
 

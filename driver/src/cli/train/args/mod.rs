@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use howdah_proto::settings::TrainSettings;
 
 pub(in crate::cli) use cluster::LocalArgs;
-pub(in crate::cli) use data::DataArgs;
+pub(in crate::cli) use data::{DataArgs, FormatArg};
 pub(in crate::cli) use learn::LearnArgs;
 pub(in crate::cli) use mode::ModeArgs;
 pub(in crate::cli) use pipeline::{ChangeArgs, PipelineArgs, named};
@@ -29,6 +29,8 @@ use crate::cli::CliError;
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:\n  howdah-driver train\n  \
                         howdah-driver train --data pictures --test-fraction 0.2 --epochs 10\n  \
+                        howdah-driver train --data 'shards/{000..017}.tar'\n  \
+                        howdah-driver train --data 's3://bucket/train-*.parquet' --test mine\n  \
                         howdah-driver train --data caltech101 --classes cat=Leopards,cougar_face dog=dalmatian\n  \
                         howdah-driver train --mode sync --replicas 2\n  \
                         howdah-driver train --push-every 1 --compress bf16\n  \

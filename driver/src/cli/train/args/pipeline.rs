@@ -108,6 +108,7 @@ fn flag(flag: &str, reason: String) -> CliError {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use howdah_paramserver::role::process::Ending;
 
     use super::*;
 

@@ -1,0 +1,213 @@
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::UNIX_EPOCH,
+};
+
+use howdah_executor::source::{Library, Listed as Object, Place, modified_unix_ns};
+
+use crate::dataset::{
+    DatasetError, PictureFile,
+    listing::{Listed, Listing, PartName},
+};
+
+const NOT_UTF8: &str = "its name is not UTF-8";
+const EXTENSIONS: [&str; 12] =
+    ["jpg", "jpeg", "jpe", "png", "bmp", "gif", "webp", "tif", "tiff", "pgm", "ppm", "pnm"];
+
+/// Whether a file's name looks like a picture's.
+pub(super) fn is_picture_name(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()))
+}
+
+/// Lists the pictures of a folder for each class.
+///
+/// Links to folders below a class are not followed, so that a loop of links ends.
+pub(super) fn list(root: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<Listed, DatasetError> {
+    let (mut listing, mut skipped) = (Listing::default(), Vec::new());
+    for folder in subfolders(root, &mut skipped)? {
+        let label = listing.label(&folder);
+        if !is_wanted(&folder) {
+            continue;
+        }
+        let mut files = Vec::new();
+        let mut open = vec![(root.join(&folder), folder)];
+        while let Some((folder, relative)) = open.pop() {
+            walk(folder, &relative, label, &mut open, &mut files, &mut skipped)?;
+        }
+        files.into_iter().for_each(|file| listing.push(file, false));
+    }
+    skipped.into_iter().for_each(|(name, reason)| listing.skip(name, reason));
+    Ok(listing.finish())
+}
+
+/// Lists the pictures of a folder for each class in an object store.
+pub(super) fn list_objects(
+    url: &str,
+    is_wanted: impl Fn(&str) -> bool,
+    library: &mut Library,
+) -> Result<Listed, DatasetError> {
+    let mut listing = Listing::default();
+    for Object { object, relative } in library.list(url)? {
+        let Some((folder, _)) = relative.split_once('/') else { continue };
+        let hidden = relative.split('/').any(|part| part.starts_with('.'));
+        if hidden || !is_picture_name(relative.as_ref()) {
+            continue;
+        }
+        let label = listing.label(folder);
+        if is_wanted(folder) {
+            let bytes = object.bytes;
+            listing.push_part(&Arc::new(object), Place::Whole, PartName { relative, label, bytes }, false);
+        }
+    }
+    Ok(listing.finish())
+}
+
+/// The folders in a folder, which are classes, in the order of their names; also links to folders.
+fn subfolders(root: &Path, skipped: &mut Vec<(String, String)>) -> Result<Vec<String>, DatasetError> {
+    let unreadable = |error: std::io::Error| DatasetError::Unreadable {
+        folder: root.to_owned(),
+        reason: error.to_string(),
+    };
+    let mut names = Vec::new();
+    for entry in fs::read_dir(root).map_err(unreadable)? {
+        let path: PathBuf = entry.map_err(unreadable)?.path();
+        let Some(name) = path.file_name().filter(|_| path.is_dir()) else { continue };
+        match name.to_str() {
+            Some(name) if name.starts_with('.') => {}
+            Some(name) => names.push(name.to_owned()),
+            None => skipped.push((path.to_string_lossy().into_owned(), NOT_UTF8.to_owned())),
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Finds the pictures in a folder and in the folders below it, in the order of their paths.
+///
+/// # Errors
+/// [`DatasetError::Unreadable`].
+pub fn pictures_below(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+    let mut open = vec![(folder.to_owned(), String::new())];
+    let (mut files, mut skipped) = (Vec::new(), Vec::new());
+    while let Some((folder, relative)) = open.pop() {
+        walk(folder, &relative, 0, &mut open, &mut files, &mut skipped)?;
+    }
+    let mut paths: Vec<PathBuf> = files.into_iter().map(|file| file.path).collect();
+    // Those whose names or data can't be read get their error when they are.
+    paths.extend(skipped.into_iter().map(|(path, _)| PathBuf::from(path)));
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+fn walk(
+    folder: PathBuf,
+    relative: &str,
+    label: u32,
+    open: &mut Vec<(PathBuf, String)>,
+    files: &mut Vec<PictureFile>,
+    skipped: &mut Vec<(String, String)>,
+) -> Result<(), DatasetError> {
+    let unreadable = |error: std::io::Error| DatasetError::Unreadable {
+        folder: folder.clone(),
+        reason: error.to_string(),
+    };
+    for entry in fs::read_dir(&folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let path = entry.path();
+        if entry.file_type().map_err(unreadable)?.is_dir() {
+            if let Some(name) = entry.file_name().to_str().filter(|name| !name.starts_with('.')) {
+                open.push((path, format!("{relative}/{name}")));
+            }
+            continue;
+        }
+        if !is_picture_name(&path) {
+            continue;
+        }
+        let name = entry.file_name();
+        let (Some(name), true) = (name.to_str(), path.to_str().is_some()) else {
+            skipped.push((path.to_string_lossy().into_owned(), NOT_UTF8.to_owned()));
+            continue;
+        };
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_file() => files.push(PictureFile {
+                relative: format!("{relative}/{name}"),
+                label,
+                bytes: metadata.len(),
+                modified_unix_ns: modified_unix_ns(metadata.modified().unwrap_or(UNIX_EPOCH)),
+                path,
+                part: None,
+            }),
+            Ok(_) => {}
+            Err(error) => skipped.push((path.to_string_lossy().into_owned(), error.to_string())),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::{ffi::OsStrExt, fs::symlink};
+
+    use super::*;
+    use crate::dataset::source::testing::labels;
+
+    fn root(files: &[&str]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for path in files {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, b"x").unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn pictures_are_listed_below_their_class_and_links_to_folders_are_not_followed() {
+        let root =
+            root(&["cats/b.JPG", "cats/deep/a.png", "cats/notes.txt", "dogs/c.jpeg", ".git/d.jpg", "e.jpg"]);
+        symlink(root.path(), root.path().join("cats/loop")).unwrap();
+        symlink("loop2", root.path().join("cats/loop2")).unwrap();
+        let listed = list(root.path(), |_| true).unwrap();
+        assert_eq!(
+            labels(&listed),
+            [("cats/b.JPG", "cats"), ("cats/deep/a.png", "cats"), ("dogs/c.jpeg", "dogs")]
+        );
+        assert!(listed.skipped.is_empty(), "{:?}", listed.skipped);
+        let dogs = list(root.path(), |name| name == "dogs").unwrap();
+        assert_eq!((dogs.found.len(), dogs.names.len()), (1, 2));
+    }
+
+    #[test]
+    fn links_to_pictures_are_pictures_and_links_to_nothing_are_named() {
+        let root = root(&["cats/a.jpg", "dogs/b.jpg"]);
+        symlink(root.path().join("cats/a.jpg"), root.path().join("cats/link.jpg")).unwrap();
+        symlink("nowhere", root.path().join("cats/broken.jpg")).unwrap();
+        symlink("loop.jpg", root.path().join("cats/loop.jpg")).unwrap();
+        symlink(root.path().join("dogs"), root.path().join("more")).unwrap();
+        let listed = list(root.path(), |_| true).unwrap();
+        let names = [
+            ("cats/a.jpg", "cats"),
+            ("cats/link.jpg", "cats"),
+            ("dogs/b.jpg", "dogs"),
+            ("more/b.jpg", "more"),
+        ];
+        assert_eq!(labels(&listed), names);
+        let skipped: Vec<bool> =
+            listed.skipped.iter().map(|(path, _)| path.ends_with("broken.jpg")).collect();
+        assert_eq!((skipped.len(), skipped.iter().filter(|broken| **broken).count()), (2, 1));
+    }
+
+    #[test]
+    fn names_that_are_not_utf8_are_left_out_and_named() {
+        let root = root(&["a/1.jpg", "b/1.jpg"]);
+        let odd = |name: &[u8]| std::ffi::OsStr::from_bytes(name).to_owned();
+        fs::write(root.path().join("a").join(odd(b"\xff.jpg")), b"x").unwrap();
+        fs::create_dir(root.path().join(odd(b"\xfe"))).unwrap();
+        let listed = list(root.path(), |_| true).unwrap();
+        assert_eq!((listed.found.len(), listed.skipped.len()), (2, 2));
+        assert!(listed.skipped.iter().all(|(_, reason)| reason == NOT_UTF8));
+    }
+}

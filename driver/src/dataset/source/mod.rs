@@ -1,0 +1,89 @@
+//! Where pictures come from, one file for each format.
+
+mod cifar;
+mod detect;
+mod folder;
+mod idx;
+mod parquet;
+mod tar;
+
+#[cfg(test)]
+mod testing;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
+
+use howdah_executor::source::{Library, ObjectRef};
+use howdah_proto::settings::DataFormat;
+
+use super::{
+    DatasetError,
+    listing::Listed,
+    place::{Content, find},
+};
+
+pub use folder::pictures_below;
+
+/// A file or object with pictures, and whether the source holds out what is in it.
+pub(super) struct Shard {
+    pub(super) object: Arc<ObjectRef>,
+    pub(super) held_out: bool,
+}
+
+/// Lists the pictures at a place. In a folder for each class, only those that a mapping wants are looked at.
+pub(super) fn list(
+    place: &Path,
+    format: DataFormat,
+    mapping: &BTreeMap<String, Vec<String>>,
+    library: &mut Library,
+) -> Result<Listed, DatasetError> {
+    let wanted: BTreeSet<&str> = mapping.values().flatten().map(String::as_str).collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.contains(name);
+    let Some(text) = place.to_str() else {
+        return match format {
+            // A folder may be called anything.
+            DataFormat::Auto | DataFormat::Folder if place.is_dir() => folder::list(place, is_wanted),
+            _ => Err(DatasetError::Place {
+                place: place.to_string_lossy().into_owned(),
+                reason: "its name is not UTF-8".to_owned(),
+            }),
+        };
+    };
+    let (format, objects) = match find(text, library)? {
+        Content::Folder { files, folders } => {
+            let (format, files) = detect::of_folder(text, format, files, folders)?;
+            if format == DataFormat::Folder {
+                return match text.contains("://") {
+                    true => folder::list_objects(text, is_wanted, library),
+                    false => folder::list(place, is_wanted),
+                };
+            }
+            let objects = files.iter().map(|file| library.look_up(file)).collect::<Result<Vec<_>, _>>()?;
+            (format, objects)
+        }
+        Content::Objects(objects) => (detect::of_objects(text, format, &objects, library)?, objects),
+    };
+    let shards = detect::own_split(objects);
+    match format {
+        DataFormat::Tar => tar::list(&shards, library),
+        DataFormat::Parquet => parquet::list(&shards, library),
+        DataFormat::Idx => idx::list(&shards, library),
+        DataFormat::Cifar => cifar::list(&shards, library),
+        DataFormat::Folder | DataFormat::Auto => Err(DatasetError::Format {
+            place: text.to_owned(),
+            reason: "is a file, not a folder for each class".to_owned(),
+        }),
+    }
+}
+
+/// The name of a file or object, without the folders before it.
+fn file_name(object: &ObjectRef) -> &str {
+    object.location.rsplit('/').next().unwrap_or(&object.location)
+}
+
+fn malformed(object: &ObjectRef, format: DataFormat, reason: impl Into<String>) -> DatasetError {
+    DatasetError::Malformed { object: object.location.clone(), format, reason: reason.into() }
+}
