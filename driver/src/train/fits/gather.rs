@@ -145,8 +145,14 @@ impl TrainJob {
             return Vec::new();
         };
         let summaries = std::mem::take(&mut under_way.summaries).into_iter().collect();
+        let nothing = under_way.records == 0;
         let (place, seed) = (next.place, self.settings.seed);
         let Some(spec) = self.spec(place).cloned() else { return Vec::new() };
+        if nothing {
+            let error = format!("no training picture can be used to fit operator `{}`", spec.name);
+            return self
+                .fail(error, Some("howdah-driver preview says what is wrong with a picture".to_owned()));
+        }
         vec![JobCommand::Fit(Box::new(FitRequest { spec, place, seed, summaries }))]
     }
 
