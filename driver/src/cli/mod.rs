@@ -4,6 +4,7 @@ mod drill;
 mod error;
 mod evaluate;
 mod explain;
+mod export;
 mod follow;
 mod out;
 mod pipeline;
@@ -59,6 +60,8 @@ enum Command {
     Predict(predict::Args),
     /// Compare what a model says of pictures with what they are.
     Evaluate(evaluate::Args),
+    /// Write the network of a model for other programs.
+    Export(export::Args),
     /// Draw pictures after each step of a pipeline.
     Preview(preview::Args),
     /// List the presets of `--pipeline`, or write one as TOML.
@@ -127,6 +130,7 @@ impl Command {
             Self::Train(args) => train::run(*args, started).await,
             Self::Predict(args) => predict::run(&args, &registry),
             Self::Evaluate(args) => evaluate::run(&args, &registry),
+            Self::Export(args) => export::run(&args),
             Self::Pipeline(args) => pipeline::run(&args),
             Self::Preview(args) => preview::run(&args, &registry),
             Self::Serve(args) => serve::run(args, registry).await,

@@ -55,7 +55,7 @@ impl Model {
     }
 }
 
-fn json_of(key: &'static str, value: &impl Serialize) -> Result<String, ModelFault> {
+pub(super) fn json_of(key: &'static str, value: &impl Serialize) -> Result<String, ModelFault> {
     serde_json::to_string(value).map_err(|error| ModelFault::Metadata { key, reason: error.to_string() })
 }
 

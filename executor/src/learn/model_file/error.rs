@@ -102,6 +102,16 @@ pub enum ModelFault {
         /// The weights there are.
         got: usize,
     },
+    /// The network is larger than an ONNX file can be.
+    #[error(
+        "the network takes {size} bytes as ONNX, and such a file can have {most}: there is only the safetensors file"
+    )]
+    TooLargeForOnnx {
+        /// The bytes it would take, with room for its description.
+        size: usize,
+        /// The bytes that protobuf allows.
+        most: usize,
+    },
     /// A weight is infinite or no number.
     #[error("the tensor `{0}` holds a weight that is not a finite number")]
     NonFinite(String),

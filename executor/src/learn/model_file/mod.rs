@@ -3,6 +3,7 @@
 mod decode;
 mod encode;
 mod error;
+mod onnx;
 
 use std::{
     fs::{self, File},
@@ -54,6 +55,15 @@ impl Model {
     pub fn load(path: &Path) -> Result<Self, ModelError> {
         let read = fs::read(path).map_err(ModelFault::Read).and_then(|bytes| Self::decode(&bytes));
         read.map_err(|fault| ModelError { path: path.to_owned(), fault })
+    }
+
+    /// Writes the network as an ONNX model to `path`; a file that is there is replaced at once or not at all.
+    ///
+    /// # Errors
+    /// [`ModelError`] as of [`Model::to_onnx`], or if the file can't be written.
+    pub fn save_onnx(&self, path: &Path) -> Result<(), ModelError> {
+        let written = self.to_onnx().and_then(|bytes| replace(path, &bytes).map_err(ModelFault::Write));
+        written.map_err(|fault| ModelError { path: path.to_owned(), fault })
     }
 
     /// The bytes of the model's file; the same model always gives the same bytes.
