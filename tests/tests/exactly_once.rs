@@ -76,19 +76,21 @@ fn an_executor_that_wakes_up_after_it_was_given_up_changes_nothing() {
     let _paramservers = [cluster.paramserver("left"), cluster.paramserver("right")];
     let mut sleeper = cluster.executor("sleeper");
     let _other = cluster.executor("other");
-    let mut job = cluster.submit(&counting(&pictures.data, 4));
+    let mut job = cluster.submit(&counting(&pictures.data, 100));
     let id = job.member("sleeper");
     job.wait_for_training_on(id);
     sleeper.send(Signal::STOP);
-    let reason = job.wait_for("the loss of the sleeper", |event| match event {
-        Event::MemberLost { member, reason, .. } if *member == id => Some(reason.clone()),
-        _ => None,
+    // Its task may be with the other before it is given up, as a slow one.
+    let (mut reason, mut again) = (None, false);
+    job.wait_for("the loss of the sleeper, and another attempt at its task", |event| {
+        match event {
+            Event::MemberLost { member, reason: why, .. } if *member == id => reason = Some(why.clone()),
+            Event::TaskStarted { attempt, .. } if attempt.0 > 1 => again = true,
+            _ => {}
+        }
+        (reason.is_some() && again).then_some(())
     });
-    assert!(reason.contains("no heartbeat for 2 s"), "{reason}");
-    // Its task is with the other when it goes on where it was stopped.
-    job.wait_for("another attempt at its task", |event| {
-        matches!(event, Event::TaskStarted { attempt, .. } if attempt.0 > 1).then_some(())
-    });
+    assert!(reason.is_some_and(|reason| reason.contains("no heartbeat for 2 s")));
     sleeper.send(Signal::CONT);
     sleeper.wait_for_line("has joined");
     log::assert_counted_exactly_once(&job.wait_for_report());

@@ -27,7 +27,7 @@ fn wait_for_snapshots(job: &mut Job, count: usize) {
 fn a_run_of_which_everything_was_killed_goes_on_and_counts_every_batch_once() {
     let pictures = Pictures::draw(120);
     let saved = tempfile::tempdir().unwrap();
-    let settings = snapshots(counting(&pictures.data, 6), saved.path());
+    let settings = snapshots(counting(&pictures.data, 60), saved.path());
     {
         let cluster = Cluster::start();
         let _servers = [cluster.paramserver("left"), cluster.paramserver("right")];
@@ -49,7 +49,7 @@ fn a_run_of_which_everything_was_killed_goes_on_and_counts_every_batch_once() {
     assert!(first > 1, "it begins again at epoch {first}");
     let report = job.wait_for_report();
     log::assert_counted_exactly_once(&report);
-    assert_eq!(report.epochs.len(), 6, "{report:?}");
+    assert_eq!(report.epochs.len(), 60, "{report:?}");
 }
 
 #[test]
