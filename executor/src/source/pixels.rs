@@ -27,7 +27,7 @@ pub fn encoded(values: &[u8], width: u32, height: u32, colour: Colour) -> Bytes 
     out.into()
 }
 
-/// How long [`encoded`] pixels are.
+/// How long `encoded` pixels are.
 pub fn encoded_bytes(width: u32, height: u32, colour: Colour) -> u64 {
     let header = format!("P5\n{width} {height}\n255\n").len() as u64;
     header + u64::from(width) * u64::from(height) * colour.values()
