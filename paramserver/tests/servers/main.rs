@@ -4,6 +4,9 @@
 
 mod exchange;
 mod fixture;
+mod join;
+mod replica;
 mod replication;
+mod shards;
 mod snapshots;
 mod terms;

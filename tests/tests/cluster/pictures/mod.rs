@@ -1,0 +1,7 @@
+//! Where pictures come from, and what is made of bad ones.
+
+mod bad_pictures;
+mod classes;
+mod files_from_driver;
+mod real_pictures;
+mod sources;

@@ -1,0 +1,10 @@
+//! Training, its exactness under failure, and what its models are good for.
+
+mod exactly_once;
+mod fitting;
+mod interop;
+mod prediction;
+mod resume;
+mod rounds;
+mod shard_kills;
+mod validation;

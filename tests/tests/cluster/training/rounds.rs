@@ -1,0 +1,122 @@
+//! Training in rounds gives the same bytes whatever the number of executors and whoever dies.
+
+use howdah_driver::client::Client;
+use howdah_proto::{
+    event::Event,
+    settings::{Mode, Optimizer, TrainSettings, UpdateRule, Updates},
+};
+use howdah_tests::{
+    cluster::Cluster,
+    job::Job,
+    log,
+    pictures::Pictures,
+    process::{Process, Signal},
+    settings::{counting, learning, snapshots},
+};
+
+fn synchronous(settings: TrainSettings) -> TrainSettings {
+    TrainSettings {
+        updates: Updates::Gradients,
+        rule: UpdateRule::Adam { learning_rate: 1e-3 },
+        mode: Mode::Synchronous { backups: 0 },
+        epochs: 3,
+        ..settings
+    }
+}
+
+fn local(settings: TrainSettings) -> TrainSettings {
+    TrainSettings {
+        updates: Updates::Deltas { optimizer: Optimizer::Adam { learning_rate: 1e-3 } },
+        rule: UpdateRule::Nesterov { learning_rate: 0.7, momentum: 0.9 },
+        mode: Mode::Local { steps: 3 },
+        epochs: 3,
+        ..settings
+    }
+}
+
+fn weights(cluster: &Cluster, job: &mut Job) -> Vec<u8> {
+    job.wait_for_report();
+    cluster.block_on(async {
+        let mut client = Client::connect(cluster.url()).await.unwrap();
+        let model = client.model(job.id).await.unwrap();
+        // What stands before the weights names the settings, which may differ in where snapshots go.
+        let header = u64::from_le_bytes(model[..8].try_into().unwrap()) as usize;
+        model[8 + header..].to_vec()
+    })
+}
+
+fn executors(cluster: &Cluster, count: usize) -> Vec<Process> {
+    (0..count).map(|number| cluster.executor(&format!("executor-{number}"))).collect()
+}
+
+fn wait_for_epoch(job: &mut Job) {
+    job.wait_for("the end of an epoch", |event| matches!(event, Event::EpochFinished(_)).then_some(()));
+}
+
+#[test]
+fn one_two_and_four_executors_give_the_same_bytes_and_so_do_kills() {
+    let pictures = Pictures::draw(100);
+    for settings in [synchronous(learning(&pictures.data)), local(learning(&pictures.data))] {
+        let alone = {
+            let cluster = Cluster::start();
+            let _servers = [cluster.paramserver("left"), cluster.paramserver("right")];
+            let _executors = executors(&cluster, 1);
+            weights(&cluster, &mut cluster.submit(&settings))
+        };
+        for count in [2, 4] {
+            let cluster = Cluster::start();
+            let _servers = [cluster.paramserver("left"), cluster.paramserver("right")];
+            let _executors = executors(&cluster, count);
+            assert!(weights(&cluster, &mut cluster.submit(&settings)) == alone, "{count} executors differ");
+        }
+        let cluster = Cluster::start();
+        let _servers = [cluster.paramserver("left"), cluster.paramserver("right")];
+        let mut victims = executors(&cluster, 3);
+        let mut job = cluster.submit(&settings);
+        wait_for_epoch(&mut job);
+        victims.pop().unwrap().send(Signal::KILL);
+        wait_for_epoch(&mut job);
+        victims.pop().unwrap().send(Signal::KILL);
+        assert!(weights(&cluster, &mut job) == alone, "killed executors make a difference");
+    }
+}
+
+#[test]
+fn servers_that_are_killed_make_no_difference_to_rounds() {
+    let pictures = Pictures::draw(100);
+    let saved = tempfile::tempdir().unwrap();
+    let settings = synchronous(learning(&pictures.data));
+    let undisturbed = {
+        let cluster = Cluster::start();
+        let _servers = [cluster.paramserver("left"), cluster.paramserver("right")];
+        let _executors = executors(&cluster, 2);
+        weights(&cluster, &mut cluster.submit(&settings))
+    };
+    let from_the_start = settings.clone();
+    let with_snapshots = snapshots(settings.clone(), saved.path());
+    let with_standbys = TrainSettings { shard_copies: 2, ..settings };
+    for settings in [from_the_start, with_snapshots, with_standbys] {
+        let cluster = Cluster::start();
+        let victim = cluster.paramserver("left");
+        let _others = [cluster.paramserver("middle"), cluster.paramserver("right")];
+        let _executors = executors(&cluster, 2);
+        let settings = TrainSettings { shards: Some(2), ..settings };
+        let mut job = cluster.submit(&settings);
+        wait_for_epoch(&mut job);
+        victim.send(Signal::KILL);
+        assert!(weights(&cluster, &mut job) == undisturbed, "{settings:?}");
+    }
+}
+
+#[test]
+fn counting_in_rounds_counts_every_batch_once() {
+    let pictures = Pictures::draw(60);
+    let cluster = Cluster::start();
+    let _server = cluster.paramserver("server");
+    let mut two = executors(&cluster, 2);
+    let settings = TrainSettings { mode: Mode::Synchronous { backups: 0 }, ..counting(&pictures.data, 3) };
+    let mut job = cluster.submit(&settings);
+    wait_for_epoch(&mut job);
+    two.remove(0).send(Signal::KILL);
+    log::assert_counted_exactly_once(&job.wait_for_report());
+}
