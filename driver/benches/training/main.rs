@@ -1,8 +1,9 @@
 //! Whole trainings on clusters of processes on this machine.
 //!
 //! `cargo bench -p howdah-driver --bench training -- modes [out.svg]` trains in every mode with 2, 4 and 8 replicas and
-//! beside them sequentially, and draws the curves of the loss. `-- every-batch` measures pushing after every batch,
-//! with `HOWDAH_ELEPHAS=/path/to/python` beside elephas in the same run. `-- failover` kills parameter servers and
+//! beside them sequentially, and draws the curves of the loss. `-- peers` measures training beside a loop in candle, and
+//! PyTorch, Keras and elephas, `-- every-batch` pushing after every batch beside elephas: `HOWDAH_TORCH` and
+//! `HOWDAH_ELEPHAS` name a Python that has them. `-- failover` kills parameter servers and
 //! measures how long it takes until a push is accepted again. The pictures are those in `HOWDAH_PICTURES`, a folder
 //! with `train` and `test`, each with a folder for each class; without it they are drawn.
 
@@ -14,9 +15,12 @@
     reason = "a benchmark reports"
 )]
 
+mod candle_loop;
 mod every_batch;
 mod failover;
 mod modes;
+mod peer;
+mod peers;
 mod plot;
 mod run;
 
@@ -41,8 +45,9 @@ fn main() -> ExitCode {
         match words.first().map_or("every-batch", String::as_str) {
             "modes" => modes::run(words.get(1).map(String::as_str)).await,
             "every-batch" => every_batch::run().await,
+            "peers" => peers::run().await,
             "failover" => failover::run().await,
-            other => println!("`{other}` is none of modes, every-batch and failover"),
+            other => println!("`{other}` is none of modes, every-batch, peers and failover"),
         }
     });
     ExitCode::SUCCESS

@@ -92,3 +92,10 @@ pub async fn train(executors: u32, paramservers: u32, settings: &TrainSettings) 
     cluster.shutdown().await;
     report
 }
+
+/// The pictures per second of training alone, without evaluations.
+pub fn trained_per_second(report: &JobReport) -> f64 {
+    let seconds: f64 = report.epochs.iter().map(|epoch| epoch.seconds).sum();
+    let pictures: f64 = report.epochs.iter().map(|epoch| epoch.images_per_second * epoch.seconds).sum();
+    pictures / seconds
+}

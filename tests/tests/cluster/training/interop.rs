@@ -75,6 +75,7 @@ fn compare(python: &Path, model: &Model, samples: &serde_json::Value) -> Output 
 }
 
 #[test]
+#[allow(clippy::print_stderr, reason = "a test that is skipped must say so")]
 fn other_runtimes_compute_the_same_probabilities() {
     let Some(python) = python() else {
         eprintln!("skipped: no Python with numpy, onnxruntime and safetensors; set HOWDAH_PYTHON");
