@@ -11,7 +11,10 @@ use howdah_proto::{
 };
 
 use super::{ParametersError, ShardClient, Wanted, call::Failure};
-use crate::{codec, shard::PushOutcome};
+use crate::{
+    codec::{self, Decoder},
+    shard::PushOutcome,
+};
 
 /// What is asked of a shard with a pull.
 #[derive(Debug, Clone, Copy)]
@@ -32,10 +35,9 @@ pub(super) struct Sent {
     pub(super) was_repeated: bool,
 }
 
-/// Memory that encoded weights are put together in, kept from pull to pull.
+/// Memory that a difference is put together in, kept from pull to pull.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    bytes: Vec<u8>,
     delta: Vec<f32>,
 }
 
@@ -176,22 +178,33 @@ async fn receive(
         fill(replies, bytemuck::cast_slice_mut(into)).await?;
         return Ok(Version(header.version));
     }
-    if header.encoded_bytes > codec::max_bytes(encoding, values) {
-        let announced = header.encoded_bytes;
-        return Err(wrong(format!("it announces {announced} bytes, more than {values} values take")));
-    }
-    let Scratch { bytes, delta } = scratch;
-    bytes.resize(header.encoded_bytes as usize, 0);
-    fill(replies, bytes).await?;
-    let decoded = |error: codec::DecodeError| wrong(error.to_string());
     if header.is_delta {
+        let Scratch { delta } = scratch;
         delta.resize(values, 0.0);
-        codec::decode(encoding, bytes, delta).map_err(decoded)?;
+        decode(replies, encoding, header.encoded_bytes, delta).await?;
         into.iter_mut().zip(&*delta).for_each(|(value, delta)| *value += delta);
     } else {
-        codec::decode(encoding, bytes, into).map_err(decoded)?;
+        decode(replies, encoding, header.encoded_bytes, into).await?;
     }
     Ok(Version(header.version))
+}
+
+/// Decodes what follows, exactly as many bytes as were announced.
+async fn decode(
+    replies: &mut Incoming<pb::PullReply>,
+    encoding: Encoding,
+    bytes: u64,
+    into: &mut [f32],
+) -> Result<(), Failure> {
+    let wrong = |error: codec::DecodeError| Failure::Protocol(error.to_string());
+    let mut decoder = Decoder::new(encoding, bytes, into).map_err(wrong)?;
+    while let Some(part) = replies.next().await? {
+        let Part::Data(data) = part else {
+            return Err(Failure::Protocol("a pull has two headers".to_owned()));
+        };
+        decoder.take(&data).map_err(wrong)?;
+    }
+    decoder.finish().map_err(wrong)
 }
 
 /// Fills `into` from what follows, exactly.

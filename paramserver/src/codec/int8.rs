@@ -1,8 +1,8 @@
 use super::{DecodeError, check_len};
 
 /// Values that share a scale.
-const BLOCK: usize = 1024;
-const SCALE_BYTES: usize = size_of::<f32>();
+pub(super) const BLOCK: usize = 1024;
+pub(super) const SCALE_BYTES: usize = size_of::<f32>();
 const MAGNITUDE: u32 = 0x7fff_ffff;
 const LARGEST: f32 = 127.0;
 

@@ -5,6 +5,7 @@
 //! and one that is finite stays so: a shard's check of what it is pushed sees what was computed.
 
 mod bf16;
+mod decoder;
 mod f16;
 mod int8;
 mod plain;
@@ -12,6 +13,8 @@ mod top_k;
 mod two_bytes;
 
 use howdah_proto::settings::Encoding;
+
+pub use decoder::{Decoder, PIECE_VALUES, has_units};
 
 /// Bytes that are no values in the encoding they claim to be in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,14 +1,17 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use bytes::Bytes;
 use howdah_proto::{
     Attempt, Epoch, MemberId, SnapshotId, Step, Version,
     fence::TrainTask,
-    settings::{Mode, ShardSpec},
+    settings::{Encoding, Mode, ShardSpec},
 };
 
 use super::owned::bytes_of;
-use crate::shard::{Fences, HogwildShard, Image, PlanError, Seen, Shard, ShardError, Tagged};
+use crate::{
+    codec,
+    shard::{Fences, HogwildShard, Image, PlanError, Seen, Shard, ShardError, Tagged},
+};
 
 /// A shard, with or without a lock of its own.
 #[derive(Debug)]
@@ -72,19 +75,24 @@ impl Kept {
 
     /// Copies some of the weights of a version, or of the newest, as the bytes that travel; none if that version
     /// can't be had.
-    pub(super) fn copy(&self, at: Option<Version>, range: std::ops::Range<usize>) -> Option<Bytes> {
+    pub(super) fn copy(&self, at: Option<Version>, range: Range<usize>, encoding: Encoding) -> Option<Bytes> {
         if at.is_some_and(|at| !self.has(at)) {
             return None;
         }
+        let encoded = |weights: &[f32]| {
+            let mut bytes = Vec::new();
+            codec::encode(encoding, weights, None, &mut bytes);
+            Bytes::from(bytes)
+        };
         Some(match self {
             Self::Locked(shard) => {
                 let weights = at.map_or(Some(shard.weights()), |at| shard.weights_at(at))?;
-                Bytes::copy_from_slice(bytemuck::cast_slice(weights.get(range)?))
+                encoded(weights.get(range)?)
             }
             Self::Free { shard, .. } => {
                 let mut copy = vec![0.0; range.len()];
                 shard.read(range.start, &mut copy);
-                bytes_of(copy)
+                if encoding == Encoding::F32 { bytes_of(copy) } else { encoded(&copy) }
             }
         })
     }

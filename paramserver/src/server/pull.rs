@@ -18,6 +18,8 @@ use crate::{
 };
 
 const CHUNK_VALUES: usize = CHUNK_BYTES / size_of::<f32>();
+const ENCODED_CHUNK_VALUES: usize = CHUNK_BYTES / size_of::<u16>();
+const _: () = assert!(ENCODED_CHUNK_VALUES.is_multiple_of(codec::PIECE_VALUES));
 
 /// Gives the weights that a request asks for.
 pub(super) async fn pull(
@@ -36,27 +38,29 @@ pub(super) async fn pull(
             return Ok(parts);
         }
     }
-    match encoding {
-        // The largest values alone are no weights.
-        Encoding::F32 | Encoding::TopK { .. } => newest(access, at).await,
-        _ => encoded(server, access, at, encoding).await,
-    }
+    // The largest values alone are no weights.
+    newest(access, at, if codec::has_units(encoding) { encoding } else { Encoding::F32 }).await
 }
 
 /// Streams the newest weights. Pushes may be applied between two chunks, as asynchronous training allows, unless a
 /// version was asked for.
-async fn newest(access: Access, at: Option<Version>) -> Result<Parts<pb::PullReply>, Status> {
+async fn newest(
+    access: Access,
+    at: Option<Version>,
+    encoding: Encoding,
+) -> Result<Parts<pb::PullReply>, Status> {
     let values = access.cell.values();
     let version = version(&access, at).await?;
-    let data = chunks(values).then(move |range| {
+    let data = chunks(values, encoding).then(move |range| {
         let access = access.clone();
-        async move { chunk(&access, at, range).await }
+        async move { chunk(&access, at, range, encoding).await }
     });
     let header = pb::PullHeader {
         values: values as u64,
         version: version.0,
-        encoded_bytes: size_of::<f32>() as u64 * values as u64,
-        ..Default::default()
+        is_delta: false,
+        encoded_bytes: codec::max_bytes(encoding, values),
+        encoding: name(encoding)?,
     };
     Ok(reply(header, data))
 }
@@ -73,35 +77,16 @@ fn other_version(access: &Access, at: Option<Version>, is: Version) -> Status {
     Status::failed_precondition(format!("{key} is at version {is}, version {at} is asked for"))
 }
 
-async fn chunk(access: &Access, at: Option<Version>, range: Range<usize>) -> Result<Bytes, Status> {
-    let (version, chunk) = access.read(move |shard| (shard.version(), shard.copy(at, range))).await?;
-    chunk.ok_or_else(|| other_version(access, at, version))
-}
-
-/// Encodes the newest weights from a copy, so that pushes wait for no more than a chunk of it.
-async fn encoded(
-    server: &Paramserver,
-    access: Access,
+/// Encodes where the weights lie, so that pushes wait for no more than a chunk.
+async fn chunk(
+    access: &Access,
     at: Option<Version>,
+    range: Range<usize>,
     encoding: Encoding,
-) -> Result<Parts<pb::PullReply>, Status> {
-    let values = access.cell.values();
-    let version = version(&access, at).await?;
-    let mut copy = server.staging.take(values).await?;
-    for start in (0..values).step_by(CHUNK_VALUES) {
-        let end = values.min(start + CHUNK_VALUES);
-        let data = chunk(&access, at, start..end).await?;
-        if let Some(room) = copy.values_mut().get_mut(start..end) {
-            bytemuck::cast_slice_mut(room).copy_from_slice(&data);
-        }
-    }
-    let encode = move || {
-        let mut bytes = Vec::new();
-        codec::encode(encoding, copy.values(), None, &mut bytes);
-        Ok(bytes)
-    };
-    let bytes = access.cell.aside(encode).await?;
-    whole(values, version, false, encoding, bytes)
+) -> Result<Bytes, Status> {
+    let (version, chunk) =
+        access.read(move |shard| (shard.version(), shard.copy(at, range, encoding))).await?;
+    chunk.ok_or_else(|| other_version(access, at, version))
 }
 
 /// Encodes the newest weights for a replica whose copy the shard keeps a mirror of; nothing if older ones are wanted.
@@ -164,7 +149,7 @@ fn whole(
         version: version.0,
         is_delta,
         encoded_bytes: bytes.len() as u64,
-        encoding: serde_json::to_string(&encoding).map_err(|error| Status::internal(error.to_string()))?,
+        encoding: name(encoding)?,
     };
     let starts = (0..bytes.len()).step_by(CHUNK_BYTES);
     let data = starts.map(move |start| Ok(bytes.slice(start..bytes.len().min(start + CHUNK_BYTES))));
@@ -180,7 +165,12 @@ fn reply(
     Box::pin(stream::iter([Ok(Part::Message(header))]).chain(data))
 }
 
-fn chunks(values: usize) -> impl Stream<Item = Range<usize>> + Send {
-    let starts = (0..values).step_by(CHUNK_VALUES);
-    stream::iter(starts.map(move |start| start..values.min(start + CHUNK_VALUES)))
+fn name(encoding: Encoding) -> Result<String, Status> {
+    serde_json::to_string(&encoding).map_err(|error| Status::internal(error.to_string()))
+}
+
+fn chunks(values: usize, encoding: Encoding) -> impl Stream<Item = Range<usize>> + Send {
+    let most = if encoding == Encoding::F32 { CHUNK_VALUES } else { ENCODED_CHUNK_VALUES };
+    let starts = (0..values).step_by(most);
+    stream::iter(starts.map(move |start| start..values.min(start + most)))
 }

@@ -19,7 +19,7 @@ use super::{
     staging::Staged,
 };
 use crate::{
-    codec,
+    codec::{self, Decoder},
     shard::{Push, PushOutcome},
 };
 
@@ -94,6 +94,14 @@ async fn values_of(
         receive::end(parts, || format!("{key}: more bytes came than the shard's {values} values")).await?;
         return Ok(staged);
     }
+    let encoding = header.encoding;
+    let wrong = move |error| Status::invalid_argument(format!("{key}: the push can't be decoded: {error}"));
+    if codec::has_units(encoding) {
+        let mut staged = server.staging.take(values).await?;
+        let decoder = Decoder::new(encoding, header.encoded_bytes, staged.values_mut()).map_err(wrong)?;
+        receive::decoded(parts, decoder, wrong).await?;
+        return Ok(staged);
+    }
     let length = header.encoded_bytes as usize;
     let mut encoded = server.staging.take(length.div_ceil(size_of::<f32>())).await?;
     let short = |given| format!("{key}: {given} of {length} encoded bytes came");
@@ -101,9 +109,7 @@ async fn values_of(
     receive::fill(parts, room, short).await?;
     receive::end(parts, more).await?;
     let mut staged = server.staging.take(values).await?;
-    let encoding = header.encoding;
     let decode = move || {
-        let wrong = |error| Status::invalid_argument(format!("{key}: the push can't be decoded: {error}"));
         let bytes = encoded.bytes_mut().get(..length).unwrap_or_default();
         codec::decode(encoding, bytes, staged.values_mut()).map_err(wrong)?;
         Ok(staged)

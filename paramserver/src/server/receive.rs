@@ -7,6 +7,7 @@ use super::{
     cell::{ShardCell, ShardKey},
     staging::Staged,
 };
+use crate::codec::{DecodeError, Decoder};
 
 /// How long a sender may stay silent before its buffer is given to another.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -92,6 +93,21 @@ pub(super) async fn fill<M: Carrier>(
         filled = end;
     }
     Ok(())
+}
+
+/// Decodes what comes until the stream ends.
+pub(super) async fn decoded<M: Carrier>(
+    stream: &mut Incoming<M>,
+    mut decoder: Decoder<'_>,
+    wrong: impl Fn(DecodeError) -> Status,
+) -> Result<(), Status> {
+    while let Some(part) = next(stream).await? {
+        match part {
+            Part::Data(data) => decoder.take(&data).map_err(&wrong)?,
+            Part::Message(_) => return Err(Status::invalid_argument("a second header came among values")),
+        }
+    }
+    decoder.finish().map_err(wrong)
 }
 
 /// Makes sure that a stream has ended, so that a push whose sender vanished before its end is none.

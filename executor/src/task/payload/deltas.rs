@@ -43,6 +43,26 @@ impl Payload for Deltas {
         std::mem::swap(&mut self.base, payload);
     }
 
+    fn take_and_merge(
+        &mut self,
+        weights: &mut [f32],
+        pulled: Option<&[f32]>,
+        steps: u64,
+        payload: &mut Vec<f32>,
+    ) {
+        let Some(pulled) = pulled else {
+            self.take(weights, steps, payload);
+            return self.merge(weights, None, payload);
+        };
+        let (factor, sign) = (self.share * self.sign, self.sign);
+        let bases = self.base.iter_mut().zip(payload);
+        for ((weight, pulled), (base, update)) in weights.iter_mut().zip(pulled).zip(bases) {
+            *update = factor * (*weight - *base);
+            *weight = pulled + sign * *update;
+            *base = *weight;
+        }
+    }
+
     fn merge(&mut self, weights: &mut [f32], pulled: Option<&[f32]>, payload: &[f32]) {
         let Some(pulled) = pulled else { return self.base.copy_from_slice(weights) };
         let sign = self.sign;
@@ -78,6 +98,23 @@ mod tests {
         assert_eq!(replica.weights(), [10.5, 11.0, 10.5]);
         deltas.take(replica.weights(), 1, &mut payload);
         assert_eq!(payload, [0.0; 3]);
+    }
+
+    #[test]
+    fn one_pass_does_what_taking_and_merging_do() {
+        for (share, sign) in [(1.0, 1.0), (0.3, -1.0)] {
+            for pulled in [None, Some(&[0.7, -3.1, 1e-3][..])] {
+                let (mut once, mut twice) = (deltas(share, sign), deltas(share, sign));
+                let (mut weights, mut other) = ([4.0, 0.1, -2.7], [4.0, 0.1, -2.7]);
+                let (mut payload, mut taken) = (vec![9.0; 3], vec![9.0; 3]);
+                once.begin(&[0.3, 0.2, 0.1]);
+                twice.begin(&[0.3, 0.2, 0.1]);
+                once.take_and_merge(&mut weights, pulled, 1, &mut payload);
+                twice.take(&other, 1, &mut taken);
+                twice.merge(&mut other, pulled, &taken);
+                assert_eq!((weights, payload, once.base), (other, taken, twice.base));
+            }
+        }
     }
 
     #[test]

@@ -46,6 +46,18 @@ pub(super) trait Payload: Send {
     /// Goes on from the weights that were pulled, if any were: they hold every payload but the one just taken.
     fn merge(&mut self, weights: &mut [f32], pulled: Option<&[f32]>, payload: &[f32]);
 
+    /// Takes what was gathered and goes on, in one pass where that can be.
+    fn take_and_merge(
+        &mut self,
+        weights: &mut [f32],
+        pulled: Option<&[f32]>,
+        steps: u64,
+        payload: &mut Vec<f32>,
+    ) {
+        self.take(weights, steps, payload);
+        self.merge(weights, pulled, payload);
+    }
+
     /// Goes on from weights that were pulled after the payload just taken was pushed.
     fn resume(&mut self, weights: &mut [f32], pulled: &[f32]) {
         weights.copy_from_slice(pulled);

@@ -110,9 +110,11 @@ impl Stream<'_> {
         let then = self.then(last);
         let Trainer { payload, exchange, .. } = &mut *self.trainer;
         let (push, pulled) = exchange.client(runtime, cancel)?.buffers();
-        payload.take(self.replica.weights(), fence.steps(), push);
-        if then != Then::Pull {
-            payload.merge(self.replica.weights_mut(), has_pulled.then_some(pulled), push);
+        if then == Then::Pull {
+            payload.take(self.replica.weights(), fence.steps(), push);
+        } else {
+            let pulled = has_pulled.then_some(pulled);
+            payload.take_and_merge(self.replica.weights_mut(), pulled, fence.steps(), push);
         }
         let is_last = last == self.lesson.batches.last();
         let kind = if is_last { PushKind::Last } else { PushKind::Stream };
