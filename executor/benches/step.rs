@@ -57,7 +57,7 @@ fn replica(network: &Network, batch: usize, optimizer: &Optimizer) -> Outcome<(f
         let start = Instant::now();
         replica.step(batch, step)?;
         let middle = Instant::now();
-        replica.update(&mut *optimizer, 1.0);
+        replica.update(&mut *optimizer, 1.0)?;
         Ok((middle - start, middle.elapsed()))
     })
 }

@@ -1,9 +1,11 @@
+use std::sync::{Arc, OnceLock};
+
 use candle_core::Tensor;
 use gemm::Parallelism;
 
 use super::{
     LearnError, Network,
-    activation::{Activation, Dropout, InputDropout},
+    activation::{Activation, Dropout},
     buffer,
     linear::Linear,
 };
@@ -18,24 +20,24 @@ pub(super) struct Forward<'a> {
     pub gradient: &'a Tensor,
     /// How the products are spread over threads.
     pub parallelism: Parallelism,
+    /// Where backward leaves the gradient of what the first layer gives, instead of writing that of its weights.
+    pub slopes: Option<Arc<OnceLock<Vec<f32>>>>,
 }
 
 impl Forward<'_> {
-    /// Computes the logits [rows, outputs] of `x` [rows, inputs].
+    /// Computes the logits [rows, outputs] of `x` [rows, inputs], of which `dropout` has dropped features already.
     ///
     /// # Errors
     /// [`LearnError::Diverged`] if a value that is not finite comes out of a layer.
     pub fn logits(&self, x: Tensor, dropout: Dropout) -> Result<Tensor, LearnError> {
         let last = self.network.layers().len() - 1;
-        let mut values = match InputDropout::new(dropout) {
-            Some(input) => x.apply_op1_no_bwd(&input)?,
-            None => x,
-        };
+        let mut values = x;
         for (index, layer) in self.network.layers().iter().enumerate() {
             let linear = Linear {
                 layer: layer.clone(),
                 gradient: self.gradient.clone(),
                 parallelism: self.parallelism,
+                slopes: self.slopes.clone().filter(|_| layer.is_first()),
             };
             values = values.apply_op2(self.parameters, linear)?;
             // ReLU would turn -inf into 0 and hide it, so it is looked for before.

@@ -1,8 +1,10 @@
+use std::sync::{Arc, OnceLock};
+
 use candle_core::{CpuStorage, CustomOp2, InplaceOp3, Layout, Result, Shape, Tensor};
 use gemm::Parallelism;
 
 use super::{
-    buffer::{values, values_mut},
+    buffer::{self, values, values_mut},
     matmul::{Matrix, Target, multiply},
     network,
 };
@@ -19,6 +21,8 @@ pub(super) struct Linear {
     pub gradient: Tensor,
     /// How the products are spread over threads.
     pub parallelism: Parallelism,
+    /// Where the first layer leaves the gradient of y, instead of writing that of W.
+    pub slopes: Option<Arc<OnceLock<Vec<f32>>>>,
 }
 
 impl CustomOp2 for Linear {
@@ -50,12 +54,17 @@ impl CustomOp2 for Linear {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let gradient = gradient.contiguous()?;
-        let Self { layer, parallelism, .. } = self;
-        self.gradient.inplace_op3(x, &gradient, &ParameterGradient { layer, parallelism: *parallelism })?;
+        let Self { layer, parallelism, slopes, .. } = self;
+        let (parallelism, of) = (*parallelism, if slopes.is_some() { Of::Bias } else { Of::All });
+        self.gradient.inplace_op3(x, &gradient, &ParameterGradient { layer, parallelism, of })?;
+        if let Some(slopes) = slopes {
+            // Backward goes through a layer once, so it is empty.
+            let _ = slopes.set(buffer::read(&gradient, <[f32]>::to_vec)?);
+        }
         if layer.is_first() {
             return Ok((None, None));
         }
-        let op = InputGradient { layer, parallelism: *parallelism };
+        let op = InputGradient { layer, parallelism };
         Ok((Some(gradient.apply_op2_no_bwd(parameters, &op)?), None))
     }
 }
@@ -64,6 +73,14 @@ impl CustomOp2 for Linear {
 struct ParameterGradient<'a> {
     layer: &'a network::Layer,
     parallelism: Parallelism,
+    of: Of,
+}
+
+/// Of which parameters a gradient is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    All,
+    Bias,
 }
 
 impl InplaceOp3 for ParameterGradient<'_> {
@@ -83,10 +100,12 @@ impl InplaceOp3 for ParameterGradient<'_> {
         let (rows, inputs) = x_layout.shape().dims2()?;
         let flat = values_mut(flat, flat_layout)?;
         let gradient = values(gradient, gradient_layout)?;
-        let x = Matrix::row_major(values(x, x_layout)?, rows, inputs)?;
-        let y = Matrix::row_major(gradient, rows, self.layer.outputs)?;
-        let weight = &mut flat[self.layer.weight.clone()];
-        multiply(weight, Target::Overwrite, x.transposed(), y, self.parallelism)?;
+        if self.of == Of::All {
+            let x = Matrix::row_major(values(x, x_layout)?, rows, inputs)?;
+            let y = Matrix::row_major(gradient, rows, self.layer.outputs)?;
+            let weight = &mut flat[self.layer.weight.clone()];
+            multiply(weight, Target::Overwrite, x.transposed(), y, self.parallelism)?;
+        }
         let bias = &mut flat[self.layer.bias.clone()];
         bias.fill(0.0);
         for row in gradient.chunks_exact(self.layer.outputs) {

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use candle_core::{Result, bail};
 use gemm::Parallelism;
 
@@ -18,6 +20,16 @@ impl<'a> Matrix<'a> {
             bail!("{} values are no matrix of {rows} x {columns}", values.len());
         }
         Ok(Self { values, rows, columns, row_stride: columns as isize, column_stride: 1 })
+    }
+
+    /// Some of the columns; nothing is moved.
+    pub fn columns(self, range: Range<usize>) -> Result<Self> {
+        let is_whole = self.column_stride == 1 && self.row_stride == self.columns as isize;
+        if range.is_empty() || range.end > self.columns || !is_whole || self.rows == 0 {
+            bail!("a matrix of {} x {} has no such columns as {range:?}", self.rows, self.columns);
+        }
+        let end = (self.rows - 1) * self.columns + range.end;
+        Ok(Self { values: &self.values[range.start..end], columns: range.len(), ..self })
     }
 
     /// The same values with rows and columns exchanged; nothing is moved.
@@ -59,7 +71,7 @@ pub(crate) fn multiply(
 
 #[allow(unsafe_code)]
 fn product(out: &mut [f32], target: Target, left: Matrix<'_>, right: Matrix<'_>, parallelism: Parallelism) {
-    // SAFETY: a `Matrix` covers exactly its values, in either order of strides, and `multiply`, the only
+    // SAFETY: a `Matrix` covers no more than its values, in either order of strides, and `multiply`, the only
     // caller, has checked that the shapes fit and that `out` holds rows x columns values. `out` is borrowed
     // mutably, so it overlaps neither factor, and all three are initialised.
     unsafe {
@@ -102,6 +114,24 @@ mod tests {
         assert_eq!(out, [1.0, 6.0, 2.0, 9.0, 3.0, 12.0]);
         multiply(&mut out, Target::Add, left, right, Parallelism::None).unwrap();
         assert_eq!(out, [2.0, 12.0, 4.0, 18.0, 6.0, 24.0]);
+    }
+
+    #[test]
+    fn some_columns_are_read_where_they_are() {
+        let a = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        let b = [1.0, 10.0];
+        let right = Matrix::row_major(&b, 2, 1).unwrap();
+        for (range, expected) in [(0..3, &[41.0, 52.0, 63.0][..]), (1..3, &[52.0, 63.0]), (2..3, &[63.0])] {
+            let left = Matrix::row_major(&a, 2, 3).unwrap().columns(range).unwrap().transposed();
+            let mut out = vec![0.0; expected.len()];
+            multiply(&mut out, Target::Overwrite, left, right, Parallelism::None).unwrap();
+            assert_eq!(out, expected);
+        }
+        let whole = Matrix::row_major(&a, 2, 3).unwrap();
+        assert!(whole.columns(2..4).is_err() && whole.columns(1..1).is_err());
+        assert!(
+            whole.transposed().columns(0..1).is_err() && whole.columns(1..2).unwrap().columns(0..1).is_err()
+        );
     }
 
     #[test]

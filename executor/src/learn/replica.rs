@@ -1,15 +1,21 @@
-use std::fmt;
+mod postponed;
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use candle_core::{Device, Tensor};
 
 use super::{
     BatchReport, LearnError, Network, Objective, ReplicaOptimizer,
-    activation::Dropout,
+    activation::{Dropout, InputDropout},
     buffer::{self, Loan},
     forward::Forward,
     loss,
     threads::Threads,
 };
+use postponed::{Postponed, shrink};
 
 /// A copy of the model in an executor, with the buffers it trains on.
 ///
@@ -23,6 +29,8 @@ pub struct Replica {
     inputs: Vec<f32>,
     labels: Vec<u32>,
     objective: Objective,
+    postponed: Option<Postponed>,
+    tile: Vec<f32>,
 }
 
 /// What a batch came to, and what the network took each sample for.
@@ -58,6 +66,8 @@ impl Replica {
             inputs: vec![0.0; values],
             labels: vec![0; batch],
             objective: Objective::PLAIN,
+            postponed: None,
+            tile: Vec::new(),
             network,
         })
     }
@@ -104,9 +114,18 @@ impl Replica {
         Ok(())
     }
 
-    /// The flat gradient of the mean loss of the last [`Replica::step`].
-    pub fn gradient(&self) -> &[f32] {
-        &self.gradient
+    /// The flat gradient of the objective of the last [`Replica::step`], if its samples and the weights are still what they
+    /// were.
+    ///
+    /// # Errors
+    /// [`LearnError::Tensor`] if it can't be computed.
+    pub fn gradient(&mut self) -> Result<&[f32], LearnError> {
+        let Self { network, weights, gradient, inputs, objective, postponed, .. } = self;
+        if let (Some(postponed), Some(first)) = (postponed.take(), network.layers().first()) {
+            let of = first.weight.clone();
+            postponed.write(first, inputs, &weights[of.clone()], objective.l2, &mut gradient[of])?;
+        }
+        Ok(gradient)
     }
 
     /// The features of sample `row` of the batch, to be written.
@@ -133,7 +152,8 @@ impl Replica {
     }
 
     /// Goes forward and back over the first `rows` samples, and leaves the gradient of the objective, with what `l2` adds
-    /// and no longer than it may be. The loss that is reported is that of the objective without `l2`.
+    /// and no longer than it may be. Where nothing needs the whole gradient, that of the first layer's weights is left to
+    /// [`Replica::gradient`] or [`Replica::update`]. The loss that is reported is that of the objective without `l2`.
     ///
     /// The same weights, samples and `dropout_seed` give the same gradient, bit for bit, on the same processor
     /// and number of threads.
@@ -147,32 +167,31 @@ impl Replica {
             (rate, input_rate) => Dropout::On { rate, input_rate, seed: dropout_seed },
         };
         let outputs = self.network.outputs();
-        let report = self.run(rows, dropout, move |logits, labels, objective| {
-            let (report, slopes) =
-                buffer::read(logits, |values| loss::cross_entropy(values, labels, outputs, objective))?;
-            // The sum of logits times constant slopes has these slopes as its gradient.
-            let slopes = Tensor::from_vec(slopes, logits.shape(), &Device::Cpu)?;
-            logits.mul(&slopes)?.sum_all()?.backward()?;
-            Ok(report)
-        })?;
-        self.shrink();
+        self.postponed = None;
+        let slopes = self.can_postpone().then(Arc::default);
+        let (report, features) =
+            self.run(rows, dropout, slopes.clone(), move |logits, labels, objective| {
+                let (report, slopes) =
+                    buffer::read(logits, |values| loss::cross_entropy(values, labels, outputs, objective))?;
+                // The sum of logits times constant slopes has these slopes as its gradient.
+                let slopes = Tensor::from_vec(slopes, logits.shape(), &Device::Cpu)?;
+                logits.mul(&slopes)?.sum_all()?.backward()?;
+                Ok(report)
+            })?;
+        let slopes = slopes.and_then(|slopes: Arc<OnceLock<Vec<f32>>>| slopes.get().cloned());
+        self.postponed = slopes.map(|slopes| Postponed { dropped: features, slopes });
+        for layer in self.network.layers().iter().skip(usize::from(self.postponed.is_some())) {
+            let of = layer.weight.clone();
+            shrink(&mut self.gradient[of.clone()], &self.weights[of], self.objective.l2);
+        }
         self.clip();
         Ok(report)
     }
 
-    /// Adds what `l2` asks for to the gradient.
-    fn shrink(&mut self) {
-        let l2 = self.objective.l2;
-        if l2 == 0.0 {
-            return;
-        }
-        for layer in self.network.layers() {
-            let (slopes, weights) =
-                (&mut self.gradient[layer.weight.clone()], &self.weights[layer.weight.clone()]);
-            for (slope, weight) in slopes.iter_mut().zip(weights) {
-                *slope += l2 * weight;
-            }
-        }
+    /// Whether the gradient of the first layer's weights may wait: nobody asks for its length, and no other thread
+    /// would help to compute it.
+    fn can_postpone(&self) -> bool {
+        self.objective.clip_norm.is_none() && matches!(self.threads, Threads::Caller)
     }
 
     /// Scales a gradient that is too long to the longest that it may be.
@@ -187,9 +206,22 @@ impl Replica {
         }
     }
 
-    /// Moves the weights along the gradient of the last step, at the learning rate times `factor`.
-    pub fn update(&mut self, optimizer: &mut dyn ReplicaOptimizer, factor: f32) {
-        optimizer.apply(&mut self.weights, &self.gradient, factor);
+    /// Moves the weights along the gradient of the last step, at the learning rate times `factor`; after that, the gradient
+    /// is of no use.
+    ///
+    /// # Errors
+    /// [`LearnError::Tensor`] if the gradient can't be computed.
+    pub fn update(&mut self, optimizer: &mut dyn ReplicaOptimizer, factor: f32) -> Result<(), LearnError> {
+        let Self { network, weights, gradient, inputs, objective, postponed, tile, .. } = self;
+        optimizer.begin(factor);
+        let mut written = 0;
+        if let (Some(postponed), Some(first)) = (postponed.take(), network.layers().first()) {
+            let of = &mut weights[first.weight.clone()];
+            postponed.apply(first, inputs, of, objective.l2, optimizer, tile)?;
+            written = first.weight.end;
+        }
+        optimizer.apply(written..weights.len(), &mut weights[written..], &gradient[written..]);
+        Ok(())
     }
 
     /// Classifies the first `rows` samples and compares with their labels; the gradient stays.
@@ -198,13 +230,14 @@ impl Replica {
     /// [`LearnError::Rows`], or [`LearnError::Diverged`] if a layer's values are not finite.
     pub fn evaluate(&mut self, rows: usize) -> Result<Evaluation, LearnError> {
         let outputs = self.network.outputs();
-        self.run(rows, Dropout::Off, move |logits, labels, _| {
+        let (evaluation, _) = self.run(rows, Dropout::Off, None, move |logits, labels, _| {
             let evaluation = buffer::read(logits, |values| Evaluation {
                 report: loss::cross_entropy(values, labels, outputs, &Objective::PLAIN).0,
                 predictions: values.chunks_exact(outputs).map(loss::predicted).collect(),
             })?;
             Ok(evaluation)
-        })
+        })?;
+        Ok(evaluation)
     }
 
     /// The logits [rows, outputs] of the first `rows` samples; labels and gradient stay unread.
@@ -212,7 +245,7 @@ impl Replica {
     /// # Errors
     /// [`LearnError::Rows`], or [`LearnError::Diverged`] if a layer's values are not finite.
     pub fn logits(&mut self, rows: usize) -> Result<Vec<f32>, LearnError> {
-        self.run(rows, Dropout::Off, |logits, _, _| Ok(buffer::read(logits, <[f32]>::to_vec)?))
+        Ok(self.run(rows, Dropout::Off, None, |logits, _, _| Ok(buffer::read(logits, <[f32]>::to_vec)?))?.0)
     }
 
     /// The probabilities of every class, for each of the first `rows` samples; labels and gradient stay unread.
@@ -221,20 +254,23 @@ impl Replica {
     /// [`LearnError::Rows`], or [`LearnError::Diverged`] if a layer's values are not finite.
     pub fn probabilities(&mut self, rows: usize) -> Result<Vec<Vec<f32>>, LearnError> {
         let outputs = self.network.outputs();
-        self.run(rows, Dropout::Off, move |logits, _, _| {
+        let (probabilities, _) = self.run(rows, Dropout::Off, None, move |logits, _, _| {
             let rows = |values: &[f32]| values.chunks_exact(outputs).map(loss::class_probabilities).collect();
             Ok(buffer::read(logits, rows)?)
-        })
+        })?;
+        Ok(probabilities)
     }
 
-    /// Computes the logits of the first `rows` samples and hands them to `finish`, with the labels and the objective.
+    /// Computes the logits of the first `rows` samples and hands them to `finish`, with the labels and the objective; gives
+    /// the features too, if some were dropped.
     fn run<R: Send>(
         &mut self,
         rows: usize,
         dropout: Dropout,
+        slopes: Option<Arc<OnceLock<Vec<f32>>>>,
         finish: impl FnOnce(&Tensor, &[u32], &Objective) -> Result<R, LearnError> + Send,
-    ) -> Result<R, LearnError> {
-        let Self { network, threads, weights, gradient, inputs, labels, objective } = self;
+    ) -> Result<(R, Option<Tensor>), LearnError> {
+        let Self { network, threads, weights, gradient, inputs, labels, objective, .. } = self;
         let labels = match rows {
             0 => None,
             _ => labels.get(..rows),
@@ -245,9 +281,11 @@ impl Replica {
             let inputs = Loan::constant(inputs)?;
             let width = network.inputs();
             let x = inputs.tensor().narrow(0, 0, rows * width)?.reshape((rows, width))?;
+            let dropped = InputDropout::new(dropout).map(|input| x.apply_op1_no_bwd(&input)).transpose()?;
             let (parameters, gradient) = (weights.tensor(), gradient.tensor());
-            let logits = Forward { network, parameters, gradient, parallelism }.logits(x, dropout)?;
-            finish(&logits, labels, objective)
+            let forward = Forward { network, parameters, gradient, parallelism, slopes };
+            let logits = forward.logits(dropped.clone().unwrap_or(x), dropout)?;
+            Ok((finish(&logits, labels, objective)?, dropped))
         })
     }
 }

@@ -1,13 +1,10 @@
 use std::ops::Range;
 
-use super::{ReplicaOptimizer, flushed};
+use super::{ReplicaOptimizer, TINY, flushed};
 
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
 const EPSILON: f32 = 1e-7;
-
-/// A moment below it changes no weight, and moments of units that have died shrink for ever.
-const TINY: f32 = 1e-30;
 
 /// A gradient below it has a square that is denormal or nearly so; it moves no weight either.
 const TINY_GRADIENT: f32 = 1e-17;
@@ -20,6 +17,8 @@ const TINY_GRADIENT: f32 = 1e-17;
 pub struct Adam {
     learning_rate: f32,
     steps: i32,
+    /// The learning rate of the step, which corrects the bias of the moments too.
+    rate: f32,
     first: Vec<f32>,
     second: Vec<f32>,
 }
@@ -27,26 +26,19 @@ pub struct Adam {
 impl Adam {
     /// Makes the optimizer, with moments of 0.
     pub fn new(learning_rate: f32, parameters: usize) -> Self {
-        Self { learning_rate, steps: 0, first: vec![0.0; parameters], second: vec![0.0; parameters] }
+        let zeros = || vec![0.0; parameters];
+        Self { learning_rate, steps: 0, rate: 0.0, first: zeros(), second: zeros() }
     }
 
-    /// Begins a step at the learning rate times `factor`; what is given corrects the bias of the moments too.
-    pub(super) fn begin(&mut self, factor: f32) -> f32 {
-        self.steps = self.steps.saturating_add(1);
-        let correction = (1.0 - BETA_2.powi(self.steps)).sqrt() / (1.0 - BETA_1.powi(self.steps));
-        (f64::from(self.learning_rate * factor) * correction) as f32
-    }
-
-    /// Takes the step for the parameters of a range, of which only the share `kept` is left before it.
-    pub(super) fn step(
+    /// Moves the weights of a range, of which only the share `kept` is left before that.
+    pub(super) fn apply_to_kept(
         &mut self,
         range: Range<usize>,
         weights: &mut [f32],
         gradient: &[f32],
-        rate: f32,
         kept: f32,
     ) {
-        let (weights, gradient) = (&mut weights[range.clone()], &gradient[range.clone()]);
+        let rate = self.rate;
         let (keep_1, keep_2) = (BETA_1 as f32, BETA_2 as f32);
         let (new_1, new_2) = ((1.0 - BETA_1) as f32, (1.0 - BETA_2) as f32);
         let moments = self.first[range.clone()].iter_mut().zip(&mut self.second[range]);
@@ -64,9 +56,14 @@ impl Adam {
 }
 
 impl ReplicaOptimizer for Adam {
-    fn apply(&mut self, weights: &mut [f32], gradient: &[f32], factor: f32) {
-        let rate = self.begin(factor);
-        self.step(0..weights.len(), weights, gradient, rate, 1.0);
+    fn begin(&mut self, factor: f32) {
+        self.steps = self.steps.saturating_add(1);
+        let correction = (1.0 - BETA_2.powi(self.steps)).sqrt() / (1.0 - BETA_1.powi(self.steps));
+        self.rate = (f64::from(self.learning_rate * factor) * correction) as f32;
+    }
+
+    fn apply(&mut self, range: Range<usize>, weights: &mut [f32], gradient: &[f32]) {
+        self.apply_to_kept(range, weights, gradient, 1.0);
     }
 }
 
@@ -94,7 +91,7 @@ mod tests {
         let mut weights = vec![1.0f32; columns.len()];
         for t in 1..=100 {
             let gradient: Vec<f32> = columns.iter().map(|g| g(t) as f32).collect();
-            adam.apply(&mut weights, &gradient, 1.0);
+            adam.step(&mut weights, &gradient, 1.0);
         }
         for (weight, column) in weights.iter().zip(columns) {
             let expected = oracle(&(1..=100).map(column).collect::<Vec<_>>(), 0.01);
@@ -106,9 +103,9 @@ mod tests {
     fn no_moment_becomes_denormal_when_a_unit_has_died() {
         let mut adam = Adam::new(0.01, 2);
         let mut weights = [0.0; 2];
-        adam.apply(&mut weights, &[1.0, 1e-20], 1.0);
+        adam.step(&mut weights, &[1.0, 1e-20], 1.0);
         for _ in 0..2000 {
-            adam.apply(&mut weights, &[0.0, 1e-20], 1.0);
+            adam.step(&mut weights, &[0.0, 1e-20], 1.0);
         }
         assert_eq!(adam.first, [0.0, 0.0]);
         assert!(adam.second.iter().all(|v| *v == 0.0 || v.is_normal()));
@@ -117,7 +114,7 @@ mod tests {
     #[test]
     fn a_gradient_that_is_no_number_shows_in_the_weight() {
         let mut weights = [0.0];
-        Adam::new(0.01, 1).apply(&mut weights, &[f32::NAN], 1.0);
+        Adam::new(0.01, 1).step(&mut weights, &[f32::NAN], 1.0);
         assert!(weights[0].is_nan());
     }
 }

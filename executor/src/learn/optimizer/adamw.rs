@@ -9,6 +9,8 @@ use crate::learn::Network;
 pub struct AdamW {
     adam: Adam,
     decay: f32,
+    /// What is left of a weight before the step.
+    kept: f32,
     /// The parameters in their order, and whether they decay.
     parts: Vec<(Range<usize>, bool)>,
 }
@@ -20,17 +22,26 @@ impl AdamW {
         Self {
             adam: Adam::new(learning_rate, network.parameters()),
             decay: learning_rate * weight_decay,
+            kept: 1.0,
             parts: network.layers().iter().flat_map(parts).collect(),
         }
     }
 }
 
 impl ReplicaOptimizer for AdamW {
-    fn apply(&mut self, weights: &mut [f32], gradient: &[f32], factor: f32) {
-        let rate = self.adam.begin(factor);
-        for (range, decays) in &self.parts {
-            let kept = if *decays { 1.0 - factor * self.decay } else { 1.0 };
-            self.adam.step(range.clone(), weights, gradient, rate, kept);
+    fn begin(&mut self, factor: f32) {
+        self.adam.begin(factor);
+        self.kept = 1.0 - factor * self.decay;
+    }
+
+    fn apply(&mut self, range: Range<usize>, weights: &mut [f32], gradient: &[f32]) {
+        for (part, decays) in &self.parts {
+            let (start, end) = (part.start.max(range.start), part.end.min(range.end));
+            if start < end {
+                let own = start - range.start..end - range.start;
+                let kept = if *decays { self.kept } else { 1.0 };
+                self.adam.apply_to_kept(start..end, &mut weights[own.clone()], &gradient[own], kept);
+            }
         }
     }
 }
@@ -57,8 +68,8 @@ mod tests {
             let gradient: Vec<f32> =
                 (0..network.parameters()).map(|at| ((at * 7 + step * 3) as f32).sin()).collect();
             let before = moved.clone();
-            plain.apply(&mut moved, &gradient, 0.5);
-            decayed.apply(&mut weights, &gradient, 0.5);
+            plain.step(&mut moved, &gradient, 0.5);
+            decayed.step(&mut weights, &gradient, 0.5);
             for layer in network.layers() {
                 for at in layer.weight.start..layer.bias.end {
                     let kept = if layer.weight.contains(&at) { 1.0 - 0.5 * 0.1 * 0.5 } else { 1.0 };

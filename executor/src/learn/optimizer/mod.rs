@@ -6,6 +6,8 @@ mod momentum;
 mod nesterov;
 mod sgd;
 
+use std::ops::Range;
+
 use howdah_proto::settings::Optimizer;
 
 use super::Network;
@@ -17,9 +19,17 @@ pub use sgd::Sgd;
 
 /// Turns gradients into new weights, in place.
 pub trait ReplicaOptimizer: Send {
-    /// Moves `weights` along `gradient`, in one pass over both, at the learning rate times `factor`, which the schedule
-    /// gives.
-    fn apply(&mut self, weights: &mut [f32], gradient: &[f32], factor: f32);
+    /// Begins a step at the learning rate times `factor`, which the schedule gives.
+    fn begin(&mut self, factor: f32);
+
+    /// Moves the weights of a range along their gradient, in one pass over both. In a step, each weight is moved once.
+    fn apply(&mut self, range: Range<usize>, weights: &mut [f32], gradient: &[f32]);
+
+    /// Takes a whole step.
+    fn step(&mut self, weights: &mut [f32], gradient: &[f32], factor: f32) {
+        self.begin(factor);
+        self.apply(0..weights.len(), weights, gradient);
+    }
 }
 
 impl dyn ReplicaOptimizer {
@@ -41,6 +51,9 @@ impl dyn ReplicaOptimizer {
         }
     }
 }
+
+/// A moment or velocity below it moves no weight, and those of units that have died shrink for ever.
+const TINY: f32 = 1e-30;
 
 /// The value, or 0 if it is nearer to 0 than `tiny`; a NaN stays.
 ///

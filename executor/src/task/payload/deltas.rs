@@ -1,7 +1,7 @@
 use howdah_proto::settings::Optimizer;
 
 use super::Payload;
-use crate::learn::{Network, Replica, ReplicaOptimizer};
+use crate::learn::{LearnError, Network, Replica, ReplicaOptimizer};
 
 /// What the replica's optimizer has moved the weights by since the last push: its share of that, and against its
 /// direction for rules that descend.
@@ -31,8 +31,8 @@ impl Payload for Deltas {
         self.base.copy_from_slice(weights);
     }
 
-    fn step(&mut self, replica: &mut Replica, factor: f32) {
-        replica.update(self.optimizer.as_mut(), factor);
+    fn step(&mut self, replica: &mut Replica, factor: f32) -> Result<(), LearnError> {
+        replica.update(self.optimizer.as_mut(), factor)
     }
 
     fn take(&mut self, weights: &[f32], _steps: u64, payload: &mut Vec<f32>) {
@@ -90,7 +90,7 @@ mod tests {
         let mut payload = vec![9.0; 3];
         deltas.begin(replica.weights());
         replica.step(1, 0).unwrap();
-        deltas.step(&mut replica, 1.0);
+        deltas.step(&mut replica, 1.0).unwrap();
         deltas.take(replica.weights(), 1, &mut payload);
         // The slope of the loss at a logit of 0 is -1/2.
         assert_eq!(payload, [0.5, 1.0, 0.5]);
@@ -138,7 +138,7 @@ mod tests {
             deltas.begin(replica.weights());
             for _ in 0..3 {
                 replica.step(1, 0).unwrap();
-                deltas.step(&mut replica, 1.0);
+                deltas.step(&mut replica, 1.0).unwrap();
             }
             deltas.take(replica.weights(), 3, &mut payload);
             payload

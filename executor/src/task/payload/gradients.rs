@@ -1,5 +1,5 @@
 use super::Payload;
-use crate::learn::Replica;
+use crate::learn::{LearnError, Replica};
 
 /// The sum of the gradients of steps that were all taken at the weights of the last pull.
 pub(super) struct Gradients {
@@ -17,10 +17,11 @@ impl Payload for Gradients {
         self.sum.fill(0.0);
     }
 
-    fn step(&mut self, replica: &mut Replica, _factor: f32) {
-        for (sum, gradient) in self.sum.iter_mut().zip(replica.gradient()) {
+    fn step(&mut self, replica: &mut Replica, _factor: f32) -> Result<(), LearnError> {
+        for (sum, gradient) in self.sum.iter_mut().zip(replica.gradient()?) {
             *sum += gradient;
         }
+        Ok(())
     }
 
     fn take(&mut self, _weights: &[f32], _steps: u64, payload: &mut Vec<f32>) {
@@ -47,7 +48,7 @@ mod tests {
         gradients.begin(replica.weights());
         for _ in 0..2 {
             replica.step(1, 0).unwrap();
-            gradients.step(&mut replica, 1.0);
+            gradients.step(&mut replica, 1.0).unwrap();
         }
         gradients.take(replica.weights(), 2, &mut payload);
         assert_eq!((payload.as_slice(), replica.weights()), (&[-1.0, -2.0, -1.0][..], &[0.0; 3][..]));

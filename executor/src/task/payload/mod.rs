@@ -7,7 +7,7 @@ mod weights;
 
 use howdah_proto::settings::{Course, TrainSettings, UpdateRule, Updates};
 
-use crate::learn::{Network, Replica};
+use crate::learn::{LearnError, Network, Replica};
 use deltas::Deltas;
 use gradients::Gradients;
 use ones::Ones;
@@ -38,7 +38,10 @@ pub(super) trait Payload: Send {
     fn begin(&mut self, weights: &[f32]);
 
     /// Takes in the gradient of a step, at the learning rate times `factor`.
-    fn step(&mut self, replica: &mut Replica, factor: f32);
+    ///
+    /// # Errors
+    /// [`LearnError`] if the gradient can't be computed.
+    fn step(&mut self, replica: &mut Replica, factor: f32) -> Result<(), LearnError>;
 
     /// Writes what was gathered over `steps` steps in the place of an old payload.
     fn take(&mut self, weights: &[f32], steps: u64, payload: &mut Vec<f32>);

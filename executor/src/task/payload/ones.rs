@@ -1,5 +1,5 @@
 use super::Payload;
-use crate::learn::Replica;
+use crate::learn::{LearnError, Replica};
 
 /// The number of steps, for every weight.
 pub(super) struct Ones;
@@ -11,7 +11,9 @@ impl Payload for Ones {
 
     fn begin(&mut self, _weights: &[f32]) {}
 
-    fn step(&mut self, _replica: &mut Replica, _factor: f32) {}
+    fn step(&mut self, _replica: &mut Replica, _factor: f32) -> Result<(), LearnError> {
+        Ok(())
+    }
 
     fn take(&mut self, _weights: &[f32], steps: u64, payload: &mut Vec<f32>) {
         payload.fill(steps as f32);

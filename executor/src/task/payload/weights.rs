@@ -1,7 +1,7 @@
 use howdah_proto::settings::Optimizer;
 
 use super::Payload;
-use crate::learn::{Network, Replica, ReplicaOptimizer};
+use crate::learn::{LearnError, Network, Replica, ReplicaOptimizer};
 
 /// The replica's own weights, for elastic averaging (Zhang et al. 2015, "Deep learning with elastic averaging SGD",
 /// algorithm 1): at each exchange shards and replica move towards each other by the same share of their distance.
@@ -45,8 +45,8 @@ impl Payload for Weights {
 
     fn begin(&mut self, _weights: &[f32]) {}
 
-    fn step(&mut self, replica: &mut Replica, factor: f32) {
-        replica.update(self.optimizer.as_mut(), factor);
+    fn step(&mut self, replica: &mut Replica, factor: f32) -> Result<(), LearnError> {
+        replica.update(self.optimizer.as_mut(), factor)
     }
 
     fn take(&mut self, weights: &[f32], _steps: u64, payload: &mut Vec<f32>) {

@@ -98,7 +98,7 @@ impl<'a> Lesson<'a> {
         let batch = replica.step(rows.len(), seed)?;
         let (epoch, last) = (self.task.epoch.0, self.batches.last().0);
         let progress = Progress::before(epoch, step.0, last, self.context.settings.epochs);
-        payload.step(replica, self.context.settings.learning.schedule.factor(progress));
+        payload.step(replica, self.context.settings.learning.schedule.factor(progress))?;
         self.report.loss_sum += batch.loss_sum;
         self.report.correct += batch.correct;
         self.report.input_seconds += (prepared - started).as_secs_f64();
