@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use howdah_executor::vision::{Augment, seed_pipeline};
 use howdah_proto::settings::{
     Compression, Correction, DataFormat, DataSettings, Learning, Mode, NetworkSettings, Optimizer, PushEvery,
-    SnapshotSettings, TrainSettings, UpdateRule, Updates,
+    Selection, SnapshotSettings, TrainSettings, UpdateRule, Updates,
 };
 
 /// A small job that learns from the pictures in a folder.
@@ -18,6 +18,7 @@ pub fn learning(data: &Path) -> TrainSettings {
             classes: BTreeMap::new(),
             format: DataFormat::Auto,
         },
+        selection: Selection::default(),
         pipeline: seed_pipeline(16, 0.0, Augment::None),
         network: NetworkSettings { hidden: vec![8], dropout: 0.0, input_dropout: 0.0 },
         epochs: 2,

@@ -13,7 +13,7 @@ use howdah_proto::{
     event::{Event, JobReport},
     settings::{
         Compression, Correction, DataFormat, DataSettings, Learning, Mode, NetworkSettings, Optimizer,
-        PushEvery, TrainSettings, UpdateRule, Updates,
+        PushEvery, Selection, TrainSettings, UpdateRule, Updates,
     },
 };
 
@@ -35,6 +35,7 @@ pub fn pictures() -> DataSettings {
 pub fn settings() -> TrainSettings {
     TrainSettings {
         data: pictures(),
+        selection: Selection::default(),
         pipeline: seed_pipeline(128, 1.0, Augment::FlipAndRotate),
         network: NetworkSettings { hidden: vec![256, 128], dropout: 0.3, input_dropout: 0.0 },
         epochs: 5,

@@ -59,6 +59,10 @@ impl Display {
                 "the task on partition {partition} is tried again after attempt {attempt}: {message}"
             )),
             Event::PictureSkipped { path, reason } => self.line(&format!("left out {path}: {reason}")),
+            Event::BlocksShared { partitions, awaited } => self.line(&format!(
+                "{} partitions need not be prepared: other jobs have the same",
+                partitions + awaited
+            )),
             Event::OperatorFitted { operator, records, seconds, .. } => {
                 self.line(&format!("fitted `{operator}` to {records} records in {seconds:.1} s"));
             }

@@ -2,6 +2,7 @@
 
 mod classes;
 mod error;
+mod folds;
 mod listing;
 mod picture;
 mod place;
@@ -16,6 +17,7 @@ use tokio::runtime::Handle;
 
 pub use classes::parse_mapping;
 pub use error::DatasetError;
+pub use folds::folds;
 pub use picture::PictureFile;
 pub use source::pictures_below;
 pub use split::{shuffled, split_validation};

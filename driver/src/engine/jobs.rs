@@ -70,7 +70,14 @@ impl Engine {
         let train = &mut state.train;
         let commands = match result {
             IoResult::Dataset(dataset) => train.on_dataset(dataset, &view, now),
-            IoResult::Fitted { place, fitted } => train.on_fitted(place, fitted, now),
+            IoResult::Fitted { place, fitted } => {
+                let spec = fitted.as_ref().ok().cloned();
+                let commands = train.on_fitted(place, fitted, now);
+                if let Some(spec) = spec {
+                    self.note_fitted(job, &spec, now);
+                }
+                commands
+            }
             IoResult::SnapshotRead(read) => train.on_snapshot_read(*read, now),
             IoResult::ShardDone { shard, op, result } => train.on_shard_done(shard, op, result, now),
             IoResult::Answer(ticket, Ok((answer, model))) => {
@@ -166,7 +173,11 @@ impl Engine {
                     continue;
                 }
                 JobCommand::Stage { kind, tasks } => {
-                    self.submit_stage(job, kind, &tasks, false, now);
+                    match kind {
+                        StageKind::Prepare => self.prepare_shared(job, tasks, now),
+                        StageKind::Fit { operator } => self.fit_shared(job, operator, tasks, now),
+                        _ => self.submit_stage(job, kind, &tasks, false, now),
+                    }
                     continue;
                 }
                 JobCommand::End(ending) => {
@@ -178,7 +189,7 @@ impl Engine {
         }
     }
 
-    fn submit_stage(
+    pub(super) fn submit_stage(
         &mut self,
         job: JobId,
         kind: StageKind,
@@ -189,6 +200,8 @@ impl Engine {
         let Some(state) = self.jobs.get(&job) else { return };
         let stage = StageId(self.next_stage);
         self.next_stage += 1;
+        let context = state.train.blocks_context();
+        self.scheduler.on_blocks_shared(job, context);
         let total = tasks.iter().map(|task| state.train.work(kind, task.partition)).sum();
         let progress = StageProgress::new(total);
         let partitions = tasks.iter().map(|task| task.partition).collect();
@@ -196,7 +209,7 @@ impl Engine {
             .insert(stage, Stage { job, kind, in_round, partitions, started: now, progress, reported: now });
         let block = |task: &StageTask| {
             let node = task.prefers.into_iter();
-            node.map(|node| BlockId { context: job.into(), node, partition: task.partition }).collect()
+            node.map(|node| BlockId { context, node, partition: task.partition }).collect()
         };
         let tasks = tasks
             .iter()
@@ -237,5 +250,6 @@ impl Engine {
             self.drop_shards(job);
         }
         self.emit(job, event);
+        self.leave_shared(job, now);
     }
 }

@@ -11,6 +11,7 @@ mod members;
 mod rdd;
 mod rounds;
 mod shards;
+mod shared;
 mod shell;
 mod state;
 mod tasks;

@@ -7,7 +7,7 @@ use howdah_proto::{
     pb,
 };
 
-use super::{Effect, MemberCounts, rdd::Rdds, rounds::EpochRounds};
+use super::{Effect, MemberCounts, rdd::Rdds, rounds::EpochRounds, shared::Shared};
 use crate::{
     membership::Members,
     scheduler::{Command, Millis, Options, Scheduler},
@@ -29,6 +29,8 @@ pub struct Engine {
     pub(super) unfinished_shards: BTreeMap<JobId, u32>,
     /// What programs run.
     pub(super) rdds: Rdds,
+    /// What jobs have prepared, for others that need the same.
+    pub(super) shared: Shared,
     /// The operators that jobs may use.
     pub(super) registry: Arc<Registry>,
     pub(super) next_job: u64,
@@ -75,6 +77,7 @@ impl Engine {
             reported: None,
             unfinished_shards: BTreeMap::new(),
             rdds: Rdds::default(),
+            shared: Shared::default(),
             registry: Arc::default(),
             next_job: 1,
             next_stage: 1,

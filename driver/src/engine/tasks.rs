@@ -121,8 +121,8 @@ impl Engine {
     /// The only block that an attempt can have stored.
     fn block_of(&self, attempt: AttemptId) -> Option<BlockId> {
         let (_, partition) = self.stage_of(attempt)?;
-        let node = self.jobs.get(&attempt.job)?.train.block();
-        Some(BlockId { context: attempt.job.into(), node, partition })
+        let train = &self.jobs.get(&attempt.job)?.train;
+        Some(BlockId { context: train.blocks_context(), node: train.block(), partition })
     }
 
     pub(super) fn launch(
@@ -144,7 +144,7 @@ impl Engine {
         };
         let in_round = stage.in_round;
         let (files, work) = job.train.task(stage.kind, partition);
-        let place = BlockId { context: attempt.job.into(), node: job.train.block(), partition };
+        let place = BlockId { context: job.train.blocks_context(), node: job.train.block(), partition };
         let spec = pb::TaskSpec {
             attempt: Some(attempt.into()),
             partition: partition.0,
@@ -201,6 +201,9 @@ impl Engine {
             };
             self.emit(attempt.job, event);
         }
+        if let (StageKind::Prepare, TaskResult::Computed(block)) = (kind, &result) {
+            self.note_prepared(attempt.job, partition, block, now);
+        }
         self.do_for_job(attempt.job, commands, now);
     }
 
@@ -215,6 +218,9 @@ impl Engine {
             self.round_finished(job, now);
         } else {
             self.emit(job, Event::StageFinished { stage, kind, seconds });
+        }
+        if kind == StageKind::Prepare {
+            self.note_all_prepared(job, now);
         }
         let Some(state) = self.jobs.get_mut(&job) else { return };
         let commands = state.train.on_stage_finished(kind, now);

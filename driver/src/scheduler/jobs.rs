@@ -12,6 +12,8 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) context: ContextId,
+    /// The context of the blocks that its attempts store, which may be one that jobs share.
+    pub(super) blocks: ContextId,
     pub(super) options: JobOptions,
     pub(super) stages: BTreeMap<StageId, Stage>,
     /// The stages with a task that could be launched.
@@ -34,6 +36,7 @@ impl Job {
     pub(super) fn new(context: ContextId, options: JobOptions) -> Self {
         Self {
             context,
+            blocks: context,
             options,
             stages: BTreeMap::new(),
             offering: BTreeSet::new(),

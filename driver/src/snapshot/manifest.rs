@@ -168,6 +168,7 @@ impl Manifest {
     /// [`SnapshotError::Unfit`], naming the setting.
     pub fn fits(&self, now: &TrainSettings) -> Result<(), SnapshotError> {
         let then = &self.settings;
+        same("selection", &then.selection, &now.selection)?;
         same("network", &then.network, &now.network)?;
         same("pipeline", &then.pipeline, &now.pipeline)?;
         same("batch", &then.batch, &now.batch)?;
@@ -178,7 +179,10 @@ impl Manifest {
         same("mode", &then.mode, &now.mode)?;
         let fraction = |settings: &TrainSettings| settings.validation.map(|validation| validation.fraction);
         same("validation fraction", &fraction(then), &fraction(now))?;
-        if now.partitions.is_some_and(|partitions| partitions != self.partitions) {
+        // What was asked for may be another number than came of it, where pictures are few or cut fold by fold.
+        if now.partitions != then.partitions
+            && now.partitions.is_some_and(|partitions| partitions != self.partitions)
+        {
             same("number of partitions", &Some(self.partitions), &now.partitions)?;
         }
         if now.epochs < self.epoch.0 {

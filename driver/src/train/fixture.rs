@@ -8,7 +8,7 @@ use howdah_proto::{
     pb::{self, attempt_succeeded::Result as TaskResult},
     settings::{
         Compression, Correction, DataSettings, Learning, Mode, NetworkSettings, Pipeline, PushEvery,
-        TrainSettings, UpdateRule, Updates,
+        Selection, TrainSettings, UpdateRule, Updates,
     },
 };
 
@@ -26,6 +26,7 @@ pub(crate) const SERVER: &str = "http://ps:1";
 pub(crate) fn settings(epochs: u32) -> TrainSettings {
     TrainSettings {
         data: DataSettings::Synthetic { pictures: 20 },
+        selection: Selection::default(),
         pipeline: Pipeline::new(Vec::new(), Vec::new()),
         network: NetworkSettings { hidden: vec![3], dropout: 0.0, input_dropout: 0.0 },
         epochs,

@@ -5,7 +5,7 @@ use std::{
 
 use howdah_executor::learn::Network;
 use howdah_proto::{
-    Epoch, JobId, NodeId, Partition,
+    ContextId, Epoch, JobId, NodeId, Partition,
     event::{Event, StageKind},
     lineage::{Lineage, StorageLevel},
     pb,
@@ -13,7 +13,7 @@ use howdah_proto::{
 };
 
 use super::{
-    Counts, Cut, Ending, JobCommand, Position, choice::Kept, closing::Asked, epochs::Epochs, fits::Fits,
+    Cut, Ending, JobCommand, Position, choice::Kept, closing::Asked, cut::Layout, epochs::Epochs, fits::Fits,
     rounds::RunningRound, saves::Saves, shards::Shards,
 };
 use crate::{dataset::PictureFile, scheduler::Millis, snapshot::Manifest};
@@ -94,8 +94,13 @@ pub(super) struct Pictures {
     pub(super) files: Arc<Vec<PictureFile>>,
     /// The hash over all of them.
     pub(super) fingerprint: String,
-    pub(super) counts: Counts,
+    /// How they lie in `files`.
+    pub(super) layout: Layout,
     pub(super) cut: Option<Cut>,
+    /// The hash over the pictures of each partition, once they are cut.
+    pub(super) cut_hash: Option<[u8; 32]>,
+    /// The context of the blocks, from then on.
+    pub(super) blocks: Option<ContextId>,
     /// Samples of each partition, once it was prepared.
     pub(super) samples: BTreeMap<Partition, u64>,
     /// Values in a sample, once a block was prepared.

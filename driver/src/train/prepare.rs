@@ -9,12 +9,13 @@ use howdah_proto::{
 };
 
 use super::{
-    ClusterView, Counts, Cut, JobCommand, TrainJob,
+    ClusterView, Cut, JobCommand, TrainJob,
     job::Phase,
+    listing::{Counts, Listing},
     shards::{Recovery, Shards},
 };
 use crate::{
-    dataset::{Dataset, PictureFile, shuffled, split_validation},
+    dataset::{Dataset, PictureFile},
     scheduler::Millis,
     snapshot::fingerprint,
 };
@@ -38,19 +39,23 @@ impl TrainJob {
             Err(error) => return self.fail(error, None),
         };
         let all: Vec<PictureFile> = dataset.train.iter().chain(&dataset.test).cloned().collect();
-        let mut dataset = dataset;
-        let mut validation = Vec::new();
-        if let Some(settings) = &self.settings.validation {
-            (dataset.train, validation) = split_validation(dataset.train, settings.fraction);
+        let listing = Listing::new(&dataset, &self.settings);
+        let counts = listing.counts(dataset.classes.len());
+        let empty =
+            counts.train.iter().position(|count| *count == 0).and_then(|class| dataset.classes.get(class));
+        if let Some((class, fold)) = empty.zip(self.settings.selection.fold) {
+            let error = format!("the class `{class}` has no picture outside fold {fold}");
+            return self.fail(error, Some("each class needs a picture for each fold".to_owned()));
         }
+        let validated = self.settings.validation.is_some();
         let mut commands = vec![JobCommand::Emit(Event::DatasetListed {
             classes: dataset.classes.clone(),
-            train: dataset.count(&dataset.train),
-            validation: if validation.is_empty() { Vec::new() } else { dataset.count(&validation) },
-            test: dataset.count(&dataset.test),
+            train: counts.train.clone(),
+            validation: if validated { counts.validation.clone() } else { Vec::new() },
+            test: counts.test.clone(),
             synthetic: matches!(self.settings.data, DataSettings::Synthetic { .. }),
         })];
-        match self.settings.learning.class_weights.of_counts(&dataset.count(&dataset.train)) {
+        match self.settings.learning.class_weights.of_counts(&counts.train) {
             Ok(weights) => self.class_weights = weights,
             Err(error) => {
                 commands.extend(self.fail(error.to_string(), Some("see --class-weights".to_owned())));
@@ -62,15 +67,10 @@ impl TrainJob {
         }
         self.pictures.fingerprint = fingerprint(&all);
         commands.extend(self.check_pictures());
-        commands.extend(self.check_validation(&dataset, &validation));
-        self.pictures.counts =
-            Counts { train: dataset.train.len(), validation: validation.len(), test: dataset.test.len() };
+        commands.extend(self.check_validation(&dataset, &counts));
+        self.pictures.layout = listing.layout;
         self.pictures.classes = dataset.classes;
-        // Shuffled before it is cut, so that no partition is one class.
-        let mut files = shuffled(dataset.train, self.settings.seed);
-        files.extend(validation);
-        files.extend(dataset.test);
-        self.pictures.files = Arc::new(files);
+        self.pictures.files = Arc::new(listing.files);
         if self.phase == Phase::Over {
             return commands;
         }
@@ -86,18 +86,14 @@ impl TrainJob {
     }
 
     /// Checks that the split has left something to train on in each class, and something to validate with.
-    fn check_validation(&mut self, dataset: &Dataset, validation: &[PictureFile]) -> Vec<JobCommand> {
+    fn check_validation(&mut self, dataset: &Dataset, counts: &Counts) -> Vec<JobCommand> {
         let Some(settings) = self.settings.validation else { return Vec::new() };
         let hint = Some("choose another --validation-fraction".to_owned());
-        if validation.is_empty() {
+        if counts.validation.iter().all(|count| *count == 0) {
             return self.fail("no picture is left for validation".to_owned(), hint);
         }
-        let before = dataset.count(validation);
-        let empty = dataset
-            .count(&dataset.train)
-            .iter()
-            .zip(before)
-            .position(|(left, taken)| *left == 0 && taken > 0);
+        let mut classes = counts.train.iter().zip(&counts.validation);
+        let empty = classes.position(|(left, taken)| *left == 0 && *taken > 0);
         let Some(class) = empty else { return Vec::new() };
         let (class, fraction) = (&dataset.classes[class], settings.fraction);
         self.fail(
@@ -172,8 +168,9 @@ impl TrainJob {
                 settings.partitions.or(in_rounds)
             }
         };
-        let cut = Cut::new(self.pictures.counts, cluster.slots, settings.batch, partitions);
+        let cut = Cut::new(&self.pictures.layout, cluster.slots, settings.batch, partitions);
         self.pictures.cut = Some(cut);
+        self.hash_cut();
         let mut commands = vec![self.share(None)];
         commands.extend(self.fit_or_prepare(now));
         commands

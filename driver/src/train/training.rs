@@ -119,6 +119,7 @@ impl TrainJob {
     pub(super) fn share(&self, train: Option<pb::TrainContext>) -> JobCommand {
         JobCommand::Share(Box::new(pb::PutJob {
             job_id: self.job.0,
+            blocks_context: self.blocks_context().0,
             lineage: Some((&self.lineage).into()),
             train,
         }))

@@ -62,7 +62,7 @@ impl TrainJob {
         let role = self.pictures.cut.iter().flat_map(|cut| cut.partitions()).nth(partition.0 as usize);
         match role {
             Some((_, PartitionUse::Validation | PartitionUse::Test)) => Views::of_classified(&self.pipeline),
-            _ => Views::of_training(&self.pipeline, self.settings.seed),
+            _ => Views::of_training(&self.pipeline, self.settings.selection_seed()),
         }
     }
 
@@ -71,7 +71,8 @@ impl TrainJob {
         round.tasks.iter().find(|task| task.partition == partition).copied()
     }
 
-    fn files(&self, partition: Partition) -> Vec<pb::FileEntry> {
+    /// What executors are told of the pictures of a partition.
+    pub(super) fn files(&self, partition: Partition) -> Vec<pb::FileEntry> {
         let range = self.pictures.cut.as_ref().map_or(0..0, |cut| cut.files(partition));
         let files = self.pictures.files.get(range.clone()).unwrap_or_default();
         let entries = files.iter().zip(range).map(|(file, index)| pb::FileEntry {

@@ -59,7 +59,7 @@ pub(super) struct Found {
 
 /// Finds the persisted block of the task's partition: here, at a peer, or computed again from its lineage.
 pub(super) fn find(run: &Run<'_>, plan: &Plan<'_>) -> Result<Found, TaskError> {
-    let id = BlockId { context: run.job.job.into(), node: plan.block, partition: run.task.partition };
+    let id = BlockId { context: run.job.blocks, node: plan.block, partition: run.task.partition };
     if let Some(samples) = run.environment.store.get(id) {
         return Ok(Found { samples, stored: None, evicted: Vec::new() });
     }

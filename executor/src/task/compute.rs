@@ -44,7 +44,7 @@ pub(super) fn compute(
     let mut samples = Samples::with_capacity(pictures);
     let skipped = each_picture(run, chain, pictures, progress, |views| Ok(samples.push(views)?))?;
     let samples = Arc::new(samples);
-    let id = BlockId { context: run.job.job.into(), node: plan.block, partition: run.task.partition };
+    let id = BlockId { context: run.job.blocks, node: plan.block, partition: run.task.partition };
     let put = run.environment.store.put(id, plan.place, samples.clone());
     Ok(Computed { samples, skipped, stored: put.stored.then_some(id), evicted: put.evicted })
 }

@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use howdah_paramserver::client::{Parameters, Patience};
-use howdah_proto::{JobId, WireError, lineage::Lineage, pb, required, settings::TrainSettings};
+use howdah_proto::{ContextId, JobId, WireError, lineage::Lineage, pb, required, settings::TrainSettings};
 
 use crate::learn::Objective;
 
@@ -14,6 +14,8 @@ const PATIENCE: Patience =
 pub struct JobContext {
     /// The job.
     pub job: JobId,
+    /// The context of its blocks, which other jobs may share.
+    pub blocks: ContextId,
     /// How its partitions are computed.
     pub lineage: Arc<Lineage>,
     /// Set once the job's shards exist.
@@ -44,7 +46,11 @@ impl JobContext {
         let job = JobId(message.job_id);
         let lineage = Arc::new(required(message.lineage, "lineage")?.try_into()?);
         let train = message.train.map(|train| TrainContext::from_wire(job, train)).transpose()?;
-        Ok(Self { job, lineage, train })
+        let blocks = match message.blocks_context {
+            0 => job.into(),
+            shared => ContextId(shared),
+        };
+        Ok(Self { job, blocks, lineage, train })
     }
 }
 

@@ -4,12 +4,16 @@ use howdah_proto::{JobId, ReplicaId};
 use super::{TaskError, job::TrainContext, payload::Payload, train::Exchange};
 use crate::learn::{LearnError, Network, Replica};
 
+/// So many jobs can take turns on a slot before their optimizers begin anew each time.
+const JOBS_KEPT: usize = 4;
+
 /// What a task slot keeps from one training task of a job to the next: the replica, its optimizer, and its side of
 /// the exchange with the shards.
 pub struct Slot {
     number: u32,
     threads: usize,
-    kept: Option<Kept>,
+    /// A few jobs, the one that was trained last at the end.
+    kept: Vec<Kept>,
 }
 
 /// A replica and what belongs to it.
@@ -31,7 +35,7 @@ pub(super) struct Trainer {
 impl Slot {
     /// Makes slot `number` of an executor, which computes on `threads` threads.
     pub fn new(number: u32, threads: usize) -> Self {
-        Self { number, threads, kept: None }
+        Self { number, threads, kept: Vec::new() }
     }
 
     /// The same slot with nothing kept.
@@ -46,7 +50,7 @@ impl Slot {
 
     /// Lets go of what belongs to a job.
     pub fn drop_job(&mut self, job: JobId) {
-        self.kept.take_if(|kept| kept.job == job);
+        self.kept.retain(|kept| kept.job != job);
     }
 
     /// The replica for a job, made anew if the slot has none that fits.
@@ -57,11 +61,6 @@ impl Slot {
         features: usize,
     ) -> Result<&mut Kept, TaskError> {
         let settings = &train.settings;
-        let fits = self.kept.as_ref().is_some_and(|kept| (kept.job, kept.features) == (job, features));
-        if !fits {
-            // The old one goes before the new one comes.
-            self.kept = None;
-        }
         let network = Network::new(&settings.network, features, train.classes as usize)?;
         let parameters = network.parameters();
         if parameters as u64 != train.parameters.len() {
@@ -69,14 +68,21 @@ impl Slot {
                 LearnError::Weights { expected: parameters, got: train.parameters.len() as usize }.into()
             );
         }
-        match &mut self.kept {
-            Some(kept) => Ok(kept),
-            none => {
+        let known = self.kept.iter().position(|kept| (kept.job, kept.features) == (job, features));
+        let kept = match known {
+            Some(place) => self.kept.remove(place),
+            None => {
+                // The old ones go before the new one comes.
+                self.kept.retain(|kept| kept.job != job);
+                let surplus = (self.kept.len() + 1).saturating_sub(JOBS_KEPT);
+                self.kept.drain(..surplus);
                 let mut replica = Replica::new(network, settings.batch as usize, self.threads)?;
                 replica.set_objective(train.objective.clone())?;
-                Ok(none.insert(Kept { job, features, replica, trainer: None }))
+                Kept { job, features, replica, trainer: None }
             }
-        }
+        };
+        self.kept.push(kept);
+        self.kept.last_mut().ok_or(TaskError::Missing("replica"))
     }
 }
 

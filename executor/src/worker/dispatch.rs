@@ -175,7 +175,12 @@ mod tests {
 
     fn dispatch(slots: usize) -> Dispatch {
         let mut dispatch = Dispatch::new(slots);
-        dispatch.on_job(JobContext { job: JobId(1), lineage: Arc::new(Lineage::new()), train: None });
+        dispatch.on_job(JobContext {
+            job: JobId(1),
+            blocks: JobId(1).into(),
+            lineage: Arc::new(Lineage::new()),
+            train: None,
+        });
         dispatch
     }
 

@@ -143,6 +143,13 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// Other jobs have prepared partitions of this job, or are preparing them: it doesn't.
+    BlocksShared {
+        /// Partitions that were prepared.
+        partitions: u32,
+        /// Partitions that are being prepared.
+        awaited: u32,
+    },
     /// An operator of the pipeline was fitted to the training pictures.
     OperatorFitted {
         /// What it is called.

@@ -53,6 +53,9 @@ impl ClassWeights {
 pub struct Learning {
     /// How the learning rate goes through the training.
     pub schedule: Schedule,
+    /// For how many epochs the schedule is laid out, if the training may go on beyond those of the job; by default for
+    /// those.
+    pub schedule_epochs: Option<u32>,
     /// The share of each target that is spread over all classes, from 0 to below 1 (Szegedy et al. 2016, section 7).
     pub label_smoothing: f32,
     /// How much the pictures of each class count.

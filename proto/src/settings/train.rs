@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Combine, Compression, Correction, DataSettings, Encoding, Learning, Mode, NetworkSettings, Pace,
-    Pipeline, Schedule, ShardSpec, SnapshotSettings, UpdateRule, Updates, Validation, check,
+    Pipeline, Schedule, Selection, ShardSpec, SnapshotSettings, UpdateRule, Updates, Validation, check,
 };
 use crate::WireError;
 
@@ -12,6 +12,9 @@ use crate::WireError;
 pub struct TrainSettings {
     /// Where the pictures come from.
     pub data: DataSettings,
+    /// Which of the training pictures are used, and how they are cut.
+    #[serde(default)]
+    pub selection: Selection,
     /// What happens to a picture before the network sees it.
     pub pipeline: Pipeline,
     /// The network.
@@ -67,12 +70,22 @@ impl TrainSettings {
         // An optimizer in the replica follows the schedule itself.
         let pace = match self.updates {
             Updates::Gradients if self.learning.schedule != Schedule::default() => {
-                Pace { schedule: self.learning.schedule, epochs: self.epochs, steps }
+                Pace { schedule: self.learning.schedule, epochs: self.schedule_epochs(), steps }
             }
             _ => Pace::CONSTANT,
         };
         let average = self.learning.average;
         ShardSpec { rule: self.rule, correction: self.correction, mode: self.mode, combine, pace, average }
+    }
+
+    /// For how many epochs the learning rate's schedule is laid out.
+    pub fn schedule_epochs(&self) -> u32 {
+        self.learning.schedule_epochs.unwrap_or(self.epochs).max(self.epochs)
+    }
+
+    /// What decides which pictures are drawn, and how the training pictures are cut.
+    pub fn selection_seed(&self) -> u64 {
+        self.selection.seed.unwrap_or(self.seed)
     }
 
     /// Checks that every value makes sense.
@@ -102,6 +115,12 @@ impl TrainSettings {
             self.validation.is_none() || self.updates != Updates::Ones,
             "validation_fraction",
             "counting learns nothing that could be validated",
+        )?;
+        self.selection.validate()?;
+        check(
+            self.validation.is_none() || self.selection.fold.is_none(),
+            "validation_fraction",
+            "the fold that is held out is what a fold is validated on",
         )?;
         check(
             !matches!(self.mode, Mode::Hogwild { .. }) || self.shard_copies == 1,

@@ -64,6 +64,7 @@ fn merged(run: &TrainSettings, given: &TrainSettings, none: &TrainSettings) -> T
     }
     merge!(
         data,
+        selection,
         pipeline,
         network,
         epochs,

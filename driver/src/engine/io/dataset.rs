@@ -1,21 +1,41 @@
-use std::{fs, io, path::PathBuf};
+use std::{
+    fs, io,
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 
 use howdah_executor::vision::synthetic;
 use howdah_proto::settings::{DataSettings, TrainSettings};
 
 use crate::dataset::{self, Dataset};
 
-/// Lists the pictures of a job, drawing them first if they are synthetic.
-pub(super) fn list(settings: &TrainSettings, root: PathBuf) -> Result<Dataset, String> {
+/// What drew a set; another version may draw otherwise.
+const DRAWN_BY: &str = env!("CARGO_PKG_VERSION");
+
+/// Lists the pictures of a job, drawing them first if they are synthetic. Each set has a folder of its own below
+/// `folder`, and is drawn once; `drawing` is held meanwhile.
+pub(super) fn list(settings: &TrainSettings, folder: &Path, drawing: &Mutex<()>) -> Result<Dataset, String> {
+    let mut root = folder.to_owned();
     if let DataSettings::Synthetic { pictures } = settings.data {
-        // An earlier driver may have drawn a larger set there.
-        match fs::remove_dir_all(&root) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(format!("can't empty {}: {error}", root.display()));
-            }
-            _ => {}
+        let seed = settings.selection_seed();
+        root.push(format!("{pictures}-{seed}"));
+        // The lock guards no data: a set whose drawing was broken off has no mark.
+        let _guard = drawing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mark = root.join("complete");
+        if fs::read(&mark).ok().as_deref() != Some(DRAWN_BY.as_bytes()) {
+            empty(&root)?;
+            synthetic::write_set(&root, pictures, seed, |_| {}).map_err(|error| error.to_string())?;
+            fs::write(&mark, DRAWN_BY).map_err(|error| format!("can't write {}: {error}", mark.display()))?;
         }
-        synthetic::write_set(&root, pictures, settings.seed, |_| {}).map_err(|error| error.to_string())?;
     }
     dataset::list_for(&settings.data, &root).map_err(|error| error.to_string())
+}
+
+fn empty(root: &Path) -> Result<(), String> {
+    match fs::remove_dir_all(root) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(format!("can't empty {}: {error}", root.display()))
+        }
+        _ => Ok(()),
+    }
 }

@@ -7,7 +7,10 @@ mod forget;
 mod shard;
 mod snapshot;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use howdah_executor::rdd::Registry;
 use howdah_proto::JobId;
@@ -22,11 +25,13 @@ pub(super) struct Io {
     inputs: mpsc::WeakSender<Input>,
     work_dir: PathBuf,
     registry: Arc<Registry>,
+    /// Held while pictures are drawn.
+    drawing: Arc<Mutex<()>>,
 }
 
 impl Io {
     pub(super) fn new(inputs: mpsc::WeakSender<Input>, work_dir: PathBuf, registry: Arc<Registry>) -> Self {
-        Self { inputs, work_dir, registry }
+        Self { inputs, work_dir, registry, drawing: Arc::default() }
     }
 
     pub(super) fn start(&self, job: JobId, request: IoRequest) {
@@ -44,9 +49,9 @@ impl Io {
     async fn perform(&self, job: JobId, request: IoRequest) {
         let result = match request {
             IoRequest::ListDataset { settings } => {
-                // A folder of its own, because jobs may draw different sets at the same time.
-                let root = self.work_dir.join("synthetic").join(format!("job-{job}"));
-                let listed = tokio::task::spawn_blocking(move || dataset::list(&settings, root)).await;
+                let (root, drawing) = (self.work_dir.join("synthetic"), Arc::clone(&self.drawing));
+                let listed =
+                    tokio::task::spawn_blocking(move || dataset::list(&settings, &root, &drawing)).await;
                 IoResult::Dataset(listed.unwrap_or_else(|error| Err(error.to_string())))
             }
             IoRequest::Fit(request) => {

@@ -295,13 +295,15 @@ impl Cluster {
     }
 
     /// Checks that a job gave a model and that nothing is left of any job.
-    pub(super) fn check_finished(&self, job: JobId) {
+    pub(super) fn check_finished(&mut self, job: JobId) {
         assert!(matches!(self.last_event(job), Event::JobFinished(_)), "{:?}", self.last_event(job));
         self.check_clean();
     }
 
     /// Checks that nothing is left of any job, and that every shard that was created was dropped once.
-    pub(super) fn check_clean(&self) {
+    pub(super) fn check_clean(&mut self) {
+        self.engine.drop_unused_blocks(0, self.now);
+        self.engine.effects.clear();
         assert!(self.engine.is_clean(), "{:#?}", self.engine);
         assert_eq!((self.attempts(), &self.pending[..]), (vec![], &[][..]));
         for (job, watched) in &self.jobs {

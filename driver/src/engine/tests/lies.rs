@@ -73,7 +73,8 @@ fn an_executor_holds_only_the_block_that_its_task_was_to_store() {
     let mut cluster = preparing();
     let (id, attempt) = cluster.attempts()[0];
     cluster.executors.get_mut(&id).unwrap().running.remove(&attempt);
-    let block = |node, partition| pb::BlockId { context_id: attempt.job.0, node, partition };
+    let context_id = cluster.engine.jobs[&attempt.job].train.blocks_context().0;
+    let block = |node, partition| pb::BlockId { context_id, node, partition };
     let stored = vec![block(0, 0), block(0, 1), block(7, 0)];
     let result = Some(computed(50, 0));
     let attempt = Some(attempt.into());

@@ -14,3 +14,4 @@ mod programs;
 mod resume;
 mod servers;
 mod shards;
+mod sharing;

@@ -95,7 +95,7 @@ fn every_step_counts_once(mode: Mode, copies: u32, snapshots: bool) -> (u64, u64
         let mut cluster = cluster(seed);
         let id = cluster.submit(job(mode, copies, snapshots));
         run_with_kills(&mut cluster, 6);
-        let last = cluster.last_event(id);
+        let last = cluster.last_event(id).clone();
         assert!(matches!(last, Event::JobFinished(_)), "seed {seed}: {last:?}");
         cluster.check_clean();
         let Event::JobFinished(report) = last else { continue };

@@ -26,7 +26,7 @@ impl Scheduler {
     /// Completes a task, and notes the blocks that its executor stored.
     ///
     /// Only the executor that the attempt was launched on can complete it, once, and only until it is lost.
-    /// Blocks of another context than the job's are not believed. Another attempt of the task is cancelled.
+    /// Blocks of another context than that of the job's blocks are not believed. Another attempt of the task is cancelled.
     pub fn on_attempt_succeeded(
         &mut self,
         attempt: AttemptId,
@@ -82,7 +82,7 @@ impl Scheduler {
     ) {
         let key = TaskKey::from(attempt);
         let Some(job) = self.jobs.live.get_mut(&attempt.job) else { return };
-        let context = job.context;
+        let context = job.blocks;
         let Some(stage) = job.stages.get_mut(&attempt.stage) else { return };
         let at = (stage.output == Output::Kept).then_some(executor);
         let Some(task) = stage.task_mut(attempt.task) else { return };

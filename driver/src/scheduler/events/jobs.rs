@@ -17,6 +17,14 @@ impl Scheduler {
         Vec::new()
     }
 
+    /// From now on the attempts of a job store blocks of this context, which it may share with other jobs: they outlive
+    /// the job, until the context is closed.
+    pub fn on_blocks_shared(&mut self, job: JobId, context: ContextId) {
+        if let Some(job) = self.jobs.live.get_mut(&job) {
+            job.blocks = context;
+        }
+    }
+
     /// Ends a job at the user's wish: its attempts are cancelled, and all its state but its blocks is forgotten.
     pub fn on_job_cancelled(&mut self, job: JobId, reason: impl Into<String>, now: Millis) -> Vec<Command> {
         let mut commands = Vec::new();

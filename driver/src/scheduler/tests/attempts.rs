@@ -142,3 +142,17 @@ fn stored_blocks_of_another_context_are_not_believed() {
     assert_eq!(scheduler.holders(block(0)).count(), 1);
     assert_eq!(scheduler.holders(foreign).count(), 0);
 }
+
+#[test]
+fn the_blocks_of_a_shared_context_are_held_and_outlive_the_jobs_that_stored_them() {
+    let mut scheduler = cluster(&[1]);
+    scheduler.on_blocks_shared(JOB, ContextId(9));
+    scheduler.submit(tasks(1));
+    let shared = BlockId { context: ContextId(9), ..block(0) };
+    scheduler.on_attempt_succeeded(attempt(0, 1), MemberId(1), &[block(0), shared], START);
+    scheduler.on_job_finished(JOB, START);
+    scheduler.on_context_closed(JOB.into(), START);
+    assert_eq!((scheduler.holders(block(0)).count(), scheduler.holders(shared).count()), (0, 1));
+    scheduler.on_context_closed(ContextId(9), START);
+    assert!(scheduler.is_clean());
+}

@@ -81,6 +81,10 @@ fn a_job_with_other_settings_is_refused_by_the_name_of_the_setting() {
     named(unfit(|settings| settings.seed = 9), "another seed (1, and now 9)");
     named(unfit(|settings| settings.batch = 9), "another batch");
     named(unfit(|settings| settings.partitions = Some(3)), "another number of partitions");
+    // Ten were asked for both times, and two came of it.
+    let asked = Some(10);
+    let then = Manifest { settings: TrainSettings { partitions: asked, ..settings(2) }, ..manifest() };
+    assert_eq!(then.fits(&then.settings), Ok(()));
     let validated = unfit(|settings| {
         let validation = Validation { fraction: 0.2, monitor: Monitor::Loss, patience: None };
         settings.validation = Some(validation);

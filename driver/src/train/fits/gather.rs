@@ -53,9 +53,7 @@ impl TrainJob {
         if self.fits.waiting.front().is_some_and(|next| next.place < prepares) {
             return self.begin_fit(now);
         }
-        let cut = self.pictures.cut.iter().flat_map(|cut| cut.partitions());
-        let tasks = cut.map(|(partition, _)| StageTask { partition, prefers: None }).collect();
-        vec![JobCommand::Stage { kind: StageKind::Prepare, tasks }]
+        vec![JobCommand::Stage { kind: StageKind::Prepare, tasks: self.prepare_tasks() }]
     }
 
     /// Fits the next operator of the feed, or trains.
@@ -109,7 +107,7 @@ impl TrainJob {
             operator,
             pictures: self.fit_pictures(partition),
             records: under_way.map_or(0, |under_way| under_way.expected),
-            seed: self.settings.seed,
+            seed: self.settings.selection_seed(),
         }
     }
 
@@ -146,7 +144,7 @@ impl TrainJob {
         };
         let summaries = std::mem::take(&mut under_way.summaries).into_iter().collect();
         let nothing = under_way.records == 0;
-        let (place, seed) = (next.place, self.settings.seed);
+        let (place, seed) = (next.place, self.settings.selection_seed());
         let Some(spec) = self.spec(place).cloned() else { return Vec::new() };
         if nothing {
             let error = format!("no training picture can be used to fit operator `{}`", spec.name);
@@ -187,8 +185,13 @@ impl TrainJob {
             return self.fail(format!("the parameters of the pipeline take {total} bytes"), None);
         }
         let seconds = now.since(under_way.since).as_secs_f64();
-        let event = Event::OperatorFitted { operator, records: under_way.records, bytes, seconds };
-        let mut commands = vec![JobCommand::Emit(event), self.share(None)];
+        let records = under_way.records;
+        let mut commands = Vec::new();
+        if records > 0 {
+            // Else another job has fitted it.
+            commands.push(JobCommand::Emit(Event::OperatorFitted { operator, records, bytes, seconds }));
+        }
+        commands.push(self.share(None));
         let is_prepared = place >= self.pipeline.prepare.len() as u32;
         commands.extend(if is_prepared { self.fit_or_train(now) } else { self.fit_or_prepare(now) });
         commands
@@ -211,6 +214,7 @@ impl TrainJob {
         if let Some(old) = all.nth(place as usize) {
             *old = spec;
         }
+        self.find_blocks_context();
     }
 }
 

@@ -97,7 +97,7 @@ impl<'a> Lesson<'a> {
         let seed = Random::new(&[self.context.settings.seed, epoch, partition, step.0]).next_u64();
         let batch = replica.step(rows.len(), seed)?;
         let (epoch, last) = (self.task.epoch.0, self.batches.last().0);
-        let progress = Progress::before(epoch, step.0, last, self.context.settings.epochs);
+        let progress = Progress::before(epoch, step.0, last, self.context.settings.schedule_epochs());
         payload.step(replica, self.context.settings.learning.schedule.factor(progress))?;
         self.report.loss_sum += batch.loss_sum;
         self.report.correct += batch.correct;

@@ -45,6 +45,9 @@ pub(in crate::cli) struct LearnArgs {
     /// The share of the training in which the learning rate rises evenly, before and beside what --schedule does.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     warm_up: f32,
+    /// For how many epochs the schedule is laid out, if training shall go on beyond --epochs with --resume.
+    #[arg(long, value_name = "EPOCHS")]
+    schedule_epochs: Option<u32>,
     /// To which share of itself the learning rate falls, for --schedule step.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     rate_step: f32,
@@ -184,6 +187,7 @@ impl LearnArgs {
         };
         Ok(Learning {
             schedule: Schedule { shape, warm_up: self.warm_up },
+            schedule_epochs: self.schedule_epochs,
             label_smoothing: self.label_smoothing.unwrap_or(recipe.label_smoothing),
             class_weights: self.class_weights()?,
             clip_norm: self.clip_norm,

@@ -6,6 +6,7 @@ mod learn;
 mod mode;
 mod pipeline;
 mod recipe;
+mod selection;
 mod snapshots;
 mod validation;
 
@@ -21,6 +22,7 @@ pub(in crate::cli) use data::{DataArgs, FormatArg};
 pub(in crate::cli) use learn::LearnArgs;
 pub(in crate::cli) use mode::ModeArgs;
 pub(in crate::cli) use pipeline::{ChangeArgs, PipelineArgs, named};
+pub(in crate::cli) use selection::SelectionArgs;
 pub(in crate::cli) use snapshots::{SnapshotArgs, absolute};
 pub(in crate::cli) use validation::ValidationArgs;
 
@@ -41,6 +43,8 @@ use crate::cli::CliError;
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     pub(in crate::cli) data: DataArgs,
+    #[command(flatten)]
+    pub(in crate::cli) selection: SelectionArgs,
     #[command(flatten)]
     pub(in crate::cli) learn: LearnArgs,
     #[command(flatten)]
@@ -72,6 +76,7 @@ impl Args {
         let settings = TrainSettings {
             data: data.settings()?,
             pipeline: data.pipeline()?,
+            selection: self.selection.selection(),
             network: learn.network(recipe),
             epochs: learn.epochs(recipe),
             batch: learn.batch(recipe),

@@ -85,6 +85,7 @@ fn what_a_replica_does_with_a_batch_is_set_by_flags() {
     ]);
     let learning = Learning {
         schedule: Schedule { shape: RateShape::OneCycle { rise: 0.25 }, warm_up: 0.1 },
+        schedule_epochs: None,
         label_smoothing: 0.1,
         class_weights: ClassWeights::Balanced,
         clip_norm: Some(5.0),

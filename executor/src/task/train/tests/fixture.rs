@@ -11,7 +11,7 @@ use howdah_proto::{
     pb,
     settings::{
         Compression, Correction, DataSettings, Encoding, Learning, Mode, NetworkSettings, Optimizer,
-        Pipeline, TrainSettings, UpdateRule, Updates,
+        Pipeline, Selection, TrainSettings, UpdateRule, Updates,
     },
     transport,
 };
@@ -51,6 +51,7 @@ pub(super) struct Cluster {
 pub(super) fn settings(updates: Updates, rule: UpdateRule, mode: Mode, push: Encoding) -> TrainSettings {
     TrainSettings {
         data: DataSettings::Synthetic { pictures: 100 },
+        selection: Selection::default(),
         pipeline: Pipeline::new(vec![], feed()),
         network: NetworkSettings { hidden: vec![8], dropout: 0.2, input_dropout: 0.0 },
         epochs: 1,
@@ -153,7 +154,7 @@ impl Cluster {
             objective: Objective::default(),
             parameters: Arc::new(parameters.clone()),
         };
-        let job = JobContext { job: JOB, lineage: Arc::new(lineage), train: Some(train) };
+        let job = JobContext { job: JOB, blocks: JOB.into(), lineage: Arc::new(lineage), train: Some(train) };
         Self { runtime, parameters, environment, driver, shared: Shared::Job(Arc::new(job)), node }
     }
 
