@@ -21,6 +21,7 @@ pub mod output;
 pub mod plan;
 pub mod rdd;
 pub mod scheduler;
+pub mod search;
 pub mod service;
 pub mod snapshot;
 pub mod train;

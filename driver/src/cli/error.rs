@@ -3,8 +3,13 @@ use howdah_paramserver::{cli::ParamserverError, role::process::Ending};
 use howdah_proto::WireError;
 
 use crate::{
-    client::ClientError, dataset::DatasetError, driver::DriverError, inference::InferenceError,
-    local::LocalError, output::OutputError,
+    client::ClientError,
+    dataset::DatasetError,
+    driver::DriverError,
+    inference::InferenceError,
+    local::LocalError,
+    output::OutputError,
+    search::{JournalError, SpaceError},
 };
 
 /// Why a command did not do what it was asked.
@@ -56,6 +61,29 @@ pub enum CliError {
         /// What the user can do.
         hint: Option<String>,
     },
+    /// Its driver is gone.
+    #[error("the driver stopped before the job had ended")]
+    DriverStopped,
+    /// The flags of a trial can't be used.
+    #[error("{0}")]
+    Trial(String),
+    /// The search space can't be used.
+    #[error(transparent)]
+    Space(#[from] SpaceError),
+    /// The journal of a study can't be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Every trial fails.
+    #[error("all trials fail, the last one with: {0}")]
+    Hopeless(String),
+    /// A study ended before its time.
+    #[error("{error}")]
+    CanBeResumed {
+        /// Why.
+        error: Box<CliError>,
+        /// The command that goes on with it.
+        command: String,
+    },
     /// The job was cancelled by somebody else.
     #[error("the job was cancelled: {0}")]
     Cancelled(String),
@@ -93,6 +121,7 @@ impl Ending for CliError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Job { hint, .. } => return hint.clone(),
+            Self::CanBeResumed { command, .. } => return Some(format!("go on with `{command}`")),
             Self::Client(ClientError::Connect(_)) => {
                 "check --driver, and that `howdah-driver serve` is running"
             }
@@ -107,7 +136,8 @@ impl Ending for CliError {
     /// 2 for a wrong start, 130 after Ctrl-C, 1 for anything else.
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Flag { .. } | Self::Settings(_) => 2,
+            Self::Flag { .. } | Self::Settings(_) | Self::Space(_) | Self::Trial(_) => 2,
+            Self::CanBeResumed { error, .. } => error.exit_code(),
             Self::Interrupted => 130,
             Self::Driver(DriverError::Listen(error)) if error.is_usage() => 2,
             Self::Executor(error) => error.exit_code(),

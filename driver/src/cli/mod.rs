@@ -1,5 +1,6 @@
 //! The command line. A command is one file or folder here: its flags, and what it does with them.
 
+mod cross_validate;
 mod drill;
 mod error;
 mod evaluate;
@@ -12,8 +13,10 @@ mod predict;
 mod preview;
 mod reshard;
 mod roles;
+mod search;
 mod serve;
 mod status;
+mod study;
 mod train;
 
 use std::{ffi::OsString, process::ExitCode, time::Instant};
@@ -56,6 +59,10 @@ struct Cli {
 enum Command {
     /// Train a model: on a cluster of its own, or on that of a driver.
     Train(Box<train::Args>),
+    /// Search for good settings: many trials that share a cluster and the prepared pictures.
+    Search(Box<search::Args>),
+    /// Train as often as there are folds, each of which is held out once.
+    CrossValidate(Box<cross_validate::Args>),
     /// Classify pictures with a model.
     Predict(predict::Args),
     /// Compare what a model says of pictures with what they are.
@@ -128,6 +135,8 @@ impl Command {
     async fn run(self, registry: Registry, started: Instant) -> Result<(), CliError> {
         match self {
             Self::Train(args) => train::run(*args, started).await,
+            Self::Search(args) => search::run(*args, started).await,
+            Self::CrossValidate(args) => cross_validate::run(*args).await,
             Self::Predict(args) => predict::run(&args, &registry),
             Self::Evaluate(args) => evaluate::run(&args, &registry),
             Self::Export(args) => export::run(&args),

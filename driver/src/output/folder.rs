@@ -116,7 +116,7 @@ impl RunFolder {
     }
 }
 
-fn write_atomically(path: &Path, content: &[u8]) -> Result<PathBuf, OutputError> {
+pub(super) fn write_atomically(path: &Path, content: &[u8]) -> Result<PathBuf, OutputError> {
     let temporary = path.with_extension("partial");
     let write = || {
         let mut file = File::create(&temporary)?;

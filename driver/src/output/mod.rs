@@ -2,6 +2,8 @@
 
 mod folder;
 mod metrics;
+mod study;
 
 pub use folder::{OutputError, RunFolder};
 pub use metrics::Metrics;
+pub use study::StudyFolder;

@@ -145,11 +145,7 @@ pub(in crate::cli) async fn follow_to_the_end(
             }
         };
         let Some(recorded) = event.transpose()? else {
-            return Err(if cancelled {
-                CliError::Interrupted
-            } else {
-                CliError::Job { error: "the driver stopped before the job had ended".to_owned(), hint: None }
-            });
+            return Err(if cancelled { CliError::Interrupted } else { CliError::DriverStopped });
         };
         on_event(&recorded)?;
         match recorded.event {

@@ -6,5 +6,6 @@ mod interop;
 mod prediction;
 mod resume;
 mod rounds;
+mod search;
 mod shard_kills;
 mod validation;

@@ -1,0 +1,156 @@
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::{
+    CliError,
+    out::{self, percent, table},
+    study::{Given, Keep, Run},
+    train,
+};
+use crate::search::{Measured, Outcome, Study, TrialId, Trials};
+
+/// Trains as often as there are folds of the training pictures, each of which is held out once.
+///
+/// Whatever is fitted to pictures is fitted to those that are not held out. All flags of `train` set how it is trained.
+#[derive(Debug, clap::Args)]
+// The flags of `train` are a group of the same name.
+#[group(skip)]
+#[command(
+    next_help_heading = "Cross-validation",
+    after_help = "Examples:\n  howdah-driver cross-validate -k 5 --data pictures\n  \
+                  howdah-driver cross-validate --resume runs/NAME\n\n\
+                  The output folder has the results (cross-validation.json), a table (trials.csv) and the journal \
+                  (journal.jsonl)."
+)]
+pub(super) struct Args {
+    /// Into how many folds the training pictures are split, each with its share of every class.
+    #[arg(short = 'k', long, default_value_t = 5)]
+    folds: u32,
+    /// How many folds are trained at the same time.
+    #[arg(long, value_name = "FOLDS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=256))]
+    concurrent: u32,
+    #[command(flatten)]
+    train: Given,
+}
+
+/// The content of `cross-validation.json`.
+#[derive(Serialize)]
+struct Summary {
+    version: u32,
+    folds: Vec<FoldSummary>,
+    accuracy: Option<Spread>,
+    loss: Option<Spread>,
+}
+
+#[derive(Serialize)]
+struct FoldSummary {
+    fold: u32,
+    accuracy: Option<f64>,
+    loss: Option<f64>,
+    seconds: f64,
+}
+
+/// A mean, and the standard deviation of what it is the mean of, with one degree of freedom less than there are values.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+struct Spread {
+    mean: f64,
+    deviation: f64,
+}
+
+const VERSION: u32 = 1;
+
+/// Cross-validates.
+pub(super) async fn run(args: Args) -> Result<(), CliError> {
+    let given = &args.train;
+    let mut run = match &given.args.snapshots.resume {
+        Some(folder) => Run::resume(folder, &given.base, Keep::None)?,
+        None => {
+            if given.base.contains_key("fold") {
+                return Err(CliError::Flag {
+                    flag: "--fold".to_owned(),
+                    reason: "every fold is held out once".to_owned(),
+                });
+            }
+            let study = Study::CrossValidation { folds: args.folds, epochs: given.args.settings()?.epochs };
+            let name = given.args.name.clone().unwrap_or_else(default_name);
+            let folder = given.args.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
+            Run::begin(folder, given.base.clone(), study, Keep::None)?
+        }
+    };
+    let interrupted = train::interruption();
+    let site = run.open(given.args.driver.as_deref(), &interrupted).await?;
+    let led = run.lead(&site, args.concurrent as usize, &interrupted).await;
+    site.close().await;
+    led.and_then(|()| finish(&run)).map_err(|error| run.with_hint("cross-validate", error))
+}
+
+fn finish(run: &Run) -> Result<(), CliError> {
+    let folds = measured(&run.trials)?;
+    let spread = |value: fn(&Measured) -> Option<f64>| {
+        let values: Option<Vec<f64>> = folds.iter().map(|(_, measured)| value(measured)).collect();
+        values.and_then(|values| spread(&values))
+    };
+    let (accuracy, loss) = (spread(|measured| measured.accuracy), spread(|measured| measured.loss));
+    let summaries = folds.iter().map(|(trial, measured)| FoldSummary {
+        fold: trial.0 + 1,
+        accuracy: measured.accuracy,
+        loss: measured.loss,
+        seconds: measured.seconds,
+    });
+    let summary = Summary { version: VERSION, folds: summaries.collect(), accuracy, loss };
+    run.write_json("cross-validation.json", &summary)?;
+    run.clear_snapshots();
+    let cell = |value: Option<f64>, show: fn(f64) -> String| value.map_or_else(|| "-".to_owned(), show);
+    let loss_text = |loss: f64| format!("{loss:.4}");
+    let row = |name: String, accuracy: Option<f64>, loss: Option<f64>| {
+        vec![name, cell(accuracy, percent), cell(loss, loss_text)]
+    };
+    let mut rows = vec![["fold", "accuracy", "loss"].map(str::to_owned).to_vec()];
+    rows.extend(summary.folds.iter().map(|fold| row(fold.fold.to_string(), fold.accuracy, fold.loss)));
+    let part = |of: fn(Spread) -> f64| (accuracy.map(of), loss.map(of));
+    let (mean, deviation) = (part(|spread| spread.mean), part(|spread| spread.deviation));
+    rows.push(row("mean".to_owned(), mean.0, mean.1));
+    rows.push(row("deviation".to_owned(), deviation.0, deviation.1));
+    out::say(&table(&rows));
+    out::say(&format!("\noutput  {}", run.folder.path().display()));
+    Ok(())
+}
+
+/// What each fold gave, in their order.
+fn measured(trials: &Trials) -> Result<Vec<(TrialId, Measured)>, CliError> {
+    let one = trials.judged().iter().map(|judged| match &judged.outcome {
+        Outcome::Trained(measured) => Ok((judged.assignment.trial, *measured)),
+        Outcome::Failed { error } => Err(CliError::Job { error: error.clone(), hint: None }),
+    });
+    let mut folds = one.collect::<Result<Vec<_>, _>>()?;
+    folds.sort_unstable_by_key(|(trial, _)| *trial);
+    Ok(folds)
+}
+
+/// None for fewer than two values.
+fn spread(values: &[f64]) -> Option<Spread> {
+    let count = values.len() as f64;
+    if values.len() < 2 {
+        return None;
+    }
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    Some(Spread { mean, deviation: (squares / (count - 1.0)).sqrt() })
+}
+
+/// Names a cross-validation by the date and time.
+fn default_name() -> String {
+    jiff::Zoned::now().strftime("cross-validation-%Y%m%d-%H%M%S").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deviation_is_that_of_a_sample() {
+        assert_eq!(spread(&[1.0, 3.0]), Some(Spread { mean: 2.0, deviation: 2f64.sqrt() }));
+        assert_eq!(spread(&[1.0]), None);
+    }
+}

@@ -1,0 +1,265 @@
+use std::{collections::BTreeMap, ffi::OsStr, path::Path};
+
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser};
+
+use super::super::{CliError, train};
+use crate::search::Flags;
+
+/// Flags of `train`, without their dashes, and their values.
+pub(in crate::cli) type Base = BTreeMap<String, Vec<String>>;
+
+/// The flags of `train` in another command: parsed, and as they were given, to be put together with those of a trial.
+#[derive(Debug, Clone)]
+pub(in crate::cli) struct Given {
+    pub(in crate::cli) args: train::Args,
+    /// Those that are not as they are without being given.
+    pub(in crate::cli) base: Base,
+}
+
+/// What belongs to one run of the command and to none of its trials.
+const OF_THE_RUN: [&str; 4] = ["driver", "output", "name", "resume"];
+
+/// What a trial can't have of its own: the pictures, and what would make trials incomparable.
+const THE_SAME_FOR_ALL: [&str; 13] = [
+    "data",
+    "test",
+    "test-fraction",
+    "classes",
+    "format",
+    "synthetic",
+    "max-bad-pictures",
+    "fold",
+    "data-seed",
+    "epochs",
+    "schedule-epochs",
+    "seed",
+    "partitions",
+];
+
+/// The headings of flags that have nothing to do with what is learned.
+const CLUSTER: &str = "Cluster";
+const SNAPSHOTS: &str = "Snapshots";
+
+#[derive(Parser)]
+#[command(name = "train")]
+struct Alone {
+    #[command(flatten)]
+    args: train::Args,
+}
+
+impl FromArgMatches for Given {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self { args: train::Args::from_arg_matches(matches)?, base: given(matches) })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for Given {
+    fn augment_args(command: Command) -> Command {
+        train::Args::augment_args(command).mut_arg("resume", |arg| {
+            arg.value_name("DIR").help(
+                "Go on with what was begun in this folder: what has ended is not done again, and what was under way \
+                 goes on from its snapshot. Only flags of the cluster may be given with it",
+            )
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+/// The flags of `train` as clap knows them.
+fn flags() -> Vec<Arg> {
+    train::Args::augment_args(Command::new("train")).get_arguments().cloned().collect()
+}
+
+fn is_switch(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::SetTrue)
+}
+
+fn given(matches: &ArgMatches) -> Base {
+    let mut base = Base::new();
+    for arg in flags() {
+        let Some(name) = arg.get_long().filter(|name| !OF_THE_RUN.contains(name)) else { continue };
+        let id = arg.get_id().as_str();
+        if is_switch(&arg) {
+            if matches.try_get_one::<bool>(id).ok().flatten() == Some(&true) {
+                base.insert(name.to_owned(), vec![true.to_string()]);
+            }
+            continue;
+        }
+        let raw: Vec<&OsStr> = matches.try_get_raw(id).ok().flatten().into_iter().flatten().collect();
+        let texts: Vec<String> = raw.iter().map(|text| text.to_string_lossy().into_owned()).collect();
+        let texts = match arg.get_value_delimiter() {
+            Some(delimiter) if !texts.is_empty() => vec![texts.join(&delimiter.to_string())],
+            _ => texts,
+        };
+        let default: Vec<String> =
+            arg.get_default_values().iter().map(|text| text.to_string_lossy().into_owned()).collect();
+        if !texts.is_empty() && texts != default {
+            base.insert(name.to_owned(), texts.into_iter().map(|text| independent(name, text)).collect());
+        }
+    }
+    base
+}
+
+/// Makes the path of something that is here independent of the folder that the command runs in.
+fn independent(name: &str, text: String) -> String {
+    if !["data", "test", "pipeline"].contains(&name) || !Path::new(&text).exists() {
+        return text;
+    }
+    std::path::absolute(&text).map_or(text, |path| path.to_string_lossy().into_owned())
+}
+
+/// The flags that a search can vary.
+pub(in crate::cli) fn searchable() -> Vec<String> {
+    let apart =
+        |arg: &Arg| arg.get_help_heading().is_none_or(|heading| [CLUSTER, SNAPSHOTS].contains(&heading));
+    let names =
+        flags().into_iter().filter(|arg| !apart(arg)).filter_map(|arg| arg.get_long().map(str::to_owned));
+    names.filter(|name| !THE_SAME_FOR_ALL.contains(&name.as_str())).collect()
+}
+
+/// The flags of a run that goes on: those of its journal, with the cluster of now.
+///
+/// # Errors
+/// [`CliError::Flag`] for a flag that is given now and would make it another run.
+pub(in crate::cli) fn go_on(journal: &Base, now: &Base) -> Result<Base, CliError> {
+    let of_cluster: Vec<String> = flags()
+        .into_iter()
+        .filter(|arg| arg.get_help_heading() == Some(CLUSTER))
+        .filter_map(|arg| arg.get_long().map(str::to_owned))
+        .collect();
+    let mut base = journal.clone();
+    for (name, values) in now {
+        if of_cluster.contains(name) {
+            base.insert(name.clone(), values.clone());
+        } else if journal.get(name) != Some(values) {
+            return Err(CliError::Flag {
+                flag: format!("--{name}"),
+                reason: "it was set when this was begun, and --resume takes it from there".to_owned(),
+            });
+        }
+    }
+    Ok(base)
+}
+
+/// Puts flags together as they stand on a command line; later ones replace earlier ones.
+pub(in crate::cli) fn command_line(base: &Base, over: &[&Flags]) -> Vec<String> {
+    let mut all = base.clone();
+    for (name, value) in over.iter().copied().flatten() {
+        all.insert(name.clone(), vec![value.clone()]);
+    }
+    let known = flags();
+    let switches: Vec<&str> = known.iter().filter(|arg| is_switch(arg)).filter_map(Arg::get_long).collect();
+    let mut line = Vec::new();
+    for (name, values) in &all {
+        for value in values {
+            match (switches.contains(&name.as_str()), value.as_str()) {
+                (true, "true") => line.push(format!("--{name}")),
+                (true, _) => {}
+                (false, _) => line.push(format!("--{name}={value}")),
+            }
+        }
+    }
+    line
+}
+
+/// Parses flags of `train`.
+///
+/// # Errors
+/// [`CliError::Trial`] with what is wrong.
+pub(in crate::cli) fn parse(line: &[String]) -> Result<train::Args, CliError> {
+    let words = std::iter::once("train").chain(line.iter().map(String::as_str));
+    let alone = Alone::try_parse_from(words).map_err(|error| {
+        let text = error.to_string();
+        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        CliError::Trial(first)
+    })?;
+    Ok(alone.args)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Parser)]
+    struct Only {
+        #[command(flatten)]
+        given: Given,
+        #[arg(long)]
+        own: Option<u32>,
+    }
+
+    fn base(words: &[&str]) -> Base {
+        Only::try_parse_from(["x"].iter().chain(words)).unwrap_or_else(|error| panic!("{error}")).given.base
+    }
+
+    #[test]
+    fn flags_are_kept_as_they_were_given_and_parsed_again_to_the_same() {
+        let words = [
+            "--data=/pictures",
+            "--classes",
+            "cat=a,b",
+            "dog=c",
+            "--hidden",
+            "64,32",
+            "--lr=0.01",
+            "--compress-pulls",
+            "--own=3",
+            "--output=x",
+        ];
+        let base = base(&words);
+        let line = command_line(&base, &[]);
+        let expected = [
+            "--classes=cat=a,b",
+            "--classes=dog=c",
+            "--compress-pulls",
+            "--data=/pictures",
+            "--hidden=64,32",
+            "--lr=0.01",
+        ];
+        assert_eq!(line, expected);
+        let again = parse(&line).unwrap().settings().unwrap();
+        assert_eq!(again.network.hidden, [64, 32]);
+        assert!(
+            matches!(again.data, howdah_proto::settings::DataSettings::Folder { classes, .. } if classes.len() == 2)
+        );
+    }
+
+    #[test]
+    fn a_trial_s_flags_replace_those_that_were_given() {
+        let base = base(&["--lr=0.01", "--compress-pulls", "--momentum=0.9"]);
+        assert!(!base.contains_key("momentum"), "{base:?}");
+        let over = [("lr", "0.5"), ("compress-pulls", "false"), ("batch", "8")];
+        let over: Flags =
+            over.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        assert_eq!(command_line(&base, &[&over]), ["--batch=8", "--lr=0.5"]);
+    }
+
+    #[test]
+    fn a_search_can_vary_what_is_learned_and_not_what_it_is_learned_from() {
+        let known = searchable();
+        for name in ["lr", "hidden", "dropout", "batch", "optimizer", "rule", "mode", "push-every"] {
+            assert!(known.iter().any(|known| known == name), "{name} is not in {known:?}");
+        }
+        for name in ["data", "test", "seed", "epochs", "executors", "snapshots", "driver", "output", "resume"]
+        {
+            assert!(known.iter().all(|known| known != name), "{name} is in {known:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_goes_on_with_another_cluster_and_with_nothing_else_changed() {
+        let journal = base(&["--lr=0.01", "--executors=2"]);
+        let now = base(&["--executors=3", "--lr=0.01"]);
+        assert_eq!(go_on(&journal, &now).unwrap()["executors"], ["3"]);
+        let error = go_on(&journal, &base(&["--lr=0.02"])).unwrap_err().to_string();
+        assert!(error.starts_with("--lr: it was set"), "{error}");
+    }
+}
