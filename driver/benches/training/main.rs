@@ -3,9 +3,9 @@
 //! `cargo bench -p howdah-driver --bench training -- modes [out.svg]` trains in every mode with 2, 4 and 8 replicas and
 //! beside them sequentially, and draws the curves of the loss. `-- peers` measures training beside a loop in candle, and
 //! PyTorch, Keras and elephas, `-- every-batch` pushing after every batch beside elephas: `HOWDAH_TORCH` and
-//! `HOWDAH_ELEPHAS` name a Python that has them. `-- failover` kills parameter servers and
-//! measures how long it takes until a push is accepted again. The pictures are those in `HOWDAH_PICTURES`, a folder
-//! with `train` and `test`, each with a folder for each class; without it they are drawn.
+//! `HOWDAH_ELEPHAS` name a Python that has them. `-- failover` kills parameter servers and measures how long it takes
+//! until a push is accepted again. `-- trials` compares a search of 30 trials with 30 runs. The pictures are those in
+//! `HOWDAH_PICTURES`, a folder with `train` and `test`, each with a folder for each class; without it they are drawn.
 
 #![allow(
     clippy::print_stdout,
@@ -23,6 +23,7 @@ mod peer;
 mod peers;
 mod plot;
 mod run;
+mod trials;
 
 use std::process::ExitCode;
 
@@ -34,7 +35,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
-    if arguments.get(1).is_some_and(|role| role == "executor" || role == "paramserver") {
+    // What the benchmarks start is this program again.
+    let commands = ["executor", "paramserver", "search", "train"];
+    if arguments.get(1).and_then(|word| word.to_str()).is_some_and(|word| commands.contains(&word)) {
         return howdah_driver::cli::run(arguments, built_in());
     }
     // Cargo adds `--bench` to what it was given.
@@ -47,7 +50,8 @@ fn main() -> ExitCode {
             "every-batch" => every_batch::run().await,
             "peers" => peers::run().await,
             "failover" => failover::run().await,
-            other => println!("`{other}` is none of modes, every-batch, peers and failover"),
+            "trials" => trials::run(),
+            other => println!("`{other}` is none of modes, every-batch, peers, failover and trials"),
         }
     });
     ExitCode::SUCCESS
