@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use howdah_executor::learn::Combine;
 use serde::Serialize;
 
 use super::{
@@ -19,9 +20,11 @@ use crate::search::{Measured, Outcome, Study, TrialId, Trials};
 #[command(
     next_help_heading = "Cross-validation",
     after_help = "Examples:\n  howdah-driver cross-validate -k 5 --data pictures\n  \
-                  howdah-driver cross-validate --resume runs/NAME\n\n\
-                  The output folder has the results (cross-validation.json), a table (trials.csv) and the journal \
-                  (journal.jsonl)."
+                  howdah-driver cross-validate --resume runs/NAME\n  \
+                  howdah-driver predict --model runs/NAME pictures\n\n\
+                  The output folder has the results (cross-validation.json), a folder for each fold with its model, a \
+                  table (trials.csv) and the journal (journal.jsonl). `predict` and `evaluate` take it as a model: those \
+                  of the folds answer together."
 )]
 pub(super) struct Args {
     /// Into how many folds the training pictures are split, each with its share of every class.
@@ -64,7 +67,7 @@ const VERSION: u32 = 1;
 pub(super) async fn run(args: Args) -> Result<(), CliError> {
     let given = &args.train;
     let mut run = match &given.args.snapshots.resume {
-        Some(folder) => Run::resume(folder, &given.base, Keep::None)?,
+        Some(folder) => Run::resume(folder, &given.base, Keep::All)?,
         None => {
             if given.base.contains_key("fold") {
                 return Err(CliError::Flag {
@@ -75,7 +78,7 @@ pub(super) async fn run(args: Args) -> Result<(), CliError> {
             let study = Study::CrossValidation { folds: args.folds, epochs: given.args.settings()?.epochs };
             let name = given.args.name.clone().unwrap_or_else(default_name);
             let folder = given.args.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
-            Run::begin(folder, given.base.clone(), study, Keep::None)?
+            Run::begin(folder, given.base.clone(), study, Keep::All)?
         }
     };
     let interrupted = train::interruption();
@@ -100,6 +103,7 @@ fn finish(run: &Run) -> Result<(), CliError> {
     });
     let summary = Summary { version: VERSION, folds: summaries.collect(), accuracy, loss };
     run.write_json("cross-validation.json", &summary)?;
+    run.write_ensemble(Combine::Average)?;
     run.clear_snapshots();
     let cell = |value: Option<f64>, show: fn(f64) -> String| value.map_or_else(|| "-".to_owned(), show);
     let loss_text = |loss: f64| format!("{loss:.4}");

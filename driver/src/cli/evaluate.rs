@@ -1,23 +1,21 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
-use howdah_executor::{
-    learn::{Confusion, Model},
-    rdd::Registry,
-};
+use howdah_executor::{learn::Confusion, rdd::Registry};
 
 use super::{
     CliError,
+    models::ModelArgs,
     out::{self, percent, table},
     train::{FormatArg, confusion},
 };
 use crate::{dataset, inference::Classifier};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  howdah-driver evaluate --model model.safetensors --data pictures")]
+#[command(after_help = "Examples:\n  howdah-driver evaluate --model model.safetensors --data pictures\n  \
+                        howdah-driver evaluate --model runs/a --model runs/b --combine vote --data pictures")]
 pub(super) struct Args {
-    /// The model file.
-    #[arg(long, value_name = "FILE")]
-    model: PathBuf,
+    #[command(flatten)]
+    models: ModelArgs,
     /// The pictures: a folder for each class, named as the model's classes, or another form that `train --data` takes.
     /// Of a set that itself holds some out, these.
     #[arg(long, value_name = "PLACE")]
@@ -32,19 +30,19 @@ pub(super) struct Args {
 
 /// Evaluates a model on pictures whose classes are known.
 pub(super) fn run(args: &Args, registry: &Registry) -> Result<(), CliError> {
-    let model = Model::load(&args.model)?;
-    let classifier = Classifier::new(&model, registry)?;
+    let ensemble = args.models.load()?;
+    let classifier = Classifier::new(&ensemble, registry)?;
     let mapping = args
         .classes
         .iter()
         .map(|text| dataset::parse_mapping(text))
         .collect::<Result<BTreeMap<_, _>, _>>()?;
-    let labelled = dataset::list_labelled(&args.data, &model.classes, &mapping, args.format.into())?;
+    let labelled = dataset::list_labelled(&args.data, ensemble.classes(), &mapping, args.format.into())?;
     for (path, reason) in &labelled.skipped {
         out::complain(&format!("{path}: {reason}"));
     }
     let files = &labelled.files;
-    let mut counts = Confusion::new(model.classes.len());
+    let mut counts = Confusion::new(ensemble.classes().len());
     let mut labels = labelled.files.iter().map(|file| file.label);
     let mut failed = labelled.skipped.len();
     classifier.classify(files, |file, result| {
@@ -58,7 +56,7 @@ pub(super) fn run(args: &Args, registry: &Registry) -> Result<(), CliError> {
             }
         }
     })?;
-    out::say(&confusion(&model.classes, counts.rows()));
+    out::say(&confusion(ensemble.classes(), counts.rows()));
     let share = |value: Option<f64>| value.map_or_else(|| "no picture".to_owned(), percent);
     let rows = [
         ["accuracy".to_owned(), share(counts.accuracy())],

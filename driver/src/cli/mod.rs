@@ -2,11 +2,13 @@
 
 mod cross_validate;
 mod drill;
+mod ensemble;
 mod error;
 mod evaluate;
 mod explain;
 mod export;
 mod follow;
+mod models;
 mod out;
 mod pipeline;
 mod predict;
@@ -63,6 +65,8 @@ enum Command {
     Search(Box<search::Args>),
     /// Train as often as there are folds, each of which is held out once.
     CrossValidate(Box<cross_validate::Args>),
+    /// Train several models that answer together.
+    Ensemble(Box<ensemble::Args>),
     /// Classify pictures with a model.
     Predict(predict::Args),
     /// Compare what a model says of pictures with what they are.
@@ -137,6 +141,7 @@ impl Command {
             Self::Train(args) => train::run(*args, started).await,
             Self::Search(args) => search::run(*args, started).await,
             Self::CrossValidate(args) => cross_validate::run(*args).await,
+            Self::Ensemble(args) => ensemble::run(*args).await,
             Self::Predict(args) => predict::run(&args, &registry),
             Self::Evaluate(args) => evaluate::run(&args, &registry),
             Self::Export(args) => export::run(&args),

@@ -1,10 +1,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use howdah_executor::{learn::Model, rdd::Registry};
+use howdah_executor::rdd::Registry;
 use serde_json::json;
 
-use super::{CliError, out};
+use super::{CliError, models::ModelArgs, out};
 use crate::{
     dataset,
     inference::{Classified, Classifier},
@@ -12,11 +12,11 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  howdah-driver predict --model model.safetensors photo.jpg\n  \
-                        howdah-driver predict --model model.safetensors --format csv pictures > out.csv")]
+                        howdah-driver predict --model model.safetensors --format csv pictures > out.csv\n  \
+                        howdah-driver predict --model runs/a --model runs/b --combine vote pictures")]
 pub(super) struct Args {
-    /// The model file.
-    #[arg(long, value_name = "FILE")]
-    model: PathBuf,
+    #[command(flatten)]
+    models: ModelArgs,
     /// How the results are written.
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -37,10 +37,10 @@ enum Format {
 
 /// Classifies pictures.
 pub(super) fn run(args: &Args, registry: &Registry) -> Result<(), CliError> {
-    let model = Model::load(&args.model)?;
-    let classifier = Classifier::new(&model, registry)?;
+    let ensemble = args.models.load()?;
+    let classifier = Classifier::new(&ensemble, registry)?;
     let files = files(&args.paths)?;
-    let classes = &model.classes;
+    let classes = ensemble.classes();
     begin(args.format);
     let (mut failed, mut done) = (0, 0);
     classifier.classify(&files, |path, result| {

@@ -1,5 +1,6 @@
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{
         atomic::{AtomicUsize, Ordering},
         mpsc,
@@ -8,13 +9,14 @@ use std::{
 };
 
 use howdah_executor::{
-    learn::{Average, LearnError, Model, Replica},
+    learn::{Average, Combine, LearnError, Model, ModelError, Replica, most_probable},
     rdd::{Chain, OperatorError, PictureMeta, Record, RecordContext, Registry, RegistryError, Views},
     source::Library,
 };
+use howdah_proto::settings::Pipeline;
 use tokio::runtime::Handle;
 
-use super::Picture;
+use super::{Ensemble, Picture};
 
 /// Pictures that go through the network together.
 const BATCH: usize = 32;
@@ -31,6 +33,27 @@ pub enum InferenceError {
     /// Its pipeline makes no sense.
     #[error("the pipeline of the model makes no sense: {0}")]
     Pipeline(String),
+    /// Its file can't be read.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The description of an ensemble can't be used.
+    #[error("{}: {reason}", file.display())]
+    Ensemble {
+        /// The file.
+        file: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// Models that should answer together have other classes.
+    #[error("{} has the classes {classes}, and the models before it have {others}", file.display())]
+    Classes {
+        /// The file.
+        file: PathBuf,
+        /// Its classes.
+        classes: String,
+        /// Those of the others.
+        others: String,
+    },
 }
 
 /// What a model takes a picture for.
@@ -49,9 +72,10 @@ impl Classified {
     }
 }
 
-/// A model with the operators of its pipeline.
+/// Models with the operators of their pipelines, that answer as one.
 pub struct Classifier<'a> {
-    model: &'a Model,
+    models: &'a [Model],
+    combine: Combine,
     registry: &'a Registry,
 }
 
@@ -59,13 +83,13 @@ pub struct Classifier<'a> {
 type BatchResult = Result<Vec<Result<Classified, String>>, InferenceError>;
 
 impl<'a> Classifier<'a> {
-    /// Checks that this build can use the model.
+    /// Checks that this build can use the models.
     ///
     /// # Errors
     /// [`InferenceError`], naming the operator that is missing.
-    pub fn new(model: &'a Model, registry: &'a Registry) -> Result<Self, InferenceError> {
-        let this = Self { model, registry };
-        this.way()?;
+    pub fn new(ensemble: &'a Ensemble, registry: &'a Registry) -> Result<Self, InferenceError> {
+        let this = Self { models: &ensemble.models, combine: ensemble.combine, registry };
+        this.models.iter().try_for_each(|model| this.way(model).map(drop))?;
         Ok(this)
     }
 
@@ -117,10 +141,10 @@ impl<'a> Classifier<'a> {
             let batch = next.fetch_add(1, Ordering::Relaxed);
             let Some(files) = batches.get(batch) else { return };
             let result = match &mut tools {
-                Ok((way, replica)) => classify_batch(way, replica, files, &mut library),
-                Err(_) => self.tools().and_then(|(mut way, mut replica)| {
-                    classify_batch(&mut way, &mut replica, files, &mut library)
-                }),
+                Ok(groups) => classify_batch(groups, self.combine, files, &mut library),
+                Err(_) => self
+                    .tools()
+                    .and_then(|mut groups| classify_batch(&mut groups, self.combine, files, &mut library)),
             };
             // The receiver is gone if an earlier batch has ended it all.
             if results.send((batch, result)).is_err() {
@@ -129,18 +153,34 @@ impl<'a> Classifier<'a> {
         }
     }
 
-    fn way(&self) -> Result<Way, InferenceError> {
-        let pipeline = &self.model.pipeline;
+    fn way(&self, model: &Model) -> Result<Way, InferenceError> {
+        let pipeline = &model.pipeline;
         let chain = Chain::build(self.registry, pipeline.prepare.iter().chain(&pipeline.feed))?;
         let (shared, rest) = chain.split_at_augmentation();
         Ok(Way { shared, rest, contexts: Views::to_classify(pipeline) })
     }
 
-    fn tools(&self) -> Result<(Way, Replica), InferenceError> {
-        let mut replica = Replica::new(self.model.network.clone(), BATCH, 1)?;
-        replica.set_weights(&self.model.weights)?;
-        Ok((self.way()?, replica))
+    fn tools(&self) -> Result<Vec<Group>, InferenceError> {
+        let mut groups: Vec<(&Pipeline, Group)> = Vec::new();
+        for (place, model) in self.models.iter().enumerate() {
+            let mut replica = Replica::new(model.network.clone(), BATCH, 1)?;
+            replica.set_weights(&model.weights)?;
+            match groups.iter_mut().find(|(pipeline, _)| **pipeline == model.pipeline) {
+                Some((_, group)) => group.replicas.push((place, replica)),
+                None => {
+                    let group = Group { way: self.way(model)?, replicas: vec![(place, replica)] };
+                    groups.push((&model.pipeline, group));
+                }
+            }
+        }
+        Ok(groups.into_iter().map(|(_, group)| group).collect())
     }
+}
+
+/// Networks that take the same features, and their places among the models.
+struct Group {
+    way: Way,
+    replicas: Vec<(usize, Replica)>,
 }
 
 /// The way of a picture to its features, for each view that is averaged over.
@@ -150,48 +190,66 @@ struct Way {
     contexts: &'static [RecordContext],
 }
 
+/// What the models say of a picture, in their order; or why it is of no use.
+type Answers = Result<Vec<Vec<f32>>, String>;
+
 fn classify_batch<P: Picture>(
-    way: &mut Way,
-    replica: &mut Replica,
+    groups: &mut [Group],
+    combine: Combine,
     files: &[P],
     library: &mut Library,
 ) -> BatchResult {
-    let mut results: Vec<Option<Result<Classified, String>>> = Vec::with_capacity(files.len());
-    let mut pictures = Vec::with_capacity(files.len());
-    for picture in files {
-        match way.views(picture, library)? {
-            Ok(views) => {
-                pictures.push(views);
-                results.push(None);
-            }
-            Err(reason) => results.push(Some(Err(reason))),
-        }
+    let models = groups.iter().map(|group| group.replicas.len()).sum();
+    let mut answers: Vec<Answers> = files.iter().map(|_| Ok(vec![Vec::new(); models])).collect();
+    for group in groups {
+        group.answer(files, &mut answers, library)?;
     }
-    let (rows, inputs) = (pictures.len(), replica.network().inputs());
-    let mut average = Average::default();
-    for view in 0..if rows == 0 { 0 } else { way.contexts.len() } {
-        for (row, views) in pictures.iter().enumerate() {
-            let values: &[f32] = views.get(view).map_or(&[], Vec::as_slice);
-            if values.len() != inputs {
-                let got = values.len();
-                let text = format!("the pipeline gives {got} features, the network takes {inputs}");
-                return Err(InferenceError::Pipeline(text));
-            }
-            replica.input_row(row)?.copy_from_slice(values);
-        }
-        average.add(replica, rows)?;
-    }
-    let mut computed = average.probabilities(rows).into_iter();
-    let fill = |result: Option<Result<Classified, String>>| match result {
-        Some(failed) => failed,
-        None => computed.next().map(classified).ok_or_else(|| "the network gave no answer".to_owned()),
+    let combined = |answers: Vec<Vec<f32>>| {
+        let probabilities = combine.combine(&answers);
+        let class = most_probable(&probabilities).ok_or_else(|| "the network gave no answer".to_owned())?;
+        Ok(Classified { class, probabilities })
     };
-    Ok(results.into_iter().map(fill).collect())
+    Ok(answers.into_iter().map(|answers| answers.and_then(combined)).collect())
 }
 
-fn classified(probabilities: Vec<f32>) -> Classified {
-    let best = probabilities.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-    Classified { class: best.map_or(0, |(class, _)| class), probabilities }
+impl Group {
+    /// Notes what its networks say of pictures; one of no use gets its error instead.
+    fn answer<P: Picture>(
+        &mut self,
+        files: &[P],
+        answers: &mut [Answers],
+        library: &mut Library,
+    ) -> Result<(), InferenceError> {
+        let mut pictures = Vec::with_capacity(files.len());
+        for (file, answer) in files.iter().zip(answers).filter(|(_, answer)| answer.is_ok()) {
+            match self.way.views(file, library)? {
+                Ok(views) => pictures.push((views, answer)),
+                Err(reason) => *answer = Err(reason),
+            }
+        }
+        for (place, replica) in &mut self.replicas {
+            let (rows, inputs) = (pictures.len(), replica.network().inputs());
+            let mut average = Average::default();
+            for view in 0..if rows == 0 { 0 } else { self.way.contexts.len() } {
+                for (row, (views, _)) in pictures.iter().enumerate() {
+                    let values: &[f32] = views.get(view).map_or(&[], Vec::as_slice);
+                    if values.len() != inputs {
+                        let got = values.len();
+                        let text = format!("the pipeline gives {got} features, the network takes {inputs}");
+                        return Err(InferenceError::Pipeline(text));
+                    }
+                    replica.input_row(row)?.copy_from_slice(values);
+                }
+                average.add(replica, rows)?;
+            }
+            for ((_, answers), said) in pictures.iter_mut().zip(average.probabilities(rows)) {
+                if let Some(answer) = answers.as_mut().ok().and_then(|answers| answers.get_mut(*place)) {
+                    *answer = said;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Way {

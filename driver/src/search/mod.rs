@@ -19,4 +19,4 @@ pub use journal::{Entry, Journal, JournalError, Recorded};
 pub use space::{Flags, Range, Space, SpaceError};
 pub use state::{Judged, Measured, Outcome, ReplayError, Trials};
 pub use strategy::{Assignment, Next, Score, Strategy, TrialId};
-pub use study::{Algorithm, MAX_TRIALS, Objective, Study};
+pub use study::{Algorithm, MAX_MEMBERS, MAX_TRIALS, Objective, Study};

@@ -6,6 +6,9 @@ use super::{Asha, Every, Flags, Hyperband, Space, Strategy, TrialId};
 /// The most trials of a study.
 pub const MAX_TRIALS: u32 = 100_000;
 
+/// The most models of an ensemble.
+pub const MAX_MEMBERS: u32 = 100;
+
 /// Several trainings that share a cluster and what is prepared of their pictures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "study", rename_all = "snake_case", deny_unknown_fields)]
@@ -35,6 +38,17 @@ pub enum Study {
         folds: u32,
         /// The epochs of each training.
         epochs: u32,
+    },
+    /// Trainings that differ in their seeds alone, for models that answer together.
+    Ensemble {
+        /// How many.
+        members: u32,
+        /// The epochs of each training.
+        epochs: u32,
+        /// The seed of the first; the others follow it.
+        seed: u64,
+        /// Decides the order of the pictures, for all of them.
+        data_seed: u64,
     },
 }
 
@@ -78,6 +92,9 @@ impl Study {
             Self::CrossValidation { folds, .. } => {
                 within(folds_are_right(folds), "--folds", "from 2 to 100 folds")
             }
+            Self::Ensemble { members, .. } => {
+                within((1..=MAX_MEMBERS).contains(members), "--members", "from 1 to 100 models")
+            }
         }
     }
 
@@ -93,7 +110,8 @@ impl Study {
             Self::Search { algorithm: Algorithm::Hyperband, trials, max_epochs, reduction, .. } => {
                 Box::new(Hyperband::new(trials, max_epochs, reduction))
             }
-            Self::CrossValidation { folds, epochs } => Box::new(Every::new(folds, epochs)),
+            Self::CrossValidation { folds: trainings, epochs }
+            | Self::Ensemble { members: trainings, epochs, .. } => Box::new(Every::new(trainings, epochs)),
         }
     }
 
@@ -101,7 +119,7 @@ impl Study {
     pub fn objective(&self) -> Objective {
         match self {
             Self::Search { objective, .. } => *objective,
-            Self::CrossValidation { .. } => Objective::Accuracy,
+            Self::CrossValidation { .. } | Self::Ensemble { .. } => Objective::Accuracy,
         }
     }
 
@@ -113,6 +131,7 @@ impl Study {
             Self::CrossValidation { folds, .. } => {
                 one("fold", Fold { number: trial.0 + 1, of: *folds }.to_string())
             }
+            Self::Ensemble { seed, .. } => one("seed", seed.wrapping_add(u64::from(trial.0)).to_string()),
         }
     }
 
@@ -125,6 +144,9 @@ impl Study {
                 ("schedule-epochs".to_owned(), max_epochs.to_string()),
             ]),
             Self::CrossValidation { .. } => Flags::new(),
+            Self::Ensemble { data_seed, .. } => {
+                Flags::from([("data-seed".to_owned(), data_seed.to_string())])
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 mod activation;
 mod average;
 mod buffer;
+mod combine;
 mod error;
 mod forward;
 mod init;
@@ -21,6 +22,7 @@ mod replica;
 mod threads;
 
 pub use average::Average;
+pub use combine::{Combine, most_probable};
 pub use error::LearnError;
 pub use init::initial_weights;
 pub use loss::BatchReport;

@@ -1,5 +1,6 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
+use howdah_executor::learn::Combine;
 use howdah_proto::settings::{SnapshotSettings, TrainSettings};
 use serde::Serialize;
 use tokio::{sync::mpsc, task::JoinSet};
@@ -14,10 +15,11 @@ use super::{
 };
 use crate::{
     client::Client,
+    inference::{ENSEMBLE_FILE, EnsembleFile},
     local::LocalCluster,
     output::StudyFolder,
     scheduler::{Pool, PoolMode, PoolName},
-    search::{Assignment, Entry, Flags, Journal, Judged, Outcome, Study, Trials},
+    search::{Assignment, Entry, Flags, Journal, Judged, Outcome, Study, TrialId, Trials},
 };
 
 /// Which models of a study are kept.
@@ -25,8 +27,8 @@ use crate::{
 pub(in crate::cli) enum Keep {
     /// That of the best one.
     Best,
-    /// None.
-    None,
+    /// All of them.
+    All,
 }
 
 /// A study that is carried out on a cluster.
@@ -224,7 +226,7 @@ impl Run {
         let before = self.trials.best().map(|best| best.assignment.trial);
         let keeps = match self.keep {
             Keep::Best => self.trials.would_be_best(&judged),
-            Keep::None => false,
+            Keep::All => true,
         };
         if let Some(job) = ran.job.filter(|_| keeps) {
             let model = client.model(job).await?;
@@ -246,6 +248,20 @@ impl Run {
         let text = serde_json::to_string_pretty(content).map_err(std::io::Error::from)?;
         self.folder.write(name.as_ref(), format!("{text}\n").as_bytes())?;
         Ok(())
+    }
+
+    /// Makes the study's folder an ensemble of the models of its trials.
+    pub(in crate::cli) fn write_ensemble(&self, combine: Combine) -> Result<(), CliError> {
+        let mut trials: Vec<TrialId> =
+            self.trials.judged().iter().map(|judged| judged.assignment.trial).collect();
+        trials.sort_unstable();
+        trials.dedup();
+        let below = |trial: TrialId| {
+            let model = self.folder.model(trial);
+            model.strip_prefix(self.folder.path()).unwrap_or(&model).to_string_lossy().into_owned()
+        };
+        let models = trials.into_iter().map(below).collect();
+        self.write_json(ENSEMBLE_FILE, &EnsembleFile::new(combine, models))
     }
 
     /// Adds to an error that what was done is not lost.

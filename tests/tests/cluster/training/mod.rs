@@ -1,5 +1,6 @@
 //! Training, its exactness under failure, and what its models are good for.
 
+mod ensembles;
 mod exactly_once;
 mod fitting;
 mod interop;

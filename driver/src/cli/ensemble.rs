@@ -1,0 +1,88 @@
+use std::path::PathBuf;
+
+use howdah_executor::learn::Combine;
+
+use super::{
+    CliError,
+    models::CombineArg,
+    out::{self, percent, table},
+    study::{Given, Keep, Run},
+    train,
+};
+use crate::search::{Outcome, Study};
+
+/// Trains several models that differ in their seeds alone, and answer together.
+///
+/// `predict` and `evaluate` take the output folder as a model. All flags of `train` set how it is trained.
+#[derive(Debug, clap::Args)]
+// The flags of `train` are a group of the same name.
+#[group(skip)]
+#[command(
+    next_help_heading = "Ensemble",
+    after_help = "Examples:\n  howdah-driver ensemble --members 5 --data pictures --output runs/five\n  \
+                  howdah-driver evaluate --model runs/five --data pictures\n\n\
+                  The output folder has a description of the ensemble (ensemble.json), a folder for each member with \
+                  its model, a table (trials.csv) and the journal (journal.jsonl)."
+)]
+pub(super) struct Args {
+    /// How many models to train; the first has --seed, and the others the seeds that follow it.
+    #[arg(long, value_name = "MODELS", default_value_t = 5)]
+    members: u32,
+    /// How their answers become one.
+    #[arg(long, value_enum, default_value = "average")]
+    combine: CombineArg,
+    /// How many models are trained at the same time.
+    #[arg(long, value_name = "MODELS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=256))]
+    concurrent: u32,
+    #[command(flatten)]
+    train: Given,
+}
+
+/// Trains an ensemble.
+pub(super) async fn run(args: Args) -> Result<(), CliError> {
+    let given = &args.train;
+    let mut run = match &given.args.snapshots.resume {
+        Some(folder) => Run::resume(folder, &given.base, Keep::All)?,
+        None => {
+            let settings = given.args.settings()?;
+            let study = Study::Ensemble {
+                members: args.members,
+                epochs: settings.epochs,
+                seed: settings.seed,
+                data_seed: settings.selection_seed(),
+            };
+            let name = given.args.name.clone().unwrap_or_else(default_name);
+            let folder = given.args.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
+            Run::begin(folder, given.base.clone(), study, Keep::All)?
+        }
+    };
+    let interrupted = train::interruption();
+    let site = run.open(given.args.driver.as_deref(), &interrupted).await?;
+    let led = run.lead(&site, args.concurrent as usize, &interrupted).await;
+    site.close().await;
+    led.and_then(|()| finish(&run, args.combine.into())).map_err(|error| run.with_hint("ensemble", error))
+}
+
+fn finish(run: &Run, combine: Combine) -> Result<(), CliError> {
+    let mut rows = vec![["member", "accuracy"].map(str::to_owned).to_vec()];
+    let mut judged: Vec<_> = run.trials.judged().iter().collect();
+    judged.sort_unstable_by_key(|judged| judged.assignment.trial);
+    for member in judged {
+        let measured = match &member.outcome {
+            Outcome::Trained(measured) => measured,
+            Outcome::Failed { error } => return Err(CliError::Job { error: error.clone(), hint: None }),
+        };
+        let accuracy = measured.accuracy.map_or_else(|| "-".to_owned(), percent);
+        rows.push(vec![member.assignment.trial.to_string(), accuracy]);
+    }
+    run.write_ensemble(combine)?;
+    run.clear_snapshots();
+    out::say(&table(&rows));
+    out::say(&format!("\noutput  {}", run.folder.path().display()));
+    Ok(())
+}
+
+/// Names an ensemble by the date and time.
+fn default_name() -> String {
+    jiff::Zoned::now().strftime("ensemble-%Y%m%d-%H%M%S").to_string()
+}

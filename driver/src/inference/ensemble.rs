@@ -1,0 +1,130 @@
+use std::path::{Component, Path, PathBuf};
+
+use howdah_executor::learn::{Combine, Model};
+use serde::{Deserialize, Serialize};
+
+use super::InferenceError;
+
+/// The version of the format of `ensemble.json`.
+const VERSION: u32 = 1;
+
+/// The name of the file that makes a folder an ensemble.
+pub const ENSEMBLE_FILE: &str = "ensemble.json";
+
+/// The content of `ensemble.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnsembleFile {
+    version: u32,
+    combine: Combine,
+    models: Vec<String>,
+}
+
+/// Models that answer together.
+#[derive(Debug)]
+pub struct Ensemble {
+    /// The models, at least one, with the same classes.
+    pub models: Vec<Model>,
+    /// How their answers become one.
+    pub combine: Combine,
+}
+
+impl EnsembleFile {
+    /// Describes an ensemble of the models in these files, below the folder of the description.
+    pub fn new(combine: Combine, models: Vec<String>) -> Self {
+        Self { version: VERSION, combine, models }
+    }
+
+    /// Reads the description in a folder.
+    ///
+    /// # Errors
+    /// [`InferenceError::Ensemble`], naming the file.
+    fn read(folder: &Path) -> Result<Self, InferenceError> {
+        let file = folder.join(ENSEMBLE_FILE);
+        let unfit = |reason: String| InferenceError::Ensemble { file: file.clone(), reason };
+        let text = std::fs::read(&file).map_err(|error| unfit(error.to_string()))?;
+        let this: Self = serde_json::from_slice(&text).map_err(|error| unfit(error.to_string()))?;
+        if this.version != VERSION {
+            return Err(unfit(format!("its version is {}, and this program reads {VERSION}", this.version)));
+        }
+        if this.models.is_empty() {
+            return Err(unfit("it has no model".to_owned()));
+        }
+        let inside = |model: &&String| {
+            !model.is_empty()
+                && Path::new(model).components().all(|part| matches!(part, Component::Normal(_)))
+        };
+        match this.models.iter().find(|model| !inside(model)) {
+            Some(outside) => Err(unfit(format!("`{outside}` is no file below its folder"))),
+            None => Ok(this),
+        }
+    }
+}
+
+impl Ensemble {
+    /// Loads models: files, folders of runs, and folders of ensembles. `combine` overrides what an ensemble says.
+    ///
+    /// # Errors
+    /// [`InferenceError`], naming the file.
+    pub fn load(paths: &[PathBuf], combine: Option<Combine>) -> Result<Self, InferenceError> {
+        let mut files = Vec::new();
+        let mut said = None;
+        for path in paths {
+            if path.is_dir() && path.join(ENSEMBLE_FILE).exists() {
+                let described = EnsembleFile::read(path)?;
+                said = said.or(Some(described.combine));
+                files.extend(described.models.iter().map(|model| path.join(model)));
+            } else if path.is_dir() {
+                files.push(path.join("model.safetensors"));
+            } else {
+                files.push(path.clone());
+            }
+        }
+        let mut models: Vec<Model> = Vec::with_capacity(files.len());
+        for file in &files {
+            let model = Model::load(file)?;
+            if let Some(first) = models.first().filter(|first| first.classes != model.classes) {
+                return Err(InferenceError::Classes {
+                    file: file.clone(),
+                    classes: model.classes.join(", "),
+                    others: first.classes.join(", "),
+                });
+            }
+            models.push(model);
+        }
+        Ok(Self { models, combine: combine.or(said).unwrap_or_default() })
+    }
+
+    /// The names of the classes.
+    pub fn classes(&self) -> &[String] {
+        self.models.first().map_or(&[], |model| &model.classes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_that_is_damaged_or_leads_elsewhere_is_refused_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |text: &str| {
+            std::fs::write(folder.path().join(ENSEMBLE_FILE), text).unwrap();
+            Ensemble::load(&[folder.path().to_owned()], None).unwrap_err().to_string()
+        };
+        let file = |version: u32, models: &str| {
+            format!(r#"{{"version":{version},"combine":"vote","models":[{models}]}}"#)
+        };
+        for (text, word) in [
+            ("{".to_owned(), "EOF"),
+            (file(9, "\"a\""), "its version is 9"),
+            (file(1, ""), "no model"),
+            (file(1, "\"../a\""), "`../a` is no file below"),
+            (file(1, "\"/a\""), "`/a` is no file below"),
+            (file(1, "\"missing\""), "missing"),
+        ] {
+            let error = read(&text);
+            assert!(error.contains(word), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+use serde::{Deserialize, Serialize};
+
+/// How the answers of several models become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Combine {
+    /// The mean of their probabilities.
+    #[default]
+    Average,
+    /// The share of them that takes a picture for a class; of equal shares, the class with the higher mean probability.
+    Vote,
+}
+
+impl Combine {
+    /// Makes one list of a probability for each class of those of several models.
+    pub fn combine(self, answers: &[Vec<f32>]) -> Vec<f32> {
+        let classes = answers.first().map_or(0, Vec::len);
+        let count = answers.len().max(1) as f32;
+        let mut mean = vec![0.0; classes];
+        let mut votes = vec![0.0; classes];
+        for answer in answers {
+            for (sum, probability) in mean.iter_mut().zip(answer) {
+                *sum += probability / count;
+            }
+            if let Some(vote) = most_probable(answer).and_then(|class| votes.get_mut(class)) {
+                *vote += 1.0 / count;
+            }
+        }
+        match self {
+            Self::Average => mean,
+            Self::Vote => {
+                // Less than what one vote is worth, so that it decides between equal shares alone.
+                let tie = 0.5 / (count * count);
+                let broken = votes.iter().zip(&mean).map(|(vote, mean)| vote * (1.0 - tie) + mean * tie);
+                broken.collect()
+            }
+        }
+    }
+}
+
+/// Finds the most probable class; none if there is none.
+pub fn most_probable(probabilities: &[f32]) -> Option<usize> {
+    probabilities.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(class, _)| class)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(got: &[f32], wanted: &[f32]) -> bool {
+        got.len() == wanted.len() && got.iter().zip(wanted).all(|(got, wanted)| (got - wanted).abs() < 1e-6)
+    }
+
+    #[test]
+    fn answers_are_averaged() {
+        let answers = [vec![0.9, 0.1], vec![0.4, 0.6], vec![0.2, 0.8]];
+        assert!(close(&Combine::Average.combine(&answers), &[0.5, 0.5]));
+        assert!(close(&Combine::Average.combine(&answers[..1]), &answers[0]));
+    }
+
+    #[test]
+    fn votes_are_counted_and_the_mean_decides_between_equal_ones() {
+        let answers = [vec![0.9, 0.1], vec![0.4, 0.6], vec![0.2, 0.8]];
+        let votes = Combine::Vote.combine(&answers);
+        assert_eq!(most_probable(&votes), Some(1));
+        assert!(
+            (votes.iter().sum::<f32>() - 1.0).abs() < 1e-6 && (votes[1] - 2.0 / 3.0).abs() < 0.06,
+            "{votes:?}"
+        );
+        let tied = [vec![0.9, 0.1], vec![0.4, 0.6]];
+        assert_eq!(most_probable(&Combine::Vote.combine(&tied)), Some(0));
+        // Ten that are nearly undecided are not outvoted by nine that are sure.
+        let many: Vec<Vec<f32>> =
+            (0..19).map(|place| if place < 10 { vec![0.49, 0.51] } else { vec![1.0, 0.0] }).collect();
+        assert_eq!(most_probable(&Combine::Vote.combine(&many)), Some(1));
+    }
+}
