@@ -2,6 +2,7 @@
 
 pub mod learn;
 pub mod memory;
+pub mod prepared;
 pub mod random;
 pub mod rdd;
 pub mod role;

@@ -7,3 +7,4 @@ pub mod role;
 pub mod rules;
 pub mod server;
 pub mod shard;
+pub mod stores;

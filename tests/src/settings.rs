@@ -36,6 +36,7 @@ pub fn learning(data: &Path) -> TrainSettings {
         shard_copies: 1,
         snapshots: None,
         resume: None,
+        prepare: None,
         max_bad_pictures: 0,
         task_attempts: 4,
         executor_wait_seconds: None,

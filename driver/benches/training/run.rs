@@ -53,6 +53,7 @@ pub fn settings() -> TrainSettings {
         shard_copies: 1,
         snapshots: None,
         resume: None,
+        prepare: None,
         max_bad_pictures: 100,
         task_attempts: 4,
         executor_wait_seconds: None,

@@ -9,6 +9,7 @@ use crate::{
     inference::InferenceError,
     local::LocalError,
     output::OutputError,
+    prepared::PreparedError,
     search::{JournalError, SpaceError},
 };
 
@@ -41,6 +42,9 @@ pub enum CliError {
     /// The pictures can't be listed.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
+    /// What was prepared can't be used.
+    #[error(transparent)]
+    Prepared(#[from] PreparedError),
     /// The model can't be read.
     #[error(transparent)]
     Model(#[from] ModelError),

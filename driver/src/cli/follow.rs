@@ -128,6 +128,7 @@ fn bar(kind: StageKind, total: u64, epochs: u32) -> ProgressBar {
     let (title, unit) = match kind {
         StageKind::Prepare => ("prepare".to_owned(), "pictures"),
         StageKind::Fit { .. } => ("fit".to_owned(), "pictures"),
+        StageKind::Save => ("save".to_owned(), "pictures"),
         StageKind::Train { epoch } => (format!("epoch {epoch}/{epochs}"), "steps"),
         StageKind::Evaluate { epoch } => (format!("evaluate {epoch}/{epochs}"), "pictures"),
     };

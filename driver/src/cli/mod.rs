@@ -12,6 +12,7 @@ mod models;
 mod out;
 mod pipeline;
 mod predict;
+mod prepare;
 mod preview;
 mod reshard;
 mod roles;
@@ -73,6 +74,8 @@ enum Command {
     Evaluate(evaluate::Args),
     /// Write the network of a model for other programs.
     Export(export::Args),
+    /// Prepare pictures once, so that trainings begin at once.
+    Prepare(Box<prepare::Args>),
     /// Draw pictures after each step of a pipeline.
     Preview(preview::Args),
     /// List the presets of `--pipeline`, or write one as TOML.
@@ -146,6 +149,7 @@ impl Command {
             Self::Evaluate(args) => evaluate::run(&args, &registry),
             Self::Export(args) => export::run(&args),
             Self::Pipeline(args) => pipeline::run(&args),
+            Self::Prepare(args) => prepare::run(*args, started).await,
             Self::Preview(args) => preview::run(&args, &registry),
             Self::Serve(args) => serve::run(args, registry).await,
             Self::Status(args) => status::run(&args).await,

@@ -121,5 +121,6 @@ fn name_of(format: DataFormat) -> &'static str {
         DataFormat::Parquet => "Parquet file of pictures",
         DataFormat::Idx => "IDX file",
         DataFormat::Cifar => "CIFAR batch",
+        DataFormat::Prepared => "prepared set",
     }
 }

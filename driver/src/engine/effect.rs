@@ -10,6 +10,7 @@ use howdah_proto::{
 
 use crate::{
     dataset::PictureFile,
+    prepared::Manifest,
     train::{FitRequest, MakeShards, ShardIo, SnapshotRequest, Ticket},
 };
 
@@ -89,6 +90,13 @@ pub enum IoRequest {
     ReadSnapshot {
         /// Where.
         location: String,
+    },
+    /// Make a prepared set whole.
+    CommitPrepared {
+        /// Its folder, as a path or a URL.
+        location: String,
+        /// What is in it.
+        manifest: Box<Manifest>,
     },
     /// Make shards; each is reported by itself.
     MakeShards(Box<MakeShards>),

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     dataset::Dataset,
     membership::Registration,
+    prepared::PreparedSet,
     snapshot::{Manifest, SnapshotError},
     train::{Answer, OpId, Ticket},
 };
@@ -148,6 +149,10 @@ pub enum Input {
 pub enum IoResult {
     /// The pictures.
     Dataset(Result<Dataset, String>),
+    /// The pictures are there as they were prepared before.
+    PreparedSet(Box<Result<PreparedSet, String>>),
+    /// A prepared set is whole, or can't be made so.
+    Committed(Result<(), String>),
     /// An operator has its parameters, or can't have them.
     Fitted {
         /// Its place in the pipeline.

@@ -78,6 +78,8 @@ impl Engine {
                 }
                 commands
             }
+            IoResult::PreparedSet(set) => train.on_prepared_set(*set, &view, now),
+            IoResult::Committed(committed) => train.on_committed(committed, now),
             IoResult::SnapshotRead(read) => train.on_snapshot_read(*read, now),
             IoResult::ShardDone { shard, op, result } => train.on_shard_done(shard, op, result, now),
             IoResult::Answer(ticket, Ok((answer, model))) => {
@@ -129,6 +131,9 @@ impl Engine {
                 }
                 JobCommand::ReadSnapshot(location) => IoRequest::ReadSnapshot { location },
                 JobCommand::Fit(request) => IoRequest::Fit(request),
+                JobCommand::CommitPrepared { location, manifest } => {
+                    IoRequest::CommitPrepared { location, manifest }
+                }
                 JobCommand::MakeShards(make) => {
                     state.shard_requests += make.shards.len() as u32;
                     IoRequest::MakeShards(make)
@@ -229,6 +234,11 @@ impl Engine {
                 let commands = self.scheduler.on_job_finished(job, now);
                 self.carry_out(commands, now);
                 Event::JobFinished(Box::new(report))
+            }
+            Ending::Prepared(report) => {
+                let commands = self.scheduler.on_job_finished(job, now);
+                self.carry_out(commands, now);
+                Event::JobPrepared(Box::new(report))
             }
             Ending::Failed { error, hint } => {
                 let commands = self.scheduler.on_job_cancelled(job, error.clone(), now);

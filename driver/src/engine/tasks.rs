@@ -152,6 +152,7 @@ impl Engine {
             places: if stage.kind == StageKind::Prepare { Vec::new() } else { self.places(place) },
             work: Some(work),
             views: Some(job.train.views(partition).into()),
+            prepared: job.train.prepared_block(partition),
         };
         let (version, shared) = (job.version, job.shared.clone());
         let told = self.attached.entry(executor).or_default();

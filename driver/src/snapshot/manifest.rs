@@ -198,7 +198,7 @@ impl Manifest {
 }
 
 /// Whether a pipeline is another one with parameters found.
-fn is_fitted(fitted: &Pipeline, pipeline: &Pipeline) -> bool {
+pub(crate) fn is_fitted(fitted: &Pipeline, pipeline: &Pipeline) -> bool {
     let alike = |fitted: &[OperatorSpec], specs: &[OperatorSpec]| {
         let same = |(a, b): (&OperatorSpec, &OperatorSpec)| (&a.name, a.version) == (&b.name, b.version);
         fitted.len() == specs.len() && fitted.iter().zip(specs).all(same)

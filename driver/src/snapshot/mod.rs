@@ -12,5 +12,6 @@ mod store;
 pub use cut::{AheadOf, plan_ahead};
 pub use error::SnapshotError;
 pub use location::{Location, MANIFEST};
+pub(crate) use manifest::is_fitted;
 pub use manifest::{Manifest, Progress, SavedFile, TrainSums, fingerprint};
 pub use store::Store;

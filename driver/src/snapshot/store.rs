@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use futures::{StreamExt, TryStreamExt, stream};
+use howdah_paramserver::stores::open_url;
 use howdah_proto::SnapshotId;
 use object_store::{GetOptions, ObjectStore, PutOptions, local::LocalFileSystem, path::Path};
 
@@ -14,7 +17,7 @@ const LARGEST_MANIFEST_BYTES: u64 = 64 << 20;
 #[derive(Debug)]
 pub struct Store {
     location: Location,
-    store: Box<dyn ObjectStore>,
+    store: Arc<dyn ObjectStore>,
     root: Path,
 }
 
@@ -26,10 +29,9 @@ impl Store {
     pub fn open(location: &str) -> Result<Self, SnapshotError> {
         let at = Location::parse(location)?;
         let unfit = |reason: String| SnapshotError::Location { location: location.to_owned(), reason };
-        let (store, root) = object_store::parse_url_opts(at.url(), std::env::vars())
-            .map_err(|error| unfit(error.to_string()))?;
-        let store = if at.url().scheme() == "file" {
-            Box::new(LocalFileSystem::new().with_automatic_cleanup(true).with_fsync(true))
+        let (store, root) = open_url(at.url()).map_err(unfit)?;
+        let store: Arc<dyn ObjectStore> = if at.url().scheme() == "file" {
+            Arc::new(LocalFileSystem::new().with_automatic_cleanup(true).with_fsync(true))
         } else {
             store
         };

@@ -34,6 +34,17 @@ pub enum Implausible {
         /// The bytes.
         bytes: usize,
     },
+    /// A shard that it has written can't be.
+    #[error("the shard {file:?} that partition {partition} was written to can't be what it is said to be")]
+    Shard {
+        /// The partition.
+        partition: Partition,
+        /// The name of the file.
+        file: String,
+    },
+    /// It leaves out pictures that aren't its own, or one twice.
+    #[error("partition {0} leaves out pictures that it doesn't have")]
+    LeftOut(Partition),
     /// It is not about all steps of the task.
     #[error("training on partition {partition} ends with step {wanted}, and its result with {got}")]
     Steps {
@@ -85,6 +96,7 @@ impl TrainJob {
                 }
                 Ok(())
             }
+            (StageKind::Save, Some(TaskResult::Saved(saved))) => self.check_saved(partition, saved),
             (StageKind::Train { .. }, Some(TaskResult::Trained(trained))) => {
                 let (wanted, got) = (self.work(kind, partition), trained.last_step);
                 if got != wanted {
@@ -108,6 +120,12 @@ impl TrainJob {
         let counted = block.samples.saturating_add(block.skipped.len() as u64);
         if counted != pictures {
             return Err(Implausible::Pictures { partition, pictures, counted });
+        }
+        let range = self.pictures.cut.as_ref().map_or(0..0, |cut| cut.files(partition));
+        let indexes: Vec<u32> = block.skipped.iter().map(|file| file.index).collect();
+        let own = indexes.iter().all(|index| range.contains(&(*index as usize)));
+        if !own || !indexes.is_sorted_by(|a, b| a < b) {
+            return Err(Implausible::LeftOut(partition));
         }
         if block.samples > 0 && block.features == 0 {
             return Err(Implausible::Features(partition));

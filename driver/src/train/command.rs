@@ -3,13 +3,13 @@ use std::sync::Arc;
 use howdah_executor::learn::Network;
 use howdah_proto::{
     Epoch, MemberId, NodeId, Partition,
-    event::{Event, JobReport, ShardReport, StageKind},
+    event::{Event, JobReport, PrepareReport, ShardReport, StageKind},
     pb,
     settings::ShardSpec,
 };
 
 use super::{FitRequest, OpId, Question, ShardIo, SnapshotRequest, Ticket};
-use crate::dataset::PictureFile;
+use crate::{dataset::PictureFile, prepared::Manifest};
 
 /// What a training job wants done.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +54,13 @@ pub enum JobCommand {
     Snapshot(Box<SnapshotRequest>),
     /// Read the newest whole snapshot at a location.
     ReadSnapshot(String),
+    /// Make a prepared set whole.
+    CommitPrepared {
+        /// Its folder, as a path or a URL.
+        location: String,
+        /// What is in it.
+        manifest: Box<Manifest>,
+    },
     /// Tell whoever watches.
     Emit(Event),
     /// The job is over.
@@ -113,6 +120,8 @@ pub struct StageTask {
 pub enum Ending {
     /// It gave a model.
     Finished(JobReport),
+    /// It wrote a prepared set.
+    Prepared(PrepareReport),
     /// It failed.
     Failed {
         /// Why.

@@ -40,6 +40,18 @@ pub enum Layout {
     },
 }
 
+impl Layout {
+    /// Where the pictures to train on, those for validation and the held-out ones lie; of folds, all are to train on.
+    pub fn roles(&self) -> [Range<usize>; 3] {
+        let [train, validation, test] = match self {
+            Self::Split { train, validation, test } => [*train, *validation, *test],
+            Self::Folds { sizes, .. } => [sizes.iter().sum(), 0, 0],
+        };
+        let [first, second, third] = [train, train + validation, train + validation + test];
+        [0..first, first..second, second..third]
+    }
+}
+
 impl Default for Layout {
     fn default() -> Self {
         Self::Split { train: 0, validation: 0, test: 0 }

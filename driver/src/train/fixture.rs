@@ -44,6 +44,7 @@ pub(crate) fn settings(epochs: u32) -> TrainSettings {
         shard_copies: 1,
         snapshots: None,
         resume: None,
+        prepare: None,
         max_bad_pictures: 3,
         task_attempts: 4,
         executor_wait_seconds: None,
@@ -74,7 +75,11 @@ pub(crate) fn cluster() -> ClusterView {
 }
 
 pub(crate) fn computed(samples: u64, skipped: usize) -> TaskResult {
-    let file = |index| pb::SkippedFile { path: format!("bad{index}.png"), reason: "it is torn".to_owned() };
+    let file = |index| pb::SkippedFile {
+        path: format!("bad{index}.png"),
+        reason: "it is torn".to_owned(),
+        index: index as u32,
+    };
     TaskResult::Computed(pb::BlockComputed {
         samples,
         bytes: samples,

@@ -14,9 +14,9 @@ use howdah_proto::{
 
 use super::{
     Cut, Ending, JobCommand, Position, choice::Kept, closing::Asked, cut::Layout, epochs::Epochs, fits::Fits,
-    rounds::RunningRound, saves::Saves, shards::Shards,
+    prepared::Saved, rounds::RunningRound, saves::Saves, shards::Shards,
 };
-use crate::{dataset::PictureFile, scheduler::Millis, snapshot::Manifest};
+use crate::{dataset::PictureFile, prepared, scheduler::Millis, snapshot::Manifest};
 
 /// A training job. Events come in through the `on_…` methods; each returns what is to be done.
 #[derive(Debug)]
@@ -29,6 +29,10 @@ pub struct TrainJob {
     /// What happens to a picture, with the parameters that were found from the training pictures.
     pub(super) pipeline: Pipeline,
     pub(super) fits: Fits,
+    /// What is known of the pictures if they were prepared before.
+    pub(super) prepared: Option<Box<prepared::Manifest>>,
+    /// What was written, if that is what the job is for.
+    pub(super) saved: Saved,
     pub(super) lineage: Lineage,
     pub(super) block: NodeId,
     pub(super) features: NodeId,
@@ -79,6 +83,8 @@ pub(super) enum Phase {
         /// Whether the shards have the initial weights.
         shards_ready: bool,
     },
+    /// What is prepared is written.
+    Saving,
     /// It trains.
     Training,
     /// Its weights are being fetched.
@@ -91,6 +97,7 @@ pub(super) enum Phase {
 #[derive(Debug, Default)]
 pub(super) struct Pictures {
     pub(super) classes: Vec<String>,
+    /// The pictures, or the shards that have them if they were prepared before.
     pub(super) files: Arc<Vec<PictureFile>>,
     /// The hash over all of them.
     pub(super) fingerprint: String,
@@ -141,6 +148,8 @@ impl TrainJob {
             job,
             pipeline: settings.pipeline.clone(),
             fits: Fits::default(),
+            prepared: None,
+            saved: Saved::default(),
             settings: Arc::new(settings),
             submitted: now,
             phase: Phase::Listing,

@@ -12,6 +12,7 @@ mod job;
 mod listing;
 mod moves;
 mod prepare;
+mod prepared;
 mod progress;
 mod resume;
 mod rounds;

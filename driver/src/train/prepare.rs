@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     dataset::{Dataset, PictureFile},
+    prepared::LeftOut,
     scheduler::Millis,
     snapshot::fingerprint,
 };
@@ -63,6 +64,10 @@ impl TrainJob {
             }
         }
         for (path, reason) in &dataset.skipped {
+            let (path, reason) = (path.clone(), reason.clone());
+            self.saved.unlisted.push(LeftOut { picture: None, path, reason });
+        }
+        for (path, reason) in &dataset.skipped {
             commands.extend(self.skip(path.clone(), reason.clone()));
         }
         self.pictures.fingerprint = fingerprint(&all);
@@ -71,16 +76,20 @@ impl TrainJob {
         self.pictures.layout = listing.layout;
         self.pictures.classes = dataset.classes;
         self.pictures.files = Arc::new(listing.files);
+        commands.extend(self.listed(cluster, now));
+        commands
+    }
+
+    /// The pictures are known: prepares them as soon as somebody is there to do it.
+    pub(super) fn listed(&mut self, cluster: &ClusterView, now: Millis) -> Vec<JobCommand> {
         if self.phase == Phase::Over {
-            return commands;
+            return Vec::new();
         }
         self.phase = Phase::AwaitingMembers { since: now };
-        commands.push(JobCommand::ServeFiles(self.pictures.files.clone()));
-        let missing = missing_members(cluster);
-        if let Some(reason) = missing {
-            commands.push(JobCommand::Emit(Event::Waiting { reason }));
-        } else {
-            commands.extend(self.prepare(cluster, now));
+        let mut commands = vec![JobCommand::ServeFiles(self.pictures.files.clone())];
+        match self.missing_members(cluster) {
+            Some(reason) => commands.push(JobCommand::Emit(Event::Waiting { reason })),
+            None => commands.extend(self.prepare(cluster, now)),
         }
         commands
     }
@@ -108,7 +117,7 @@ impl TrainJob {
             return Vec::new();
         }
         let mut commands = Vec::new();
-        if matches!(self.phase, Phase::AwaitingMembers { .. }) && missing_members(cluster).is_none() {
+        if matches!(self.phase, Phase::AwaitingMembers { .. }) && self.missing_members(cluster).is_none() {
             commands.push(JobCommand::Emit(Event::GoesOn));
             commands.extend(self.prepare(cluster, now));
         }
@@ -140,7 +149,8 @@ impl TrainJob {
         }
         if let Some((_, since)) = self.gives_up_at().filter(|(due, _)| *due <= now) {
             let (job, waited) = (self.job, now.since(since).as_secs());
-            let missing = missing_members(cluster).unwrap_or_else(|| "its shards have no place".to_owned());
+            let missing =
+                self.missing_members(cluster).unwrap_or_else(|| "its shards have no place".to_owned());
             return self.fail(
                 format!("job {job} waited {waited} s, and {missing}"),
                 Some("--executor-wait sets how long a job waits".to_owned()),
@@ -187,6 +197,7 @@ impl TrainJob {
     ) -> Vec<JobCommand> {
         let mut commands = Vec::new();
         for file in &block.skipped {
+            self.leave_out(file);
             commands.extend(self.skip(file.path.clone(), file.reason.clone()));
         }
         if self.phase == Phase::Over {
@@ -226,6 +237,9 @@ impl TrainJob {
 
     fn place_shards(&mut self, features: u32, cluster: &ClusterView, now: Millis) -> Vec<JobCommand> {
         let classes = self.pictures.classes.len();
+        if self.settings.prepare.is_some() {
+            return Vec::new();
+        }
         let network = match Network::new(&self.settings.network, features as usize, classes) {
             Ok(network) => network,
             Err(error) => return self.fail(error.to_string(), None),
@@ -245,14 +259,16 @@ impl TrainJob {
         self.shards = Some(Shards::new(&ranges, self.settings.shard_copies, recovery, now));
         self.servers_changed(cluster, now)
     }
-}
 
-/// Says what a job needs before its pictures can be cut; none if it has it.
-fn missing_members(cluster: &ClusterView) -> Option<String> {
-    match (cluster.slots, cluster.paramservers.len()) {
-        (0, 0) => Some("no executor and no parameter server has joined".to_owned()),
-        (0, _) => Some("no executor has joined".to_owned()),
-        (_, 0) => Some("no parameter server has joined".to_owned()),
-        _ => None,
+    /// Says what the job needs before its pictures can be cut; none if it has it.
+    fn missing_members(&self, cluster: &ClusterView) -> Option<String> {
+        let needs_shards = self.settings.prepare.is_none() && cluster.paramservers.is_empty();
+        let reason = match (cluster.slots, needs_shards) {
+            (0, true) => "no executor and no parameter server has joined",
+            (0, false) => "no executor has joined",
+            (_, true) => "no parameter server has joined",
+            _ => return None,
+        };
+        Some(reason.to_owned())
     }
 }

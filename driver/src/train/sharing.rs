@@ -74,6 +74,9 @@ impl TrainJob {
             for file in files {
                 hash.update(file.encode_length_delimited_to_vec());
             }
+            if let Some(block) = self.prepared_block(partition) {
+                hash.update(block.encode_length_delimited_to_vec());
+            }
         }
         self.pictures.cut_hash = Some(hash.finalize().into());
         self.find_blocks_context();

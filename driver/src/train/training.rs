@@ -23,6 +23,7 @@ impl TrainJob {
                 self.on_prepared(partition, block, cluster, now)
             }
             (StageKind::Fit { .. }, TaskResult::Gathered(gathered)) => self.on_gathered(partition, gathered),
+            (StageKind::Save, TaskResult::Saved(saved)) => self.on_saved(partition, saved),
             (StageKind::Train { epoch }, TaskResult::Trained(trained)) => {
                 self.epochs.add_trained(epoch, trained);
                 self.contributed(epoch, now)
@@ -45,9 +46,14 @@ impl TrainJob {
                 if self.train_samples() == 0 {
                     return self.fail("no training picture can be used".to_owned(), None);
                 }
+                if let Some(class) = self.unusable_class() {
+                    let error = format!("no training picture of class `{class}` can be used");
+                    return self.fail(error, Some("each of them was named with what is wrong".to_owned()));
+                }
                 self.fit_or_train(now)
             }
             StageKind::Fit { .. } => self.all_gathered(),
+            StageKind::Save => self.all_saved(),
             StageKind::Train { .. } if self.settings.mode.in_rounds() => self.round_complete(now),
             StageKind::Train { epoch } => {
                 self.streaming.remove(&epoch);

@@ -25,8 +25,9 @@ impl TrainJob {
             }
             StageKind::Train { .. } => steps(samples.unwrap_or(0), self.settings.batch),
             StageKind::Fit { .. } => self.fit_pictures(partition),
+            StageKind::Save => samples.unwrap_or(0),
             StageKind::Prepare | StageKind::Evaluate { .. } => {
-                self.pictures.cut.as_ref().map_or(0, |cut| cut.files(partition).len() as u64)
+                self.pictures.cut.as_ref().map_or(0, |cut| self.expected(&cut.files(partition)))
             }
         }
     }
@@ -38,6 +39,7 @@ impl TrainJob {
         let work = match kind {
             StageKind::Fit { operator } => Work::Fit(self.fit_task(operator, partition)),
             StageKind::Prepare => Work::Compute(pb::ComputeBlock { node }),
+            StageKind::Save => Work::Save(self.save_task(self.features)),
             StageKind::Train { epoch } => {
                 let samples = self.pictures.samples.get(&partition).copied().unwrap_or(0);
                 match self.round_task(partition).zip(self.round.as_ref()) {
@@ -71,9 +73,10 @@ impl TrainJob {
         round.tasks.iter().find(|task| task.partition == partition).copied()
     }
 
-    /// What executors are told of the pictures of a partition.
+    /// What executors are told of the pictures of a partition, or of the shards that have them.
     pub(super) fn files(&self, partition: Partition) -> Vec<pb::FileEntry> {
-        let range = self.pictures.cut.as_ref().map_or(0..0, |cut| cut.files(partition));
+        let pictures = self.pictures.cut.as_ref().map_or(0..0, |cut| cut.files(partition));
+        let range = self.shards_of(&pictures).unwrap_or(pictures);
         let files = self.pictures.files.get(range.clone()).unwrap_or_default();
         let entries = files.iter().zip(range).map(|(file, index)| pb::FileEntry {
             index: index as u32,

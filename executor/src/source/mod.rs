@@ -45,6 +45,7 @@ pub struct ReadFile {
 /// Reads the files of a partition in order, a window at a time.
 pub struct FileReader<'a> {
     files: &'a [pb::FileEntry],
+    window: usize,
     next: usize,
     ready: VecDeque<ReadFile>,
     job: JobId,
@@ -57,7 +58,13 @@ impl<'a> FileReader<'a> {
     /// Starts before the first file. Must be used from a thread that may block on `runtime`.
     pub fn new(files: &'a [pb::FileEntry], job: JobId, driver: Channel, runtime: Handle) -> Self {
         let library = Library::new(Some(runtime.clone()));
-        Self { files, next: 0, ready: VecDeque::new(), job, driver, library, runtime }
+        Self { files, window: WINDOW, next: 0, ready: VecDeque::new(), job, driver, library, runtime }
+    }
+
+    /// Reads no file before it is wanted: for large ones.
+    #[must_use]
+    pub fn one_at_a_time(self) -> Self {
+        Self { window: 1, ..self }
     }
 
     /// Reads the next file; none after the last.
@@ -72,7 +79,7 @@ impl<'a> FileReader<'a> {
     }
 
     fn fill(&mut self) -> Result<(), SourceError> {
-        let end = self.files.len().min(self.next + WINDOW);
+        let end = self.files.len().min(self.next + self.window);
         let window = &self.files[self.next..end];
         let mut contents: Vec<Option<Result<Bytes, String>>> =
             window.iter().map(|file| read_here(&mut self.library, file)).collect();

@@ -2,7 +2,11 @@ use std::{sync::Arc, time::Instant};
 
 use howdah_proto::{BlockId, NodeId, pb};
 
-use super::{Outcome, Run, TaskError, block::Plan, pictures::each_picture};
+use super::{
+    Outcome, Run, TaskError,
+    block::Plan,
+    pictures::{each_picture, read_shards},
+};
 use crate::rdd::{Chain, Samples};
 
 /// A computed block, and the pictures that are not in it.
@@ -33,16 +37,23 @@ pub(super) fn run(run: &Run<'_>, node: NodeId) -> Result<Outcome, TaskError> {
     })
 }
 
-/// Computes the persisted block from the pictures and puts it into the store.
+/// Computes the persisted block from the pictures, or reads it from the shards that have it, and puts it into the
+/// store.
 pub(super) fn compute(
     run: &Run<'_>,
     plan: &Plan<'_>,
     progress: &dyn Fn(u64, u64),
 ) -> Result<Computed, TaskError> {
-    let chain = Chain::build(&run.environment.registry, plan.prepare.iter().copied())?;
-    let pictures = run.task.files.len();
-    let mut samples = Samples::with_capacity(pictures);
-    let skipped = each_picture(run, chain, pictures, progress, |views| Ok(samples.push(views)?))?;
+    let (samples, skipped) = match &run.task.prepared {
+        Some(block) => (read_shards(run, block, progress)?, Vec::new()),
+        None => {
+            let chain = Chain::build(&run.environment.registry, plan.prepare.iter().copied())?;
+            let pictures = run.task.files.len();
+            let mut samples = Samples::with_capacity(pictures);
+            let skipped = each_picture(run, chain, pictures, progress, |views| Ok(samples.push(views)?))?;
+            (samples, skipped)
+        }
+    };
     let samples = Arc::new(samples);
     let id = BlockId { context: run.job.blocks, node: plan.block, partition: run.task.partition };
     let put = run.environment.store.put(id, plan.place, samples.clone());

@@ -1,4 +1,4 @@
-use howdah_paramserver::client::ParametersError;
+use howdah_paramserver::{client::ParametersError, stores::FolderError};
 use howdah_proto::{
     NodeId, Round, WireError,
     event::FailureKind,
@@ -7,6 +7,7 @@ use howdah_proto::{
 
 use crate::{
     learn::{ConfusionError, LearnError, NetworkError},
+    prepared::ShardError,
     rdd::{Again, OperatorError, RddError, RegistryError, SamplesError},
     source::SourceError,
 };
@@ -38,6 +39,17 @@ pub enum TaskError {
     /// Pictures can't be read from the driver.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// A file is not the shard of a prepared set that it should be.
+    #[error("{file}: {error}")]
+    Shard {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        error: ShardError,
+    },
+    /// Shards can't be written.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// The partition has another number of samples than when it was first computed.
     #[error("the partition has {got} samples now, it had {expected}: the pictures changed while the job ran")]
     Changed {
@@ -83,13 +95,14 @@ impl TaskError {
             | Self::Registry(_)
             | Self::Operator(_)
             | Self::Samples(_)
+            | Self::Shard { .. }
             | Self::Changed { .. }
             | Self::Learn(_)
             | Self::Network(_)
             | Self::Wire(_)
             | Self::Confusion(_) => FailureKind::BadInput,
             Self::Rdd(error) => kind_of(error),
-            Self::Source(_) | Self::Panicked(_) => FailureKind::Task,
+            Self::Source(_) | Self::Folder(_) | Self::Panicked(_) => FailureKind::Task,
             Self::Behind(_) | Self::Parameters(_) => FailureKind::ShardUnavailable,
         }
     }

@@ -1,4 +1,4 @@
-//! What a task slot does: compute a block, fit an operator to it, train an epoch on it, or evaluate with it.
+//! What a task slot does: compute a block, fit an operator to it, write it, train an epoch on it, or evaluate with it.
 
 mod batches;
 mod block;
@@ -12,6 +12,7 @@ mod payload;
 mod peer;
 mod pictures;
 mod rdd;
+mod save;
 mod slot;
 mod spec;
 mod train;
@@ -41,7 +42,7 @@ pub use context::{ContextView, Holder, OutputPlaces};
 pub use error::TaskError;
 pub use job::{JobContext, TrainContext};
 pub use slot::Slot;
-pub use spec::{FitWork, RddOutput, RddWork, Task, Work};
+pub use spec::{FitWork, RddOutput, RddWork, SaveWork, Task, Work};
 
 /// What every task of an executor shares.
 #[derive(Clone)]
@@ -167,6 +168,7 @@ pub fn run(attempt: &Assigned<'_>, slot: &mut Slot) -> Result<Outcome, TaskError
         }
         Work::Evaluate { node, tag } => evaluate::run(run, node, tag, slot),
         Work::Fit(ref work) => fit::run(run, work),
+        Work::Save(ref work) => save::run(run, work),
         Work::Rdd(_) => Err(TaskError::Missing("context")),
     }
 }

@@ -2,8 +2,9 @@ use howdah_proto::pb;
 
 use super::{Run, TaskError};
 use crate::{
-    rdd::{Chain, OperatorError, PictureMeta, Record, RecordContext, Views},
-    source::FileReader,
+    prepared::PreparedBlock,
+    rdd::{Chain, OperatorError, PictureMeta, Record, RecordContext, Samples, Views},
+    source::{FileReader, SourceError},
 };
 
 /// Progress is reported at most this often.
@@ -62,7 +63,8 @@ pub(super) fn each_picture(
         match prepared {
             Ok(views) => take(&views)?,
             Err(OperatorError::Unusable(reason)) => {
-                skipped.push(pb::SkippedFile { path: entry.path.clone(), reason });
+                let (path, index) = (entry.path.clone(), entry.index);
+                skipped.push(pb::SkippedFile { path, reason, index });
             }
             Err(other) => return Err(other.into()),
         }
@@ -72,4 +74,27 @@ pub(super) fn each_picture(
         }
     }
     Ok(skipped)
+}
+
+/// Reads the rows of a block from the shards of a prepared set, one after the other.
+pub(super) fn read_shards(
+    run: &Run<'_>,
+    block: &PreparedBlock,
+    progress: &dyn Fn(u64, u64),
+) -> Result<Samples, TaskError> {
+    let files = &run.task.files;
+    let (driver, runtime) = (run.driver.clone(), run.environment.runtime.clone());
+    let mut reader = FileReader::new(files, run.job.job, driver, runtime).one_at_a_time();
+    let mut samples = Samples::with_capacity(block.most_pictures());
+    while let Some(file) = reader.read_next()? {
+        run.cancel.check()?;
+        let name = || files[file.place].path.clone();
+        let content =
+            file.content.map_err(|reason| SourceError(format!("{} can't be read: {reason}", name())))?;
+        block
+            .take(file.place, &content, &mut samples)
+            .map_err(|error| TaskError::Shard { file: name(), error })?;
+        progress(samples.len() as u64, block.most_pictures() as u64);
+    }
+    Ok(samples)
 }

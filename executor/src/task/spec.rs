@@ -2,7 +2,10 @@ use howdah_proto::{
     AttemptId, ContextId, Epoch, NodeId, Partition, Step, WireError, fence::RoundPart, pb, required,
 };
 
-use crate::rdd::Views;
+use crate::{
+    prepared::{PreparedBlock, SetId},
+    rdd::Views,
+};
 
 /// One attempt of a task, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,8 +14,10 @@ pub struct Task {
     pub attempt: AttemptId,
     /// The partition it works on.
     pub partition: Partition,
-    /// The pictures of the partition.
+    /// The pictures of the partition, or the shards that have them.
     pub files: Vec<pb::FileEntry>,
+    /// What is in the files, if they are shards of a prepared set.
+    pub prepared: Option<PreparedBlock>,
     /// Executors that hold the partition's blocks.
     pub places: Vec<pb::BlockPlace>,
     /// Which views of each picture its block has.
@@ -62,6 +67,8 @@ pub enum Work {
     },
     /// Gather what an operator needs to be fitted.
     Fit(FitWork),
+    /// Write the block as shards of a prepared set.
+    Save(SaveWork),
     /// Compute the partition of a node of a context.
     Rdd(RddWork),
 }
@@ -79,6 +86,17 @@ pub struct FitWork {
     pub records: u64,
     /// Decides what is drawn.
     pub seed: u64,
+}
+
+/// Where the block of a partition is written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SaveWork {
+    /// The node whose rows are the network's input.
+    pub node: NodeId,
+    /// The folder, as an absolute path or a URL.
+    pub location: String,
+    /// Which set the shards are of.
+    pub set: SetId,
 }
 
 /// What a task does with a partition of an RDD.
@@ -150,11 +168,18 @@ impl TryFrom<pb::TaskSpec> for Task {
                 records: work.records,
                 seed: work.seed,
             }),
+            Wire::Save(work) => Work::Save(SaveWork {
+                node: NodeId(work.node),
+                location: work.location,
+                set: SetId::try_from(&work.set[..])?,
+            }),
             Wire::Evaluate(work) => Work::Evaluate { node: NodeId(work.node), tag: work.tag },
         };
+        let prepared = spec.prepared.map(|block| PreparedBlock::from_wire(block, spec.files.len()));
         Ok(Self {
             attempt: spec.attempt.try_into()?,
             partition: Partition(spec.partition),
+            prepared: prepared.transpose()?,
             files: spec.files,
             places: spec.places,
             views: spec.views.map_or(Ok(Views::PLAIN), Views::try_from)?,

@@ -189,7 +189,7 @@ mod tests {
             AttemptId { job: JobId(job), stage: StageId(1), task: TaskIndex(index), attempt: Attempt(1) };
         let work = Work::Compute { node: NodeId(0) };
         let (files, places, views) = (vec![], vec![], crate::rdd::Views::PLAIN);
-        Task { attempt, partition: Partition(index), files, places, views, work }
+        Task { attempt, partition: Partition(index), files, prepared: None, places, views, work }
     }
 
     fn runs(actions: &[Action]) -> Vec<(usize, u32)> {

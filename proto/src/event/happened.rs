@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{EpochReport, FailureKind, JobReport, Role, StageKind};
+use super::{EpochReport, FailureKind, JobReport, PrepareReport, Role, StageKind};
 use crate::{
     Attempt, Epoch, JobId, MemberId, Partition, ShardIndex, SnapshotId, StageId, settings::TrainSettings,
 };
@@ -235,6 +235,8 @@ pub enum Event {
     EpochFinished(EpochReport),
     /// The job ended well; its model can be fetched.
     JobFinished(Box<JobReport>),
+    /// The job ended well; the prepared set is where it was wanted.
+    JobPrepared(Box<PrepareReport>),
     /// The job failed.
     JobFailed {
         /// Why, in words.
@@ -257,7 +259,10 @@ impl Event {
 
     /// Whether nothing comes after it.
     pub fn is_last(&self) -> bool {
-        matches!(self, Self::JobFinished(_) | Self::JobFailed { .. } | Self::JobCancelled { .. })
+        matches!(
+            self,
+            Self::JobFinished(_) | Self::JobPrepared(_) | Self::JobFailed { .. } | Self::JobCancelled { .. }
+        )
     }
 }
 

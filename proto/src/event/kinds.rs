@@ -32,6 +32,8 @@ pub enum StageKind {
         /// The operator's place in the pipeline.
         operator: u32,
     },
+    /// What was prepared is written as the shards of a prepared set.
+    Save,
     /// Replicas train for one epoch.
     Train {
         /// Which.
@@ -49,6 +51,7 @@ impl std::fmt::Display for StageKind {
         match self {
             Self::Prepare => f.write_str("prepare"),
             Self::Fit { operator } => write!(f, "fit operator {operator}"),
+            Self::Save => f.write_str("save"),
             Self::Train { epoch } => write!(f, "train epoch {epoch}"),
             Self::Evaluate { epoch } => write!(f, "evaluate epoch {epoch}"),
         }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use happened::{Event, Move};
 pub use kinds::{FailureKind, Role, StageKind};
-pub use report::{EpochReport, JobReport, Seconds, ShardReport};
+pub use report::{EpochReport, JobReport, PrepareReport, PrepareSeconds, Seconds, ShardReport};
 
 /// The version of the event log's format.
 pub const EVENT_VERSION: u32 = 1;

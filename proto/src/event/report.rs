@@ -64,6 +64,50 @@ pub struct JobReport {
     pub seconds: Seconds,
 }
 
+/// What a job reports that prepared pictures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PrepareReport {
+    /// The folder or URL of the prepared set.
+    pub location: String,
+    /// The names of the classes, in the order of their labels.
+    pub classes: Vec<String>,
+    /// Training pictures of each class that can be used.
+    pub train: Vec<u64>,
+    /// Validation pictures of each class that can be used.
+    pub validation: Vec<u64>,
+    /// Held-out pictures of each class that can be used.
+    pub test: Vec<u64>,
+    /// Pictures that could not be used.
+    pub skipped_pictures: u64,
+    /// The mean of the values of the training pictures.
+    pub mean: f64,
+    /// Their standard deviation.
+    pub deviation: f64,
+    /// How many shards there are.
+    pub shards: u64,
+    /// The bytes of all of them.
+    pub bytes: u64,
+    /// Tasks that were tried again.
+    pub task_retries: u64,
+    /// Executors that were lost on the way.
+    pub executors_lost: u64,
+    /// Where the time went.
+    pub seconds: PrepareSeconds,
+}
+
+/// Where the wall time of a job went that prepared pictures, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct PrepareSeconds {
+    /// Waiting for executors, listing or drawing pictures.
+    pub start: f64,
+    /// Decoding and preparing pictures, and fitting operators to them.
+    pub preprocess: f64,
+    /// Writing what was prepared.
+    pub save: f64,
+    /// From the job's submission to its end.
+    pub total: f64,
+}
+
 /// What one shard says at the end of a job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardReport {

@@ -32,6 +32,9 @@ pub enum DataSettings {
 }
 
 impl DataSettings {
+    /// The fraction held out if nothing is said.
+    pub const TEST_FRACTION: f64 = 0.2;
+
     pub(super) fn validate(&self) -> Result<(), WireError> {
         match self {
             Self::Folder { test: None, test_fraction, .. } => check(

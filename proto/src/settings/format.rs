@@ -17,4 +17,6 @@ pub enum DataFormat {
     Idx,
     /// The binary batches of CIFAR-10 and CIFAR-100.
     Cifar,
+    /// What `prepare` wrote.
+    Prepared,
 }

@@ -2,7 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Combine, Compression, Correction, DataSettings, Encoding, Learning, Mode, NetworkSettings, Pace,
-    Pipeline, Schedule, Selection, ShardSpec, SnapshotSettings, UpdateRule, Updates, Validation, check,
+    Pipeline, PrepareTo, Schedule, Selection, ShardSpec, SnapshotSettings, UpdateRule, Updates, Validation,
+    check,
 };
 use crate::WireError;
 
@@ -52,6 +53,9 @@ pub struct TrainSettings {
     pub snapshots: Option<SnapshotSettings>,
     /// The snapshots of the run to go on with, in the form of [`SnapshotSettings::location`].
     pub resume: Option<String>,
+    /// Where the prepared pictures are written to, instead of being trained on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prepare: Option<PrepareTo>,
     /// How many pictures that can't be decoded are skipped before the job fails.
     pub max_bad_pictures: u64,
     /// How often a task is tried before the job fails.
@@ -110,6 +114,17 @@ impl TrainSettings {
         self.compression.validate()?;
         self.snapshots.iter().try_for_each(SnapshotSettings::validate)?;
         self.data.validate()?;
+        self.prepare.iter().try_for_each(PrepareTo::validate)?;
+        check(
+            self.prepare.is_none() || (self.resume.is_none() && self.snapshots.is_none()),
+            "prepare",
+            "a job that prepares has no weights to take snapshots of",
+        )?;
+        check(
+            self.prepare.is_none() || self.selection.fold.is_none(),
+            "prepare",
+            "a fold is cut from pictures, not from what is prepared of them",
+        )?;
         self.validation.iter().try_for_each(Validation::validate)?;
         check(
             self.validation.is_none() || self.updates != Updates::Ones,

@@ -5,6 +5,7 @@ mod report;
 mod resume;
 mod run;
 
-pub(super) use args::{Args, ChangeArgs, FormatArg, PipelineArgs, named};
+pub(super) use args::{Args, ChangeArgs, DataArgs, ExecutorArgs, FormatArg, PipelineArgs, absolute, named};
 pub(super) use report::{confusion, results};
-pub(super) use run::{follow_to_the_end, interruption, run, start_cluster};
+pub(super) use resume::defaults;
+pub(super) use run::{follow_to_the_end, follow_to_the_last, interruption, run, start_cluster};

@@ -29,11 +29,17 @@ pub(super) async fn resume(args: &Args, run: &str) -> Result<Resumed, CliError> 
     let refused = |reason: String| CliError::Flag { flag: "--resume".to_owned(), reason };
     let read = async { Store::open(&location)?.newest().await };
     let (manifest, _) = read.await.map_err(|error| refused(error.to_string()))?;
-    let none = NoFlags::try_parse_from(["train"]).map_err(|error| refused(error.to_string()))?;
-    let mut settings = merged(&manifest.settings, &args.settings()?, &none.args.settings()?);
+    let mut settings = merged(&manifest.settings, &args.settings()?, &defaults()?);
     manifest.fits(&settings).map_err(|error| refused(error.to_string()))?;
     settings.resume = Some(location);
     Ok(Resumed { settings, folder })
+}
+
+/// What a job is told without any flag.
+pub(in crate::cli) fn defaults() -> Result<TrainSettings, CliError> {
+    let none = NoFlags::try_parse_from(["train"]);
+    let reason = |error: clap::Error| CliError::Flag { flag: "train".to_owned(), reason: error.to_string() };
+    none.map_err(reason)?.args.settings()
 }
 
 /// The snapshots of a run, and its folder: `run` is the folder, that of the snapshots, or their URL.
@@ -82,6 +88,7 @@ fn merged(run: &TrainSettings, given: &TrainSettings, none: &TrainSettings) -> T
         shard_copies,
         snapshots,
         resume,
+        prepare,
         max_bad_pictures,
         task_attempts,
         executor_wait_seconds

@@ -123,8 +123,22 @@ pub(in crate::cli) async fn follow_to_the_end(
     job: JobId,
     events: impl Stream<Item = Result<Recorded, ClientError>>,
     interrupted: &CancellationToken,
-    mut on_event: impl FnMut(&Recorded) -> Result<(), CliError>,
+    on_event: impl FnMut(&Recorded) -> Result<(), CliError>,
 ) -> Result<JobReport, CliError> {
+    match follow_to_the_last(client, job, events, interrupted, on_event).await? {
+        Event::JobFinished(report) => Ok(*report),
+        _ => Err(CliError::Job { error: "the driver did not train".to_owned(), hint: None }),
+    }
+}
+
+/// The same of a job that may be for anything: gives the last event, which is that of a good end.
+pub(in crate::cli) async fn follow_to_the_last(
+    client: &mut Client,
+    job: JobId,
+    events: impl Stream<Item = Result<Recorded, ClientError>>,
+    interrupted: &CancellationToken,
+    mut on_event: impl FnMut(&Recorded) -> Result<(), CliError>,
+) -> Result<Event, CliError> {
     let mut events = std::pin::pin!(events);
     let mut cancelled = false;
     loop {
@@ -149,7 +163,7 @@ pub(in crate::cli) async fn follow_to_the_end(
         };
         on_event(&recorded)?;
         match recorded.event {
-            Event::JobFinished(report) => return Ok(*report),
+            last @ (Event::JobFinished(_) | Event::JobPrepared(_)) => return Ok(last),
             Event::JobFailed { error, hint } => return Err(CliError::Job { error, hint }),
             Event::JobCancelled { .. } if cancelled => return Err(CliError::Interrupted),
             Event::JobCancelled { reason } => return Err(CliError::Cancelled(reason)),

@@ -4,7 +4,10 @@ use howdah_executor::source::{Library, ObjectRef};
 use howdah_proto::settings::DataFormat;
 
 use super::{Shard, file_name};
-use crate::dataset::DatasetError;
+use crate::{
+    dataset::DatasetError,
+    prepared::{MANIFEST, SAMPLES},
+};
 
 /// What has the magic of a tar file.
 const HEAD_BYTES: usize = 512;
@@ -19,7 +22,22 @@ pub(super) fn of_folder(
     folders: usize,
 ) -> Result<(DataFormat, Vec<String>), DatasetError> {
     let wrong = |reason: &str| DatasetError::Format { place: place.to_owned(), reason: reason.to_owned() };
-    let of = |file: &String| by_name(file.rsplit('/').next().unwrap_or(file));
+    fn name(file: &str) -> &str {
+        file.rsplit('/').next().unwrap_or(file)
+    }
+    let no_set = |reason: &str| DatasetError::Place { place: place.to_owned(), reason: reason.to_owned() };
+    let prepared = files.iter().any(|file| file.ends_with(SAMPLES));
+    if prepared && matches!(forced, DataFormat::Auto | DataFormat::Prepared) {
+        return Err(no_set(if files.iter().any(|file| name(file) == MANIFEST) {
+            "what `prepare` has written can be trained on, but has no pictures"
+        } else {
+            "a `prepare` was not finished here: there are shards, but no manifest.json. Prepare the pictures again"
+        }));
+    }
+    if forced == DataFormat::Prepared {
+        return Err(no_set("nothing was prepared here: there is no manifest.json"));
+    }
+    let of = |file: &String| by_name(name(file));
     let formats: BTreeSet<&str> = files.iter().filter_map(of).map(|(name, _)| name).collect();
     let format = match (forced, formats.len()) {
         (DataFormat::Auto, 0) => DataFormat::Folder,

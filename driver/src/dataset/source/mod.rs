@@ -72,6 +72,10 @@ pub(super) fn list(
         DataFormat::Parquet => parquet::list(&shards, library),
         DataFormat::Idx => idx::list(&shards, library),
         DataFormat::Cifar => cifar::list(&shards, library),
+        DataFormat::Prepared => Err(DatasetError::Place {
+            place: text.to_owned(),
+            reason: "nothing was prepared here: it is no folder with a manifest.json".to_owned(),
+        }),
         DataFormat::Folder | DataFormat::Auto => Err(DatasetError::Format {
             place: text.to_owned(),
             reason: "is a file, not a folder for each class".to_owned(),

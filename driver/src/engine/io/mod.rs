@@ -17,7 +17,7 @@ use howdah_proto::JobId;
 use tokio::sync::mpsc;
 
 use super::{Input, IoRequest, IoResult};
-use crate::snapshot::Store;
+use crate::{prepared, snapshot::Store};
 
 /// Does what takes time in tasks of its own, and hands the results back to the engine.
 #[derive(Debug, Clone)]
@@ -49,10 +49,19 @@ impl Io {
     async fn perform(&self, job: JobId, request: IoRequest) {
         let result = match request {
             IoRequest::ListDataset { settings } => {
+                if let Some(to) = &settings.prepare
+                    && let Err(error) = prepared::check_empty(&to.location).await
+                {
+                    return self.report(job, IoResult::Dataset(Err(error.to_string()))).await;
+                }
                 let (root, drawing) = (self.work_dir.join("synthetic"), Arc::clone(&self.drawing));
                 let listed =
                     tokio::task::spawn_blocking(move || dataset::list(&settings, &root, &drawing)).await;
-                IoResult::Dataset(listed.unwrap_or_else(|error| Err(error.to_string())))
+                listed.unwrap_or_else(|error| IoResult::Dataset(Err(error.to_string())))
+            }
+            IoRequest::CommitPrepared { location, manifest } => {
+                let committed = prepared::commit(&location, &manifest).await;
+                IoResult::Committed(committed.map_err(|error| error.to_string()))
             }
             IoRequest::Fit(request) => {
                 let (place, registry) = (request.place, self.registry.clone());

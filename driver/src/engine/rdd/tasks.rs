@@ -69,6 +69,7 @@ impl Engine {
             places,
             work: Some(pb::task_spec::Work::Rdd(task)),
             views: None,
+            prepared: None,
         };
         for command in news {
             self.send(executor, command);

@@ -137,8 +137,31 @@ pub(super) fn result_of(task: &pb::TaskSpec, batch: u32) -> TaskResult {
         Work::Train(work) => trained(work.samples, batch),
         Work::Evaluate(_) => evaluated(pictures),
         Work::Fit(work) => gathered(&task.files[..work.pictures as usize]),
+        Work::Save(_) => saved(task),
         Work::Rdd(_) => panic!("a training job has none"),
     }
+}
+
+/// That all pictures of a task were written as one shard.
+fn saved(task: &pb::TaskSpec) -> TaskResult {
+    let rows = task.files.len() as u64;
+    let header = pb::BlockHeader { rows, features: FEATURES, views: 1, ..Default::default() };
+    let [first_key, last_key] =
+        [task.files.first(), task.files.last()].map(|file| u64::from(file.unwrap().index));
+    let shard = pb::SavedSamples {
+        file: format!("{:05}-1-0000.samples", task.partition),
+        bytes: 64 + rows * (4 * u64::from(FEATURES) + 12),
+        shard: Some(pb::PreparedShard {
+            header: Some(header),
+            first_key,
+            last_key,
+            checksum: task.partition,
+        }),
+        values: rows * u64::from(FEATURES),
+        mean: f64::from(task.partition),
+        squares: 0.0,
+    };
+    TaskResult::Saved(pb::BlockSaved { shards: vec![shard] })
 }
 
 /// What is gathered from pictures whose features are made of their places in the listing.
@@ -171,6 +194,7 @@ pub(super) fn key_of(task: &pb::TaskSpec) -> (StageKind, Partition) {
         Work::Round(work) => StageKind::Train { epoch: epoch(work.epoch) },
         Work::Compute(_) => StageKind::Prepare,
         Work::Fit(work) => StageKind::Fit { operator: work.operator },
+        Work::Save(_) => StageKind::Save,
         Work::Train(work) => StageKind::Train { epoch: epoch(work.epoch) },
         Work::Evaluate(work) => StageKind::Evaluate { epoch: epoch(work.tag as u32) },
         Work::Rdd(_) => panic!("a training job has none"),

@@ -101,7 +101,9 @@ fn wrong_training_and_evaluation_results_are_found() {
         let executor = cluster.executors.get_mut(&id).unwrap();
         let result = match executor.running[&attempt].work.clone().unwrap() {
             pb::task_spec::Work::Round(_) => panic!("the job trains in no rounds"),
-            pb::task_spec::Work::Rdd(_) | pb::task_spec::Work::Fit(_) => panic!("a training job has none"),
+            pb::task_spec::Work::Rdd(_) | pb::task_spec::Work::Fit(_) | pb::task_spec::Work::Save(_) => {
+                panic!("the job has none")
+            }
             pb::task_spec::Work::Compute(_) => {
                 cluster.end(id, attempt);
                 continue;

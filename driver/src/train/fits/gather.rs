@@ -56,12 +56,15 @@ impl TrainJob {
         vec![JobCommand::Stage { kind: StageKind::Prepare, tasks: self.prepare_tasks() }]
     }
 
-    /// Fits the next operator of the feed, or trains.
+    /// Fits the next operator of the feed, or trains, or writes what is prepared.
     pub(in crate::train) fn fit_or_train(&mut self, now: Millis) -> Vec<JobCommand> {
         if !self.fits.waiting.is_empty() {
             return self.begin_fit(now);
         }
         self.tally.prepared = Some(now);
+        if self.settings.prepare.is_some() {
+            return self.begin_save(now);
+        }
         if let Phase::Preparing { prepared, .. } = &mut self.phase {
             *prepared = true;
         }

@@ -13,5 +13,7 @@ pub use fit::{Fit, FitError, GatherContext, MAX_FITTED_BYTES, MAX_SUMMARY_BYTES,
 pub use operator::{AnyOperator, Augmentation, Operator, OperatorError, RecordContext};
 pub use packed::Packed;
 pub use record::{Picture, PictureMeta, PictureView, Record};
-pub use samples::{PictureShape, RowContent, RowKind, SampleRow, Samples, SamplesError, SamplesHeader};
+pub use samples::{
+    PictureShape, RowContent, RowKind, SampleRow, Samples, SamplesError, SamplesHeader, Spread,
+};
 pub use views::Views;

@@ -2,9 +2,8 @@ use std::{collections::HashMap, ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use object_store::{
-    GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, ObjectStoreScheme, parse_url_opts, path::Path,
-};
+use howdah_paramserver::stores::open_url;
+use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, ObjectStoreScheme, path::Path};
 use tokio::runtime::Handle;
 use url::Url;
 
@@ -52,12 +51,7 @@ impl Stores {
         if let Some(store) = self.open.get(&root) {
             return Ok(Remote { store: store.clone(), path, runtime: runtime.clone() });
         }
-        let environment = std::env::vars().map(|(name, value)| (name.to_lowercase(), value));
-        // Whoever writes http:// has chosen it.
-        let plain = (url.scheme() == "http").then(|| ("allow_http".to_owned(), "true".to_owned()));
-        let (store, path) =
-            parse_url_opts(&url, environment.chain(plain)).map_err(|error| absent(error.to_string()))?;
-        let store: Arc<dyn ObjectStore> = Arc::from(store);
+        let (store, path) = open_url(&url).map_err(absent)?;
         self.open.insert(root, store.clone());
         Ok(Remote { store, path, runtime: runtime.clone() })
     }

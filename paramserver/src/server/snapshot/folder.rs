@@ -1,15 +1,12 @@
-use std::{path::Path as FilePath, sync::Arc};
+use std::sync::Arc;
 
 use futures::StreamExt;
 use howdah_proto::pb;
-use object_store::{
-    ObjectStore, ObjectStoreExt, WriteMultipart, local::LocalFileSystem, parse_url_opts, path::Path,
-};
+use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart, path::Path};
 use sha2::{Digest, Sha256};
-use url::Url;
 
 use super::{error::SnapshotError, pieces};
-use crate::shard::Image;
+use crate::{shard::Image, stores::open_folder};
 
 /// How many parts of a file are on their way to the store at a time.
 const CONCURRENT_PARTS: usize = 4;
@@ -34,25 +31,9 @@ impl Folder {
     /// Opens a folder: an absolute path, or the URL of one in an object store, whose credentials come from the
     /// environment.
     pub(in crate::server) fn open(location: &str) -> Result<Self, SnapshotError> {
-        let wrong = |reason: String| SnapshotError::Location { location: location.to_owned(), reason };
-        let local = if location.starts_with('/') {
-            Some(FilePath::new(location).to_owned())
-        } else {
-            let url = Url::parse(location).map_err(|error| wrong(error.to_string()))?;
-            if url.scheme() != "file" {
-                let environment = std::env::vars().map(|(name, value)| (name.to_lowercase(), value));
-                let (store, path) =
-                    parse_url_opts(&url, environment).map_err(|error| wrong(error.to_string()))?;
-                return Ok(Self { store: Arc::from(store), path, location: location.to_owned() });
-            }
-            url.to_file_path().ok()
-        };
-        let local = local.ok_or_else(|| wrong("it is no absolute path".to_owned()))?;
-        std::fs::create_dir_all(&local).map_err(|error| wrong(error.to_string()))?;
-        let store = LocalFileSystem::new_with_prefix(&local).map_err(|error| wrong(error.to_string()))?;
-        // A file counts as saved when it would outlive a loss of power.
-        let store = Arc::new(store.with_fsync(true));
-        Ok(Self { store, path: Path::default(), location: location.to_owned() })
+        let (store, path) = open_folder(location)
+            .map_err(|reason| SnapshotError::Location { location: location.to_owned(), reason })?;
+        Ok(Self { store, path, location: location.to_owned() })
     }
 
     /// Writes the image of a shard: the file appears under its name when it is whole.

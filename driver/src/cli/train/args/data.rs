@@ -1,17 +1,24 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::ValueEnum;
+use howdah_executor::source::Library;
 use howdah_proto::settings::{DataFormat, DataSettings, Pipeline};
+use tokio::runtime::Handle;
 
 use super::{PipelineArgs, recipe::Recipe};
-use crate::{cli::CliError, dataset::parse_mapping};
+use crate::{
+    cli::CliError,
+    dataset::parse_mapping,
+    prepared::{Manifest, manifest_at},
+};
 
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Pictures")]
 pub(in crate::cli) struct DataArgs {
     /// The training pictures: a folder with a folder for each class; tar files named as WebDataset's, Parquet, IDX
-    /// (MNIST) or CIFAR batches; a path, a URL (file, s3, gs, az, http), or a pattern such as
-    /// 'shard-{000..017}.tar' or 'train-*.parquet'. Without it, synthetic cats and dogs are drawn.
+    /// (MNIST) or CIFAR batches; a path, a URL (file; s3, gs, az or http in a build with the feature aws, gcp, azure or
+    /// http), or a pattern such as 'shard-{000..017}.tar' or 'train-*.parquet'; or what `prepare` has written. Without
+    /// it, synthetic cats and dogs are drawn.
     #[arg(long, value_name = "PLACE")]
     data: Option<PathBuf>,
     /// The held-out pictures, in any of these forms. Without it, those that the set itself holds out (files called
@@ -19,7 +26,7 @@ pub(in crate::cli) struct DataArgs {
     #[arg(long, value_name = "PLACE", requires = "data", conflicts_with = "test_fraction")]
     test: Option<PathBuf>,
     /// Without --test: the fraction of the pictures to hold out, chosen by a hash of their paths.
-    #[arg(long, value_name = "FRACTION", default_value_t = 0.2)]
+    #[arg(long, value_name = "FRACTION", default_value_t = DataSettings::TEST_FRACTION)]
     test_fraction: f64,
     /// How the training pictures are stored, if their names and content don't tell.
     #[arg(long, value_enum, default_value = "auto", requires = "data")]
@@ -34,7 +41,7 @@ pub(in crate::cli) struct DataArgs {
     pipeline: PipelineArgs,
     /// How many pictures that can't be used are left out before the job fails.
     #[arg(long, value_name = "PICTURES", default_value_t = 100)]
-    pub(super) max_bad_pictures: u64,
+    pub(in crate::cli) max_bad_pictures: u64,
 }
 
 /// See [`DataFormat`].
@@ -52,6 +59,8 @@ pub(in crate::cli) enum FormatArg {
     Idx,
     /// The binary batches of CIFAR-10 and CIFAR-100.
     Cifar,
+    /// What `prepare` has written.
+    Prepared,
 }
 
 impl From<FormatArg> for DataFormat {
@@ -63,12 +72,13 @@ impl From<FormatArg> for DataFormat {
             FormatArg::Parquet => Self::Parquet,
             FormatArg::Idx => Self::Idx,
             FormatArg::Cifar => Self::Cifar,
+            FormatArg::Prepared => Self::Prepared,
         }
     }
 }
 
 impl DataArgs {
-    pub(super) fn settings(&self) -> Result<DataSettings, CliError> {
+    pub(in crate::cli) fn settings(&self) -> Result<DataSettings, CliError> {
         let Some(train) = &self.data else { return Ok(DataSettings::Synthetic { pictures: self.synthetic }) };
         let mut classes = BTreeMap::new();
         for text in &self.classes {
@@ -98,13 +108,41 @@ impl DataArgs {
         })
     }
 
-    /// The defaults of the flags about learning that go with the pipeline.
-    pub(super) fn recipe(&self) -> &'static Recipe {
-        self.pipeline.recipe()
+    /// What was prepared at the place of the pictures, if it can be seen from here; else the driver will see it.
+    pub(super) fn prepared(&self) -> Result<Option<Manifest>, CliError> {
+        match (&self.data, self.format) {
+            (Some(place), FormatArg::Auto | FormatArg::Prepared) => {
+                let mut library = Library::new(Handle::try_current().ok());
+                Ok(manifest_at(place, &mut library)?)
+            }
+            _ => Ok(None),
+        }
     }
 
-    /// What happens to each picture.
-    pub(super) fn pipeline(&self) -> Result<Pipeline, CliError> {
-        self.pipeline.pipeline()
+    /// The defaults of the flags about learning that go with the pipeline.
+    pub(super) fn recipe(&self, prepared: Option<&Manifest>) -> &'static Recipe {
+        Recipe::of(
+            prepared
+                .filter(|_| !self.pipeline.is_given())
+                .map_or(self.pipeline.name(), |it| &it.pipeline_name),
+        )
+    }
+
+    /// What happens to each picture: what is said, else what has happened already.
+    pub(in crate::cli) fn pipeline(&self, prepared: Option<&Manifest>) -> Result<Pipeline, CliError> {
+        match prepared.filter(|_| !self.pipeline.is_given()) {
+            Some(manifest) => Ok(manifest.pipeline.clone()),
+            None => self.pipeline.pipeline(),
+        }
+    }
+
+    /// What the pipeline is called.
+    pub(in crate::cli) fn pipeline_name(&self) -> &str {
+        self.pipeline.name()
+    }
+
+    /// How many pictures are in a step if nothing is said.
+    pub(in crate::cli) fn usual_batch(&self) -> u32 {
+        self.recipe(None).batch
     }
 }

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use howdah_proto::settings::TrainSettings;
 
-pub(in crate::cli) use cluster::LocalArgs;
+pub(in crate::cli) use cluster::{ExecutorArgs, LocalArgs};
 pub(in crate::cli) use data::{DataArgs, FormatArg};
 pub(in crate::cli) use learn::LearnArgs;
 pub(in crate::cli) use mode::ModeArgs;
@@ -34,6 +34,7 @@ use crate::cli::CliError;
                         howdah-driver train --data 'shards/{000..017}.tar'\n  \
                         howdah-driver train --data 's3://bucket/train-*.parquet' --test mine\n  \
                         howdah-driver train --data caltech101 --classes cat=Leopards,cougar_face dog=dalmatian\n  \
+                        howdah-driver train --data prepared    (what `howdah-driver prepare` has written)\n  \
                         howdah-driver train --mode sync --replicas 2\n  \
                         howdah-driver train --push-every 1 --compress bf16\n  \
                         howdah-driver train --resume runs/NAME\n  \
@@ -71,11 +72,12 @@ impl Args {
     /// What the driver is told, but for snapshots, whose default place is in the run's folder.
     pub(in crate::cli) fn settings(&self) -> Result<TrainSettings, CliError> {
         let (learn, data) = (&self.learn, &self.data);
-        let recipe = data.recipe();
+        let prepared = data.prepared()?;
+        let recipe = data.recipe(prepared.as_ref());
         let (updates, rule, mode) = learn.exchange(&self.mode, recipe);
         let settings = TrainSettings {
             data: data.settings()?,
-            pipeline: data.pipeline()?,
+            pipeline: data.pipeline(prepared.as_ref())?,
             selection: self.selection.selection(),
             network: learn.network(recipe),
             epochs: learn.epochs(recipe),
@@ -93,9 +95,10 @@ impl Args {
             shard_copies: self.cluster.replicas,
             snapshots: self.snapshots.settings(None),
             resume: None,
+            prepare: None,
             max_bad_pictures: data.max_bad_pictures,
-            task_attempts: self.cluster.task_attempts,
-            executor_wait_seconds: self.cluster.executor_wait,
+            task_attempts: self.cluster.executors.task_attempts,
+            executor_wait_seconds: self.cluster.executors.executor_wait,
         };
         settings.validate()?;
         Ok(settings)

@@ -4,22 +4,19 @@ use clap::ValueEnum;
 use howdah_executor::vision::pipeline::{self, Augment, Changes, PRESETS, PipelineError, Preset};
 use howdah_proto::settings::Pipeline;
 
-use super::recipe::Recipe;
 use crate::{cli::CliError, driver::built_in};
 
 /// The preset without `--pipeline`.
 const DEFAULT: &str = "best";
-/// The preset whose features are pixels.
-const PIXELS: &str = "seed";
 
 /// What happens to each picture.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Pictures")]
 pub(in crate::cli) struct PipelineArgs {
     /// What happens to each picture on its way to the network: a preset, or a TOML file. `howdah-driver pipeline` lists
-    /// the presets, and writes one to start a file from.
-    #[arg(long, value_name = "NAME|FILE", default_value = DEFAULT)]
-    pipeline: String,
+    /// the presets, and writes one to start a file from. By default `best`, or what the pictures were prepared with.
+    #[arg(long, value_name = "NAME|FILE")]
+    pipeline: Option<String>,
     #[command(flatten)]
     changes: ChangeArgs,
 }
@@ -50,14 +47,19 @@ enum AugmentArg {
 }
 
 impl PipelineArgs {
-    /// The defaults of the flags about learning that go with the pipeline.
-    pub(super) fn recipe(&self) -> &'static Recipe {
-        if self.pipeline == PIXELS { &Recipe::SEED } else { &Recipe::FEATURES }
+    /// What the pipeline is called.
+    pub(super) fn name(&self) -> &str {
+        self.pipeline.as_deref().unwrap_or(DEFAULT)
+    }
+
+    /// Whether anything was said of it.
+    pub(super) fn is_given(&self) -> bool {
+        self.pipeline.is_some() || self.changes.changes() != Changes::default()
     }
 
     /// Makes the pipeline, and checks it.
     pub(in crate::cli) fn pipeline(&self) -> Result<Pipeline, CliError> {
-        named(&self.pipeline, &self.changes)
+        named(self.name(), &self.changes)
     }
 }
 

@@ -25,7 +25,15 @@ pub(in crate::cli) struct Recipe {
     pub(super) label_smoothing: f32,
 }
 
+/// The preset whose features are pixels.
+const PIXELS: &str = "seed";
+
 impl Recipe {
+    /// That of the pipeline of this name.
+    pub(super) fn of(pipeline: &str) -> &'static Self {
+        if pipeline == PIXELS { &Self::SEED } else { &Self::FEATURES }
+    }
+
     /// That of the seed workflow, for pixels.
     pub(super) const SEED: Self = Self {
         hidden: &[256, 128],

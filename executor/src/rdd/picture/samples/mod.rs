@@ -1,10 +1,12 @@
 //! Blocks of prepared pictures.
 
+mod cut;
 mod row;
 mod wire;
 
 use super::{PictureView, Record};
 
+pub use cut::Spread;
 pub use row::{PictureShape, RowContent, RowKind, SampleRow};
 pub use wire::SamplesHeader;
 

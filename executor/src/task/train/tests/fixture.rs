@@ -69,6 +69,7 @@ pub(super) fn settings(updates: Updates, rule: UpdateRule, mode: Mode, push: Enc
         shard_copies: 1,
         snapshots: None,
         resume: None,
+        prepare: None,
         max_bad_pictures: 0,
         task_attempts: 4,
         executor_wait_seconds: None,
@@ -170,7 +171,8 @@ impl Cluster {
         let attempt =
             AttemptId { job: JOB, stage: StageId(1), task: TaskIndex(partition), attempt: Attempt(attempt) };
         let (files, places, views) = (vec![], vec![], Views::PLAIN);
-        let task = &Task { attempt, partition: Partition(partition), files, places, views, work };
+        let task =
+            &Task { attempt, partition: Partition(partition), files, prepared: None, places, views, work };
         let assigned = Assigned {
             environment: &self.environment,
             driver: &self.driver,

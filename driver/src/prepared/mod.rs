@@ -1,0 +1,14 @@
+//! Prepared sets: what is in one, whether it is whole, and where it is.
+//!
+//! A set is a folder with shards, which the executors write, and a manifest, which the driver writes last: without it
+//! the folder counts for nothing.
+
+mod commit;
+mod error;
+mod find;
+mod manifest;
+
+pub use commit::{check_empty, commit};
+pub use error::PreparedError;
+pub use find::{PreparedSet, find, manifest_at, open};
+pub use manifest::{LeftOut, MANIFEST, Manifest, RoleSummary, SAMPLES, ShardEntry};

@@ -1,0 +1,7 @@
+//! Object stores and local folders, opened alike by every role.
+
+mod folder;
+mod open;
+
+pub use folder::{Folder, FolderError};
+pub use open::{open_folder, open_url};
