@@ -2,7 +2,7 @@
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
-    let files = ["blocks", "contexts", "jobs", "membership", "parameters", "tasks"]
+    let files = ["blocks", "contexts", "evaluation", "jobs", "membership", "parameters", "tasks"]
         .map(|name| format!("proto/howdah/v1/{name}.proto"));
     let descriptors = protox::compile(files, ["proto"])?;
     tonic_prost_build::configure().bytes(".").compile_fds(descriptors)?;

@@ -1,18 +1,16 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
-use howdah_executor::{learn::Confusion, rdd::Registry};
+use howdah_executor::{learn::Summary, rdd::Registry};
 
-use super::{
-    CliError,
-    models::ModelArgs,
-    out::{self, percent, table},
-    train::{FormatArg, confusion},
-};
+use super::{CliError, metrics, models::ModelArgs, out, train::FormatArg};
 use crate::{dataset, inference::Classifier};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  howdah-driver evaluate --model model.safetensors --data pictures\n  \
-                        howdah-driver evaluate --model runs/a --model runs/b --combine vote --data pictures")]
+                        howdah-driver evaluate --model runs/a --model runs/b --combine vote --data pictures\n  \
+                        howdah-driver evaluate --model model.safetensors --data pictures --json | jq .roc_auc\n\n\
+                        Values are shown with intervals of 95 % confidence for other pictures of the same kind. Precision, \
+                        recall, F1 and ROC-AUC of a class are those of telling it from all others.")]
 pub(super) struct Args {
     #[command(flatten)]
     models: ModelArgs,
@@ -26,6 +24,9 @@ pub(super) struct Args {
     /// Which folders or labels make up which class: class=folder,folder. Others are left out.
     #[arg(long, value_name = "CLASS=NAME,..", num_args = 1..)]
     classes: Vec<String>,
+    /// Write all metrics as JSON: those that metrics.json has of the held-out pictures, and the names of the classes.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Evaluates a model on pictures whose classes are known.
@@ -42,28 +43,30 @@ pub(super) fn run(args: &Args, registry: &Registry) -> Result<(), CliError> {
         out::complain(&format!("{path}: {reason}"));
     }
     let files = &labelled.files;
-    let mut counts = Confusion::new(ensemble.classes().len());
+    let mut summary = Summary::new(ensemble.classes().len());
     let mut labels = labelled.files.iter().map(|file| file.label);
     let mut failed = labelled.skipped.len();
     classifier.classify(files, |file, result| {
         let Some(label) = labels.next() else { return };
         match result {
-            // Both are labels of the model's classes, which is what the matrix counts.
-            Ok(classified) => drop(counts.add(label, classified.class as u32)),
+            Ok(classified) => {
+                // The label is one of the model's classes, and so are the probabilities.
+                if let Err(error) = summary.add(label, &classified.probabilities) {
+                    failed += 1;
+                    out::complain(&format!("{}: {error}", file.path.display()));
+                }
+            }
             Err(reason) => {
                 failed += 1;
                 out::complain(&format!("{}: {reason}", file.path.display()));
             }
         }
     })?;
-    out::say(&confusion(ensemble.classes(), counts.rows()));
-    let share = |value: Option<f64>| value.map_or_else(|| "no picture".to_owned(), percent);
-    let rows = [
-        ["accuracy".to_owned(), share(counts.accuracy())],
-        ["balanced accuracy".to_owned(), share(counts.balanced_accuracy())],
-        ["pictures".to_owned(), counts.samples().to_string()],
-    ];
-    out::say(&format!("\n{}", table(&rows.map(Vec::from))));
+    let measured = summary.metrics();
+    out::say(&match args.json {
+        true => metrics::json(ensemble.classes(), measured.as_ref()),
+        false => metrics::text(ensemble.classes(), measured.as_ref()),
+    });
     if failed == 0 {
         Ok(())
     } else {

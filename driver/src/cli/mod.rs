@@ -8,6 +8,7 @@ mod evaluate;
 mod explain;
 mod export;
 mod follow;
+mod metrics;
 mod models;
 mod out;
 mod pipeline;

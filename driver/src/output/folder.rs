@@ -7,6 +7,8 @@ use std::{
 use howdah_proto::event::Recorded;
 use serde::Serialize;
 
+use super::Card;
+
 /// An output folder that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
@@ -102,6 +104,19 @@ impl RunFolder {
     /// [`OutputError::Write`].
     pub fn write_model(&self, model: &[u8]) -> Result<PathBuf, OutputError> {
         write_atomically(&self.model_path(), model)
+    }
+
+    /// Where the network goes as ONNX.
+    pub fn onnx_path(&self) -> PathBuf {
+        self.path.join("model.onnx")
+    }
+
+    /// Writes the model card, whole or not at all.
+    ///
+    /// # Errors
+    /// [`OutputError::Write`].
+    pub fn write_card(&self, card: &Card<'_>) -> Result<PathBuf, OutputError> {
+        write_atomically(&self.path.join("model.md"), card.markdown().as_bytes())
     }
 
     /// Writes the metrics, whole or not at all.

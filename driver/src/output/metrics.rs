@@ -1,13 +1,12 @@
-use howdah_executor::learn::Confusion;
 use howdah_proto::{
     Epoch,
-    event::{EpochReport, JobReport, ShardReport},
+    event::{EpochReport, JobReport, Metrics, ShardReport},
 };
 use serde::{Deserialize, Serialize};
 
 /// The content of `metrics.json`. Every field is documented in the README; none is renamed without notice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Metrics {
+pub struct RunMetrics {
     /// The version of this format.
     pub version: u32,
     /// The name of the run.
@@ -20,7 +19,10 @@ pub struct Metrics {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_epoch: Option<Epoch>,
     /// What the model gives on the held-out pictures; absent if there are none.
-    pub test: Option<TestMetrics>,
+    pub test: Option<Metrics>,
+    /// What it gives on the validation pictures; absent if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Metrics>,
     /// What training gave.
     pub train: TrainMetrics,
     /// Where the wall time went.
@@ -31,21 +33,6 @@ pub struct Metrics {
     pub epochs: Vec<EpochReport>,
     /// Every shard.
     pub shards: Vec<ShardReport>,
-}
-
-/// What the held-out pictures gave.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TestMetrics {
-    /// The share that was classified rightly.
-    pub accuracy: f64,
-    /// The mean over classes of the share of the class that was classified rightly.
-    pub balanced_accuracy: f64,
-    /// The mean loss.
-    pub loss: f64,
-    /// Held-out pictures.
-    pub pictures: u64,
-    /// Row by true class, column by predicted class.
-    pub confusion: Vec<Vec<u64>>,
 }
 
 /// What training gave.
@@ -98,9 +85,9 @@ pub struct FailureMetrics {
 }
 
 /// The version of the format of `metrics.json`.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
-impl Metrics {
+impl RunMetrics {
     /// Makes the metrics of a finished job. `start_seconds` is the time before its submission.
     pub fn new(
         name: &str,
@@ -110,9 +97,6 @@ impl Metrics {
         total_seconds: f64,
     ) -> Self {
         let last = report.epochs.last();
-        let chosen =
-            report.best_epoch.and_then(|best| report.epochs.iter().find(|epoch| epoch.epoch == best));
-        let model = chosen.or(last);
         let seconds = report.seconds;
         Self {
             version: VERSION,
@@ -120,16 +104,8 @@ impl Metrics {
             data: if synthetic { "synthetic" } else { "folder" }.to_owned(),
             classes: report.classes.clone(),
             best_epoch: report.best_epoch,
-            test: report.confusion.as_ref().and_then(|rows| {
-                let confusion = Confusion::try_from(rows.clone()).ok()?;
-                Some(TestMetrics {
-                    accuracy: confusion.accuracy().unwrap_or_default(),
-                    balanced_accuracy: confusion.balanced_accuracy().unwrap_or_default(),
-                    loss: model.and_then(|epoch| epoch.test_loss).unwrap_or_default(),
-                    pictures: confusion.samples(),
-                    confusion: rows.clone(),
-                })
-            }),
+            test: report.test.clone(),
+            validation: report.validation.clone(),
             train: TrainMetrics {
                 accuracy: last.map_or(0.0, |epoch| epoch.train_accuracy),
                 loss: last.map_or(0.0, |epoch| epoch.train_loss),
@@ -163,5 +139,23 @@ impl Metrics {
             many if many.len() > 6 => format!("{} classes", many.len()),
             few => few.join(", "),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_metrics_of_version_1_are_read_and_told_from_what_they_lack() {
+        let old = r#"{"version":1,"name":"old","data":"folder","classes":["cat","dog"],"test":{"accuracy":0.75,
+            "balanced_accuracy":0.7,"loss":0.5,"pictures":4,"confusion":[[2,0],[1,1]]},"train":{"accuracy":1.0,
+            "loss":0.1,"images_per_second":10.0,"batches_applied":2,"parameters":9},"seconds":{"start":1.0,
+            "list":1.0,"preprocess":1.0,"first_step":1.0,"train":1.0,"total":5.0},"failures":{"skipped_pictures":0,
+            "task_retries":0,"executors_lost":0},"epochs":[],"shards":[]}"#;
+        let read: RunMetrics = serde_json::from_str(old).unwrap();
+        let test = read.test.unwrap();
+        assert_eq!((read.version, test.accuracy, test.pictures), (1, 0.75, 4));
+        assert_eq!((test.roc_auc, test.intervals.accuracy, test.classes.len()), (None, None, 0));
     }
 }

@@ -1,9 +1,13 @@
-//! The folder that a run leaves behind: event log, metrics, model, and the logs of its processes.
+//! The folder that a run leaves behind: event log, metrics, model and its card, and the logs of its processes.
 
+mod card;
 mod folder;
 mod metrics;
+mod pictures;
 mod study;
 
+pub use card::Card;
 pub use folder::{OutputError, RunFolder};
-pub use metrics::Metrics;
+pub use metrics::RunMetrics;
+pub use pictures::PictureCounts;
 pub use study::StudyFolder;

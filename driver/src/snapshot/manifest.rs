@@ -2,7 +2,7 @@ use std::fmt::Write;
 
 use howdah_proto::{
     Epoch, JobId, Round, SnapshotId, Step,
-    event::EpochReport,
+    event::{EpochReport, Metrics},
     fence::TrainTask,
     lineage::OperatorSpec,
     pb,
@@ -15,7 +15,7 @@ use super::SnapshotError;
 use crate::dataset::PictureFile;
 
 /// The version of the manifest's format.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What a snapshot has: the file that is written last and makes it whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,16 +56,32 @@ pub struct Manifest {
     pub shards: Vec<SavedFile>,
 }
 
+/// What every version of a manifest begins with.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
 /// What the epochs of a job gave so far.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Progress {
     /// The epochs that are over.
     pub finished: Vec<EpochReport>,
-    /// The confusion matrix after the last of them, row by row.
-    pub confusion: Option<Vec<u64>>,
+    /// What the evaluation after the last of them gave.
+    pub evaluated: Evaluated,
     /// The epochs that are not.
     pub running: Vec<TrainSums>,
+}
+
+/// What the evaluation of an epoch gave.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluated {
+    /// On the held-out pictures; absent if there are none.
+    pub test: Option<Metrics>,
+    /// On the validation pictures; absent if there are none.
+    pub validation: Option<Metrics>,
 }
 
 /// What the tasks of an epoch reported so far.
@@ -139,15 +155,17 @@ impl Manifest {
     /// [`SnapshotError::Manifest`], naming `file`.
     pub fn read(file: &str, content: &[u8]) -> Result<Self, SnapshotError> {
         let unfit = |reason: String| SnapshotError::Manifest { file: file.to_owned(), reason };
+        let read_version = |content| serde_json::from_slice::<Versioned>(content);
+        let Versioned { version } = read_version(content).map_err(|error| unfit(error.to_string()))?;
+        if version != VERSION {
+            return Err(unfit(format!("its version is {version}, and this program reads {VERSION}")));
+        }
         let manifest: Self = serde_json::from_slice(content).map_err(|error| unfit(error.to_string()))?;
         manifest.check().map_err(unfit)?;
         Ok(manifest)
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.version != VERSION {
-            return Err(format!("its version is {}, and this program reads {VERSION}", self.version));
-        }
         self.settings.validate().map_err(|error| error.to_string())?;
         if self.shards.is_empty() || self.shards.len() > MAX_SHARDS as usize {
             return Err(format!("it has {} shards", self.shards.len()));

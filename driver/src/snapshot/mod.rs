@@ -13,5 +13,5 @@ pub use cut::{AheadOf, plan_ahead};
 pub use error::SnapshotError;
 pub use location::{Location, MANIFEST};
 pub(crate) use manifest::is_fitted;
-pub use manifest::{Manifest, Progress, SavedFile, TrainSums, fingerprint};
+pub use manifest::{Evaluated, Manifest, Progress, SavedFile, TrainSums, fingerprint};
 pub use store::Store;

@@ -1,4 +1,7 @@
-use howdah_executor::rdd::MAX_SUMMARY_BYTES;
+use howdah_executor::{
+    learn::{Summary, SummaryError},
+    rdd::MAX_SUMMARY_BYTES,
+};
 use howdah_proto::{
     Partition,
     event::StageKind,
@@ -58,15 +61,13 @@ pub enum Implausible {
     /// A sum in it is no sum of losses, or more were right than there were.
     #[error("the losses or hits in the result on partition {0} make no sense")]
     Sums(Partition),
-    /// Its confusion matrix has another size.
-    #[error("the confusion matrix of partition {partition} has {got} fields instead of {wanted}")]
-    Confusion {
+    /// Its summary is none.
+    #[error("the evaluation of partition {partition} gave {error}")]
+    Evaluation {
         /// The partition.
         partition: Partition,
-        /// The number of classes, squared.
-        wanted: usize,
-        /// The fields in the result.
-        got: usize,
+        /// What is wrong with it.
+        error: SummaryError,
     },
 }
 
@@ -138,19 +139,20 @@ impl TrainJob {
         partition: Partition,
         evaluated: &pb::BlockEvaluated,
     ) -> Result<(), Implausible> {
-        let (wanted, got) = (self.pictures.classes.len().pow(2), evaluated.confusion.len());
-        if got != wanted {
-            return Err(Implausible::Confusion { partition, wanted, got });
-        }
+        let summary =
+            self.summary(evaluated).map_err(|error| Implausible::Evaluation { partition, error })?;
         let pictures = self.pictures.samples.get(&partition).copied().unwrap_or(0);
-        let counted = evaluated.confusion.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
+        let counted = summary.samples();
         if counted != pictures {
             return Err(Implausible::Pictures { partition, pictures, counted });
         }
-        if !evaluated.loss_sum.is_finite() {
-            return Err(Implausible::Sums(partition));
-        }
         Ok(())
+    }
+
+    /// The summary of a partition, as its executor reports it.
+    pub(super) fn summary(&self, evaluated: &pb::BlockEvaluated) -> Result<Summary, SummaryError> {
+        let none = || SummaryError::Contradiction("there is none");
+        Summary::from_wire(self.pictures.classes.len(), evaluated.summary.as_ref().ok_or_else(none)?)
     }
 }
 
@@ -183,7 +185,10 @@ mod tests {
     #[test]
     fn results_that_cannot_be_true_are_found() {
         let job = training(settings(1), 20);
-        let confusion = |confusion| TaskResult::Evaluated(pb::BlockEvaluated { loss_sum: 1.0, confusion });
+        let confusion = |confusion| {
+            let summary = pb::EvaluationSummary { confusion, ..Default::default() };
+            TaskResult::Evaluated(pb::BlockEvaluated { summary: Some(summary) })
+        };
         let epoch = |correct, loss_sum| {
             let report =
                 pb::EpochTrained { last_step: 1, samples: 10, correct, loss_sum, ..Default::default() };
@@ -200,8 +205,11 @@ mod tests {
             (TRAIN_1, Some(trained(11, 10)), "ends with step 1, and its result with 2"),
             (TRAIN_1, Some(epoch(11, 1.0)), "make no sense"),
             (TRAIN_1, Some(epoch(1, f64::NAN)), "make no sense"),
-            (EVALUATE_1, Some(confusion(vec![10])), "1 fields instead of 4"),
-            (EVALUATE_1, Some(confusion(vec![u64::MAX, 11, 0, 0])), "accounts for"),
+            (EVALUATE_1, Some(evaluated(11)), "has 10 pictures"),
+            (EVALUATE_1, Some(TaskResult::Evaluated(pb::BlockEvaluated { summary: None })), "there is none"),
+            (EVALUATE_1, Some(confusion(vec![10])), "its confusion matrix is of other classes"),
+            (EVALUATE_1, Some(confusion(vec![u64::MAX, 11, 0, 0])), "can't count more than"),
+            (EVALUATE_1, Some(confusion(vec![5, 0, 0, 5])), "its ranks are not those of its samples"),
         ];
         for (kind, result, text) in wrong {
             let partition = Partition(if kind == EVALUATE_1 { 2 } else { 0 });

@@ -1,10 +1,15 @@
 use std::collections::BTreeMap;
 
-use howdah_proto::{Epoch, event::EpochReport, pb};
+use howdah_executor::learn::{Summary, SummaryError};
+use howdah_proto::{
+    Epoch,
+    event::{EpochReport, Metrics},
+    pb,
+};
 
 use crate::{
     scheduler::Millis,
-    snapshot::{Progress, TrainSums},
+    snapshot::{Evaluated, Progress, TrainSums},
 };
 
 /// What the tasks of the epochs have reported so far.
@@ -12,8 +17,8 @@ use crate::{
 pub(super) struct Epochs {
     running: BTreeMap<Epoch, Running>,
     finished: Vec<EpochReport>,
-    /// The confusion matrices of epochs that may be chosen.
-    confusions: BTreeMap<Epoch, Vec<u64>>,
+    /// What the evaluations gave of epochs that may be chosen.
+    evaluations: BTreeMap<Epoch, Evaluated>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -24,10 +29,8 @@ struct Running {
     samples: u64,
     loss_sum: f64,
     correct: u64,
-    test_loss_sum: f64,
-    confusion: Vec<u64>,
-    validation_loss_sum: f64,
-    validation_confusion: Vec<u64>,
+    test: Option<Summary>,
+    validation: Option<Summary>,
 }
 
 impl Epochs {
@@ -44,16 +47,12 @@ impl Epochs {
         running.correct = running.correct.saturating_add(result.correct);
     }
 
-    pub(super) fn add_evaluated(&mut self, epoch: Epoch, result: &pb::BlockEvaluated) {
-        let Some(running) = self.running.get_mut(&epoch) else { return };
-        running.test_loss_sum += result.loss_sum;
-        add(&mut running.confusion, &result.confusion);
+    pub(super) fn add_evaluated(&mut self, epoch: Epoch, summary: Summary) -> Result<(), SummaryError> {
+        self.running.get_mut(&epoch).map_or(Ok(()), |running| add(&mut running.test, summary))
     }
 
-    pub(super) fn add_validated(&mut self, epoch: Epoch, result: &pb::BlockEvaluated) {
-        let Some(running) = self.running.get_mut(&epoch) else { return };
-        running.validation_loss_sum += result.loss_sum;
-        add(&mut running.validation_confusion, &result.confusion);
+    pub(super) fn add_validated(&mut self, epoch: Epoch, summary: Summary) -> Result<(), SummaryError> {
+        self.running.get_mut(&epoch).map_or(Ok(()), |running| add(&mut running.validation, summary))
     }
 
     pub(super) fn trained(&mut self, epoch: Epoch, now: Millis) {
@@ -75,24 +74,23 @@ impl Epochs {
         let (epoch, running) = first.remove_entry();
         let ms = trained_at.0.saturating_sub(running.started.0).max(1);
         let seconds = ms as f64 / 1e3;
-        let count = |confusion: &[u64]| confusion.iter().sum::<u64>();
-        let (tested, validated) = (count(&running.confusion), count(&running.validation_confusion));
         let ratio = |part: f64, whole: u64| if whole == 0 { 0.0 } else { part / whole as f64 };
-        let mean = |sum: f64, whole: u64| (whole > 0).then(|| ratio(sum, whole));
+        let metrics = |summary: &Option<Summary>| summary.as_ref().and_then(Summary::metrics);
+        let evaluated = Evaluated { test: metrics(&running.test), validation: metrics(&running.validation) };
+        let loss = |metrics: &Option<Metrics>| metrics.as_ref().map(|metrics| metrics.loss);
+        let accuracy = |metrics: &Option<Metrics>| metrics.as_ref().map(|metrics| metrics.accuracy);
         let report = EpochReport {
             epoch,
             train_loss: ratio(running.loss_sum, running.samples),
             train_accuracy: ratio(running.correct as f64, running.samples),
-            test_loss: mean(running.test_loss_sum, tested),
-            test_accuracy: mean(diagonal(&running.confusion) as f64, tested),
-            validation_loss: mean(running.validation_loss_sum, validated),
-            validation_accuracy: mean(diagonal(&running.validation_confusion) as f64, validated),
+            test_loss: loss(&evaluated.test),
+            test_accuracy: accuracy(&evaluated.test),
+            validation_loss: loss(&evaluated.validation),
+            validation_accuracy: accuracy(&evaluated.validation),
             images_per_second: pictures as f64 / seconds,
             seconds,
         };
-        if tested > 0 {
-            self.confusions.insert(epoch, running.confusion);
-        }
+        self.evaluations.insert(epoch, evaluated);
         self.finished.push(report.clone());
         Some(report)
     }
@@ -105,9 +103,7 @@ impl Epochs {
     /// Forgets what the evaluation of an epoch gave, because it is evaluated again.
     pub(super) fn evaluate_again(&mut self, epoch: Epoch) {
         if let Some(running) = self.running.get_mut(&epoch) {
-            (running.evaluated, running.test_loss_sum, running.validation_loss_sum) = (false, 0.0, 0.0);
-            running.confusion.clear();
-            running.validation_confusion.clear();
+            (running.evaluated, running.test, running.validation) = (false, None, None);
         }
     }
 
@@ -121,7 +117,7 @@ impl Epochs {
         };
         Progress {
             finished: self.finished.clone(),
-            confusion: self.finished.last().and_then(|last| self.confusions.get(&last.epoch)).cloned(),
+            evaluated: self.finished.last().map(|last| self.evaluation(last.epoch)).unwrap_or_default(),
             running: self.running.iter().map(sums).collect(),
         }
     }
@@ -131,7 +127,7 @@ impl Epochs {
         if self.finished.len() < progress.finished.len() {
             self.finished.clone_from(&progress.finished);
             let last = progress.finished.last().map(|last| last.epoch);
-            self.confusions = last.zip(progress.confusion.clone()).into_iter().collect();
+            self.evaluations = last.map(|last| (last, progress.evaluated.clone())).into_iter().collect();
         }
         let started = |epoch| self.running.get(&epoch).map_or(now, |running: &Running| running.started);
         let restored = progress.running.iter().map(|sums| {
@@ -162,35 +158,32 @@ impl Epochs {
         &self.finished
     }
 
-    /// Forgets the confusion matrices of epochs that are not wanted.
-    pub(super) fn keep_confusions(&mut self, is_wanted: impl Fn(&[EpochReport], Epoch) -> bool) {
-        let Self { finished, confusions, .. } = self;
-        confusions.retain(|epoch, _| is_wanted(finished, *epoch));
+    /// Forgets what the evaluations gave of epochs that are not wanted.
+    pub(super) fn keep_evaluations(&mut self, is_wanted: impl Fn(&[EpochReport], Epoch) -> bool) {
+        let Self { finished, evaluations, .. } = self;
+        evaluations.retain(|epoch, _| is_wanted(finished, *epoch));
     }
 
-    /// The confusion matrix of an epoch that was evaluated, by rows of `classes`.
-    pub(super) fn confusion(&self, epoch: Epoch, classes: usize) -> Option<Vec<Vec<u64>>> {
-        let flat = self.confusions.get(&epoch)?;
-        Some(flat.chunks(classes.max(1)).map(<[u64]>::to_vec).collect())
-    }
-}
-
-fn add(sums: &mut Vec<u64>, counts: &[u64]) {
-    sums.resize(sums.len().max(counts.len()), 0);
-    for (sum, count) in sums.iter_mut().zip(counts) {
-        *sum = sum.saturating_add(*count);
+    /// What the evaluation of an epoch gave.
+    pub(super) fn evaluation(&self, epoch: Epoch) -> Evaluated {
+        self.evaluations.get(&epoch).cloned().unwrap_or_default()
     }
 }
 
-/// The sum of the diagonal of a square matrix in rows.
-fn diagonal(flat: &[u64]) -> u64 {
-    let side = flat.len().isqrt();
-    flat.iter().step_by(side + 1).sum()
+fn add(sum: &mut Option<Summary>, summary: Summary) -> Result<(), SummaryError> {
+    match sum {
+        Some(sum) => sum.merge(&summary),
+        None => {
+            *sum = Some(summary);
+            Ok(())
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::fixture::summary;
 
     #[test]
     fn an_epoch_adds_up_what_its_tasks_report() {
@@ -200,16 +193,18 @@ mod tests {
         for _ in 0..2 {
             let trained = pb::EpochTrained { samples: 50, loss_sum: 25.0, correct: 40, ..Default::default() };
             epochs.add_trained(epoch, &trained);
-            epochs.add_evaluated(epoch, &pb::BlockEvaluated { loss_sum: 3.0, confusion: vec![4, 1, 2, 3] });
+            epochs.add_evaluated(epoch, summary([[4, 1], [2, 3]], 0.25)).unwrap();
         }
         epochs.trained(epoch, Millis(3_000));
         assert_eq!(epochs.finish_next(100), None);
         epochs.evaluated(epoch);
         let report = epochs.finish_next(100).unwrap();
         assert_eq!((report.train_loss, report.train_accuracy), (0.5, 0.8));
-        assert_eq!((report.test_loss, report.test_accuracy), (Some(0.3), Some(0.7)));
+        assert_eq!(report.test_accuracy, Some(0.7));
+        let loss = -(0.7 * 0.75f64.ln() + 0.3 * 0.25f64.ln());
+        assert!((report.test_loss.unwrap() - loss).abs() < 1e-12);
         assert_eq!((report.images_per_second, report.seconds), (50.0, 2.0));
-        assert_eq!(epochs.confusion(epoch, 2), Some(vec![vec![8, 2], vec![4, 6]]));
+        assert_eq!(epochs.evaluation(epoch).test.unwrap().confusion, [[8, 2], [4, 6]]);
     }
 
     #[test]
@@ -219,9 +214,7 @@ mod tests {
         epochs.trained(Epoch(1), Millis(0));
         epochs.evaluated(Epoch(1));
         let report = epochs.finish_next(0).unwrap();
-        assert_eq!(
-            (report.test_loss, report.test_accuracy, epochs.confusion(Epoch(1), 2)),
-            (None, None, None)
-        );
+        assert_eq!((report.test_loss, report.test_accuracy), (None, None));
+        assert_eq!(epochs.evaluation(Epoch(1)), Evaluated::default());
     }
 }

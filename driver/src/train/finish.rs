@@ -49,11 +49,13 @@ impl TrainJob {
         let train = between(tally.train_started, tally.train_ended);
         let here = self.last_epoch().0.saturating_sub(tally.epochs_before);
         let pictures = self.train_samples() * u64::from(here);
+        let evaluated = self.epochs.evaluation(self.model_epoch());
         JobReport {
             classes: self.pictures.classes.clone(),
             epochs: self.epochs.reports().to_vec(),
             best_epoch: self.best_epoch(),
-            confusion: self.epochs.confusion(self.model_epoch(), self.pictures.classes.len()),
+            test: evaluated.test,
+            validation: evaluated.validation,
             images_per_second: pictures as f64 / train.max(1e-3),
             batches,
             parameters: self.shards.as_ref().map_or(0, Shards::values),

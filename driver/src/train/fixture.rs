@@ -1,5 +1,6 @@
 //! A small training job for tests: two classes, batches of 10 pictures.
 
+use howdah_executor::learn::Summary;
 use howdah_paramserver::client::ShardMarks;
 use howdah_proto::{
     Epoch, JobId, MemberId, Partition, ShardIndex, Step,
@@ -102,8 +103,24 @@ pub(crate) fn trained(samples: u64, batch: u32) -> TaskResult {
 
 /// An evaluation in which all are right, half of them in each class.
 pub(crate) fn evaluated(samples: u64) -> TaskResult {
-    let confusion = vec![samples / 2, 0, 0, samples - samples / 2];
-    TaskResult::Evaluated(pb::BlockEvaluated { loss_sum: 0.5 * samples as f64, confusion })
+    evaluation(&summary([[samples / 2, 0], [0, samples - samples / 2]], 0.25))
+}
+
+/// What a task reports that evaluated so.
+pub(crate) fn evaluation(summary: &Summary) -> TaskResult {
+    TaskResult::Evaluated(pb::BlockEvaluated { summary: Some(summary.into()) })
+}
+
+/// The summary of an evaluation with this confusion matrix, in which the class that is not named has the probability
+/// `other`.
+pub(crate) fn summary(confusion: [[u64; 2]; 2], other: f32) -> Summary {
+    let mut summary = Summary::new(2);
+    for (truth, row) in (0..).zip(confusion) {
+        for (count, probabilities) in row.into_iter().zip([[1.0 - other, other], [other, 1.0 - other]]) {
+            (0..count).for_each(|_| summary.add(truth, &probabilities).unwrap());
+        }
+    }
+    summary
 }
 
 /// What `shards` shards say that have applied so many batches.

@@ -81,7 +81,7 @@ fn a_job_of_two_epochs_goes_from_its_submission_to_its_model() {
     let last = job.answer(&evaluated_2, Answer::Collected(collected(1, 4)), Millis(10_000));
     let Some(Ending::Finished(report)) = ending(&last) else { panic!("{last:?}") };
     assert_eq!((report.batches, report.parameters, report.epochs.len()), (4, 4 * 3 + 3 + 3 + 1, 2));
-    assert_eq!(report.confusion, Some(vec![vec![10, 0], vec![0, 10]]));
+    assert_eq!(report.test.as_ref().unwrap().confusion, [[10, 0], [0, 10]]);
     let epoch = &report.epochs[0];
     assert_eq!((epoch.train_accuracy, epoch.test_accuracy, epoch.seconds), (0.5, Some(1.0), 2.0));
     assert_eq!((report.seconds.start, report.seconds.preprocess, report.seconds.total), (1.0, 2.0, 10.0));
@@ -197,7 +197,7 @@ fn a_job_without_held_out_pictures_evaluates_nothing() {
     assert!(matches!(tagged.last(), Some(JobCommand::Ask(_, COLLECT_2))), "{tagged:?}");
     let last = job.answer(&tagged, Answer::Collected(collected(1, 4)), Millis(5_000));
     let Some(Ending::Finished(report)) = ending(&last) else { panic!("{last:?}") };
-    assert_eq!((&report.confusion, report.epochs[1].test_loss), (&None, None));
+    assert_eq!((&report.test, &report.validation, report.epochs[1].test_loss), (&None, &None, None));
 }
 
 #[test]
@@ -301,12 +301,11 @@ fn an_epoch_whose_evaluation_is_late_is_still_reported_before_the_next() {
     job.done(EVALUATE_1, 2, &evaluated(10));
     let early = job.do_stage(EVALUATE_2, &[2, 3], &evaluated(10), Millis(5_000));
     assert_eq!(early, [], "epoch 1 is still being evaluated");
-    let wrong = pb::BlockEvaluated { loss_sum: 1.0, confusion: vec![0, 5, 5, 0] };
-    let late =
-        job.do_stage(EVALUATE_1, &[3], &pb::attempt_succeeded::Result::Evaluated(wrong), Millis(6_000));
+    let wrong = evaluation(&summary([[0, 5], [5, 0]], 0.25));
+    let late = job.do_stage(EVALUATE_1, &[3], &wrong, Millis(6_000));
     assert_eq!(finished_epochs(&late), [1, 2]);
     assert!(matches!(late.last(), Some(JobCommand::Ask(_, COLLECT_2))), "{late:?}");
     let last = job.answer(&late, Answer::Collected(collected(1, 4)), Millis(7_000));
     let Some(Ending::Finished(report)) = ending(&last) else { panic!("{last:?}") };
-    assert_eq!(report.confusion, Some(vec![vec![10, 0], vec![0, 10]]), "that of the last epoch");
+    assert_eq!(report.test.as_ref().unwrap().confusion, [[10, 0], [0, 10]], "that of the last epoch");
 }

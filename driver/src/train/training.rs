@@ -29,11 +29,16 @@ impl TrainJob {
                 self.contributed(epoch, now)
             }
             (StageKind::Evaluate { epoch }, TaskResult::Evaluated(evaluated)) => {
-                match self.use_of(partition) {
-                    Some(PartitionUse::Validation) => self.epochs.add_validated(epoch, evaluated),
-                    _ => self.epochs.add_evaluated(epoch, evaluated),
+                let added = self.summary(evaluated).and_then(|summary| match self.use_of(partition) {
+                    Some(PartitionUse::Validation) => self.epochs.add_validated(epoch, summary),
+                    _ => self.epochs.add_evaluated(epoch, summary),
+                });
+                match added {
+                    Ok(()) => Vec::new(),
+                    Err(error) => {
+                        self.fail(format!("the evaluation of partition {partition}: {error}"), None)
+                    }
                 }
-                Vec::new()
             }
             _ => self.fail(format!("the task on partition {partition} gave a result of another kind"), None),
         }
@@ -156,7 +161,7 @@ impl TrainJob {
             commands.push(JobCommand::Emit(Event::EpochFinished(report)));
         }
         let monitor = self.settings.validation.map(|validation| validation.monitor);
-        self.epochs.keep_confusions(|reports, epoch| may_be_chosen(reports, epoch, monitor));
+        self.epochs.keep_evaluations(|reports, epoch| may_be_chosen(reports, epoch, monitor));
         commands
     }
 

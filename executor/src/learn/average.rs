@@ -1,4 +1,4 @@
-use super::{BatchReport, Evaluation, Objective, Replica, error::LearnError, loss};
+use super::{Replica, error::LearnError, loss};
 
 /// The logits of a batch, averaged over the views of its samples.
 #[derive(Debug, Clone, Default)]
@@ -30,19 +30,6 @@ impl Average {
         self.sums
     }
 
-    /// Classifies the samples and compares with their labels, which must be classes of the network.
-    pub fn evaluate(self, labels: &[u32]) -> Evaluation {
-        let logits = self.logits();
-        let outputs = logits.len() / labels.len().max(1);
-        if outputs == 0 {
-            return Evaluation { report: BatchReport::default(), predictions: Vec::new() };
-        }
-        Evaluation {
-            report: loss::cross_entropy(&logits, labels, outputs, &Objective::PLAIN).0,
-            predictions: logits.chunks_exact(outputs).map(loss::predicted).collect(),
-        }
-    }
-
     /// The probabilities of every class, for each of `rows` samples.
     pub fn probabilities(self, rows: usize) -> Vec<Vec<f32>> {
         let logits = self.logits();
@@ -64,15 +51,14 @@ mod tests {
     fn logits_are_averaged_before_anything_is_made_of_them() {
         // Two samples of one logit, and two of three logits.
         let binary = of(&[&[3.0, -1.0], &[-1.0, -3.0]]);
-        let evaluation = binary.clone().evaluate(&[1, 1]);
-        assert_eq!((evaluation.predictions, evaluation.report.correct), (vec![1, 0], 1));
-        let expected = (1.0 + (-1f64).exp()).ln() + (1.0 + 2f64.exp()).ln();
-        assert!((evaluation.report.loss_sum - expected).abs() < 1e-6);
-        assert_eq!(binary.probabilities(2).len(), 2);
+        let probabilities = binary.probabilities(2);
+        let expected = [1.0, -2.0].map(|logit: f64| 1.0 / (1.0 + (-logit).exp()));
+        for (got, expected) in probabilities.iter().zip(expected) {
+            assert!((f64::from(got[1]) - expected).abs() < 1e-6, "{got:?}");
+        }
         let three = of(&[&[1.0, 2.0, 0.0, 5.0, 0.0, 0.0]]);
-        assert_eq!(three.clone().evaluate(&[1, 0]).report.correct, 2);
         let probabilities = three.probabilities(2);
         assert!(probabilities[0][1] > 0.6 && probabilities[1][0] > 0.9, "{probabilities:?}");
-        assert_eq!(Average::default().evaluate(&[]).predictions, Vec::<u32>::new());
+        assert_eq!(Average::default().probabilities(0), Vec::<Vec<f32>>::new());
     }
 }

@@ -26,9 +26,12 @@ pub use combine::{Combine, most_probable};
 pub use error::LearnError;
 pub use init::initial_weights;
 pub use loss::BatchReport;
-pub use metrics::{ClassReport, Confusion, ConfusionError};
+pub use metrics::{
+    Bin, CALIBRATION_BINS, Calibration, Confusion, ConfusionError, ExactSum, Score, Scores, Summary,
+    SummaryError, predicted,
+};
 pub use model_file::{FORMAT_VERSION, Model, ModelError, ModelFault};
 pub use network::{Layer, MAX_PARAMETERS, Network, NetworkError};
 pub use objective::Objective;
 pub use optimizer::{Adam, AdamW, Momentum, Nesterov, ReplicaOptimizer, Sgd};
-pub use replica::{Evaluation, Replica};
+pub use replica::Replica;

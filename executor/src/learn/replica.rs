@@ -33,15 +33,6 @@ pub struct Replica {
     tile: Vec<f32>,
 }
 
-/// What a batch came to, and what the network took each sample for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Evaluation {
-    /// Loss and hits, without dropout.
-    pub report: BatchReport,
-    /// The predicted class of each row.
-    pub predictions: Vec<u32>,
-}
-
 impl Replica {
     /// Makes a replica with weights of 0, for batches of up to `batch` samples, that computes on `threads` threads.
     ///
@@ -222,22 +213,6 @@ impl Replica {
         }
         optimizer.apply(written..weights.len(), &mut weights[written..], &gradient[written..]);
         Ok(())
-    }
-
-    /// Classifies the first `rows` samples and compares with their labels; the gradient stays.
-    ///
-    /// # Errors
-    /// [`LearnError::Rows`], or [`LearnError::Diverged`] if a layer's values are not finite.
-    pub fn evaluate(&mut self, rows: usize) -> Result<Evaluation, LearnError> {
-        let outputs = self.network.outputs();
-        let (evaluation, _) = self.run(rows, Dropout::Off, None, move |logits, labels, _| {
-            let evaluation = buffer::read(logits, |values| Evaluation {
-                report: loss::cross_entropy(values, labels, outputs, &Objective::PLAIN).0,
-                predictions: values.chunks_exact(outputs).map(loss::predicted).collect(),
-            })?;
-            Ok(evaluation)
-        })?;
-        Ok(evaluation)
     }
 
     /// The logits [rows, outputs] of the first `rows` samples; labels and gradient stay unread.

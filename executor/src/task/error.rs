@@ -6,7 +6,7 @@ use howdah_proto::{
 };
 
 use crate::{
-    learn::{ConfusionError, LearnError, NetworkError},
+    learn::{LearnError, NetworkError, SummaryError},
     prepared::ShardError,
     rdd::{Again, OperatorError, RddError, RegistryError, SamplesError},
     source::SourceError,
@@ -64,9 +64,9 @@ pub enum TaskError {
     /// The network can't be made.
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// A label that no class has.
+    /// A label that no class has, or what are no probabilities.
     #[error(transparent)]
-    Confusion(#[from] ConfusionError),
+    Summary(#[from] SummaryError),
     /// A shard has lost rounds before the one that the task is of: it was restored.
     #[error("a shard is not at the round before round {0}: it was restored from an older snapshot")]
     Behind(Round),
@@ -100,7 +100,7 @@ impl TaskError {
             | Self::Learn(_)
             | Self::Network(_)
             | Self::Wire(_)
-            | Self::Confusion(_) => FailureKind::BadInput,
+            | Self::Summary(_) => FailureKind::BadInput,
             Self::Rdd(error) => kind_of(error),
             Self::Source(_) | Self::Folder(_) | Self::Panicked(_) => FailureKind::Task,
             Self::Behind(_) | Self::Parameters(_) => FailureKind::ShardUnavailable,

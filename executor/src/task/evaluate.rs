@@ -7,7 +7,7 @@ use super::{
     wait::wait,
 };
 use crate::{
-    learn::{Average, Confusion},
+    learn::{Average, Summary},
     rdd::{Chain, Views},
 };
 
@@ -23,8 +23,7 @@ pub(super) fn run(run: &Run<'_>, node: NodeId, tag: u64, slot: &mut Slot) -> Res
     let replica = &mut kept.replica;
     let pull = context.parameters.pull(replica.weights_mut(), Wanted::Tag(tag));
     wait(&run.environment.runtime, run.cancel, pull)??;
-    let mut confusion = Confusion::new(context.classes as usize);
-    let mut loss_sum = 0.0;
+    let mut summary = Summary::new(context.classes as usize);
     let contexts = Views::to_classify_row(&context.settings.pipeline);
     let views = found.samples.views();
     let passes: Vec<_> =
@@ -39,20 +38,21 @@ pub(super) fn run(run: &Run<'_>, node: NodeId, tag: u64, slot: &mut Slot) -> Res
                     found.samples.row(*picture, *view).ok_or(TaskError::Missing("row of that number"))?;
                 feed.feed(&row, context, replica.input_row(place)?)?;
             }
-            average.add(replica, batch.len())?;
+            // Products of another number of rows may be computed in another order: with rows of zeros they always have as
+            // many, and what a picture gives doesn't depend on how the pictures were cut.
+            for place in batch.len()..replica.batch() {
+                replica.input_row(place)?.fill(0.0);
+            }
+            average.add(replica, replica.batch())?;
         }
-        let labels: Vec<u32> = batch.iter().map(|picture| found.samples.labels()[*picture]).collect();
-        labels.iter().zip(0..).try_for_each(|(label, place)| replica.set_label(place, *label))?;
-        let evaluation = average.evaluate(&labels);
-        loss_sum += evaluation.report.loss_sum;
-        for (truth, predicted) in labels.into_iter().zip(evaluation.predictions) {
-            confusion.add(truth, predicted)?;
+        let labels = batch.iter().map(|picture| found.samples.labels()[*picture]);
+        for (truth, probabilities) in labels.zip(average.probabilities(replica.batch())) {
+            summary.add(truth, &probabilities)?;
         }
     }
     Ok(Outcome {
         result: pb::attempt_succeeded::Result::Evaluated(pb::BlockEvaluated {
-            loss_sum,
-            confusion: confusion.rows().concat(),
+            summary: Some((&summary).into()),
         }),
         stored: found.stored.into_iter().collect(),
         evicted: found.evicted,

@@ -5,16 +5,18 @@
 
 mod happened;
 mod kinds;
+mod metrics;
 mod report;
 
 use serde::{Deserialize, Serialize};
 
 pub use happened::{Event, Move};
 pub use kinds::{FailureKind, Role, StageKind};
+pub use metrics::{CalibrationBin, ClassIntervals, ClassMetrics, Interval, Intervals, Metrics, TopK};
 pub use report::{EpochReport, JobReport, PrepareReport, PrepareSeconds, Seconds, ShardReport};
 
 /// The version of the event log's format.
-pub const EVENT_VERSION: u32 = 1;
+pub const EVENT_VERSION: u32 = 2;
 
 /// An event with its place and time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::Metrics;
 use crate::Epoch;
 
 /// What one epoch gave.
@@ -37,9 +38,11 @@ pub struct JobReport {
     /// The epoch whose weights are the model, if validation pictures chose it; else it is the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_epoch: Option<Epoch>,
-    /// What the model gives on the held-out pictures, row by true class, column by predicted class; absent if there are
-    /// none.
-    pub confusion: Option<Vec<Vec<u64>>>,
+    /// What the model gives on the held-out pictures; absent if there are none.
+    pub test: Option<Metrics>,
+    /// What it gives on the validation pictures; absent if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Metrics>,
     /// Training pictures per second of wall time, over all epochs.
     pub images_per_second: f64,
     /// Batches that all tasks together have, which is what every shard has applied.

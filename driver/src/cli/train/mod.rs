@@ -6,6 +6,6 @@ mod resume;
 mod run;
 
 pub(super) use args::{Args, ChangeArgs, DataArgs, ExecutorArgs, FormatArg, PipelineArgs, absolute, named};
-pub(super) use report::{confusion, results};
+pub(super) use report::results;
 pub(super) use resume::defaults;
 pub(super) use run::{follow_to_the_end, follow_to_the_last, interruption, run, start_cluster};

@@ -1,35 +1,35 @@
 use std::path::Path;
 
-use super::super::out::{percent, table};
-use crate::output::Metrics;
+use super::super::{metrics, out::percent};
+use crate::output::RunMetrics;
 
 /// The table that a training ends with.
-pub(in crate::cli) fn results(metrics: &Metrics, model: &Path, output: &Path) -> String {
+pub(in crate::cli) fn results(run: &RunMetrics, model: &Path, output: &Path) -> String {
     let mut rows: Vec<[String; 2]> = Vec::new();
     let mut row = |name: &str, value: String| rows.push([name.to_owned(), value]);
-    let data =
-        if metrics.data == "synthetic" { "synthetic, drawn by Howdah" } else { "pictures from a folder" };
-    row("data", format!("{data}: {}", metrics.classes_shown()));
-    match &metrics.test {
+    let data = if run.data == "synthetic" { "synthetic, drawn by Howdah" } else { "pictures from a folder" };
+    row("data", format!("{data}: {}", run.classes_shown()));
+    match &run.test {
         Some(test) => {
-            row(
-                "test accuracy",
-                format!("{} of {} held-out pictures", percent(test.accuracy), test.pictures),
-            );
-            row("balanced accuracy", percent(test.balanced_accuracy));
+            row("held out", format!("{} pictures, with intervals of 95 % confidence:", test.pictures));
+            metrics::rows(test).into_iter().for_each(|[name, value]| row(&format!("  {name}"), value));
         }
-        None => row("test accuracy", "no picture was held out".to_owned()),
+        None => row("held out", "no picture: how well the model does is not known".to_owned()),
     }
-    if let Some(best) = metrics.best_epoch {
-        let epochs = metrics.epochs.last().map_or(best, |last| last.epoch);
+    if let Some(validation) = &run.validation {
+        let (accuracy, loss) = (percent(validation.accuracy), validation.loss);
+        row("validation", format!("accuracy {accuracy}, loss {loss:.4} on {} pictures", validation.pictures));
+    }
+    if let Some(best) = run.best_epoch {
+        let epochs = run.epochs.last().map_or(best, |last| last.epoch);
         row("model from", format!("epoch {best} of {epochs}, the best on the validation pictures"));
     }
-    row("training", format!("{:.0} images/s", metrics.train.images_per_second));
+    row("training", format!("{:.0} images/s", run.train.images_per_second));
     row(
         "batches applied",
-        format!("{}, each exactly once on {} shards", metrics.train.batches_applied, metrics.shards.len()),
+        format!("{}, each exactly once on {} shards", run.train.batches_applied, run.shards.len()),
     );
-    let seconds = &metrics.seconds;
+    let seconds = &run.seconds;
     row(
         "seconds",
         format!(
@@ -37,7 +37,7 @@ pub(in crate::cli) fn results(metrics: &Metrics, model: &Path, output: &Path) ->
             seconds.total, seconds.start, seconds.list, seconds.preprocess, seconds.train, seconds.first_step
         ),
     );
-    let failures = &metrics.failures;
+    let failures = &run.failures;
     if failures.executors_lost + failures.shards_lost + failures.task_retries + failures.skipped_pictures > 0
     {
         row(
@@ -54,7 +54,7 @@ pub(in crate::cli) fn results(metrics: &Metrics, model: &Path, output: &Path) ->
     if failures.snapshots > 0 {
         row("snapshots", format!("{} taken; --resume goes on with the last", failures.snapshots));
     }
-    for (shard, report) in metrics.shards.iter().enumerate() {
+    for (shard, report) in run.shards.iter().enumerate() {
         if let Some(shown) = staleness(&report.staleness) {
             row(&format!("staleness, shard {shard}"), shown);
         }
@@ -64,8 +64,8 @@ pub(in crate::cli) fn results(metrics: &Metrics, model: &Path, output: &Path) ->
     let width = rows.iter().map(|[name, _]| name.len()).max().unwrap_or(0);
     let lines = rows.iter().map(|[name, value]| format!("{name:width$}  {value}"));
     let mut text = lines.collect::<Vec<_>>().join("\n");
-    if let Some(test) = metrics.test.as_ref().filter(|test| test.confusion.len() <= 12) {
-        text = format!("{}\n\n{text}", confusion(&metrics.classes, &test.confusion));
+    if let Some(test) = &run.test {
+        text = format!("{}\n\n{text}", metrics::by_class(&run.classes, test));
     }
     text
 }
@@ -83,16 +83,6 @@ fn staleness(counts: &[u64]) -> Option<String> {
     };
     let shares = counts.iter().enumerate().filter(|(_, count)| **count > 0).map(share);
     (all > 0).then(|| shares.collect::<Vec<_>>().join(", "))
-}
-
-/// A confusion matrix for people: a row for each true class.
-pub(in crate::cli) fn confusion(classes: &[String], rows: &[Vec<u64>]) -> String {
-    let heading = std::iter::once("true \\ predicted".to_owned()).chain(classes.iter().cloned()).collect();
-    let body = classes
-        .iter()
-        .zip(rows)
-        .map(|(class, row)| std::iter::once(class.clone()).chain(row.iter().map(u64::to_string)).collect());
-    table(&std::iter::once(heading).chain(body).collect::<Vec<Vec<String>>>())
 }
 
 #[cfg(test)]

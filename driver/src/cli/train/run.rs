@@ -1,6 +1,7 @@
 use std::{path::PathBuf, time::Instant};
 
 use futures::{Stream, StreamExt};
+use howdah_executor::learn::{Model, ModelError};
 use howdah_paramserver::role::shutdown;
 use howdah_proto::{
     JobId,
@@ -15,7 +16,7 @@ use crate::{
     cli::{CliError, out},
     client::{Client, ClientError},
     local::{LocalCluster, LocalOptions},
-    output::{Metrics, RunFolder},
+    output::{Card, PictureCounts, RunFolder, RunMetrics},
 };
 
 /// How long a cancelled job may take to say so.
@@ -46,11 +47,12 @@ pub(in crate::cli) async fn run(args: Args, started: Instant) -> Result<(), CliE
     settings.snapshots = args.snapshots.settings(here).or(settings.snapshots);
     settings.validate()?;
     let interrupted = interruption();
-    let run = Run { name: &name, settings: &settings, output: &output, started, interrupted: &interrupted };
+    let (settings, output, interrupted) = (&settings, &output, &interrupted);
+    let run = Run { name: &name, settings, output, onnx: args.onnx, started, interrupted };
     let Some(driver) = &args.driver else {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
         let options = args.cluster.options(cores, folder.path().to_owned());
-        let cluster = start_cluster(options, &interrupted).await?;
+        let cluster = start_cluster(options, interrupted).await?;
         let trained = run.train(&cluster.url(), folder).await;
         cluster.shutdown().await;
         return trained;
@@ -87,32 +89,43 @@ struct Run<'a> {
     name: &'a str,
     settings: &'a TrainSettings,
     output: &'a std::path::Path,
+    /// Whether the network is wanted as ONNX, too.
+    onnx: bool,
     started: Instant,
     interrupted: &'a CancellationToken,
 }
 
 impl Run<'_> {
     async fn train(&self, driver: &str, mut folder: RunFolder) -> Result<(), CliError> {
-        let Self { name, settings, output, started, interrupted } = *self;
+        let Self { name, settings, output, onnx, started, interrupted } = *self;
         let mut client = Client::connect(driver).await?;
         let job = client.submit(name, settings).await?;
         let start_seconds = started.elapsed().as_secs_f64();
         let events = client.watch(job).await?;
         let mut display = Display::new(settings, driver);
+        let mut pictures = None;
         let report = follow_to_the_end(&mut client, job, events, interrupted, |event| {
             display.show(event);
+            pictures = PictureCounts::of(&event.event).or_else(|| pictures.take());
             Ok(folder.log(event)?)
         })
         .await;
         display.finish();
         let report = report?;
-        let model = folder.write_model(&client.model(job).await?)?;
+        let bytes = client.model(job).await?;
+        let path = folder.write_model(&bytes)?;
+        let model = Model::from_bytes(&bytes).map_err(|fault| ModelError { path: path.clone(), fault })?;
+        if onnx {
+            model.save_onnx(&folder.onnx_path())?;
+        }
         let synthetic = matches!(settings.data, DataSettings::Synthetic { .. });
         let total_seconds = started.elapsed().as_secs_f64();
-        let metrics = Metrics::new(name, synthetic, &report, start_seconds, total_seconds);
+        let metrics = RunMetrics::new(name, synthetic, &report, start_seconds, total_seconds);
         folder.write_metrics(&metrics)?;
+        let card = Card { model: &model, settings, pictures: pictures.as_ref(), run: &metrics };
+        folder.write_card(&card)?;
         let shown = |path: &std::path::Path| output.join(path.file_name().unwrap_or_default());
-        out::say(&results(&metrics, &shown(&model), output));
+        out::say(&results(&metrics, &shown(&path), output));
         Ok(())
     }
 }

@@ -117,11 +117,10 @@ fn wrong_training_and_evaluation_results_are_found() {
             },
             pb::task_spec::Work::Evaluate(_) if attempt.attempt.0 == 1 => {
                 let confusion = vec![u64::MAX, u64::MAX, 1, 1];
-                TaskResult::Evaluated(pb::BlockEvaluated { loss_sum: 1.0, confusion })
+                let summary = Some(pb::EvaluationSummary { confusion, ..Default::default() });
+                TaskResult::Evaluated(pb::BlockEvaluated { summary })
             }
-            pb::task_spec::Work::Evaluate(_) => {
-                TaskResult::Evaluated(pb::BlockEvaluated { loss_sum: 1.0, confusion: vec![15; 1] })
-            }
+            pb::task_spec::Work::Evaluate(_) => TaskResult::Evaluated(pb::BlockEvaluated { summary: None }),
         };
         executor.running.remove(&attempt);
         cluster.update(id, succeeded(attempt, result));

@@ -48,7 +48,7 @@ fn other_pipeline() -> Pipeline {
 fn a_manifest_that_makes_no_sense_is_refused_with_its_name() {
     type Change = fn(&mut Manifest);
     let wrong: [(Change, &str); 7] = [
-        (|manifest| manifest.version = 2, "its version is 2"),
+        (|manifest| manifest.version = 1, "its version is 1, and this program reads 2"),
         (|manifest| manifest.shards.clear(), "it has 0 shards"),
         (|manifest| manifest.shards[1].start = 11, "should begin at value 10"),
         (|manifest| manifest.shards[0].file = "../x".to_owned(), "no name of a file"),

@@ -1,8 +1,8 @@
+use howdah_executor::learn::Summary;
 use howdah_paramserver::client::ShardMarks;
 use howdah_proto::{
     JobId, MemberId, Partition, ShardIndex,
     event::StageKind,
-    pb::{self, attempt_succeeded::Result as TaskResult},
     settings::{Mode, TrainSettings},
 };
 
@@ -83,18 +83,19 @@ fn train(job: &mut TrainJob, epoch: u32) -> Vec<JobCommand> {
     job.close(&trained, epoch, NOW)
 }
 
-/// Evaluates an epoch; as many of the test pictures are wrong as there are epochs before it.
+/// Evaluates an epoch, with a validation loss in bits; as many of the pictures of each test partition are wrong as there
+/// are epochs before it.
 fn evaluate(job: &mut TrainJob, epoch: u32, validation_loss: f64) -> Vec<JobCommand> {
     let kind = StageKind::Evaluate { epoch: Epoch(epoch) };
-    let result = |loss: f64, pictures: u64, wrong: u64| {
-        let confusion = vec![pictures - wrong, wrong, 0, 0];
-        TaskResult::Evaluated(pb::BlockEvaluated { loss_sum: loss * pictures as f64, confusion })
-    };
     for (partition, pictures) in partitions(job, Some(PartitionUse::Validation)) {
-        job.done(kind, partition, &result(validation_loss, pictures, 0));
+        let own = (-validation_loss).exp2() as f32;
+        let mut validation = Summary::new(2);
+        (0..pictures).for_each(|_| validation.add(0, &[own, 1.0 - own]).unwrap());
+        job.done(kind, partition, &evaluation(&validation));
     }
     for (partition, pictures) in partitions(job, Some(PartitionUse::Test)) {
-        job.done(kind, partition, &result(9.0, pictures, u64::from(epoch) - 1));
+        let wrong = u64::from(epoch) - 1;
+        job.done(kind, partition, &evaluation(&summary([[pictures - wrong, wrong], [0, 0]], 0.25)));
     }
     job.on_stage_finished(kind, NOW)
 }
@@ -164,8 +165,13 @@ fn training_stops_when_patience_is_over_and_the_model_is_that_of_the_best_epoch(
     let Some(JobCommand::End(ending)) = last.last() else { panic!("{last:?}") };
     let Ending::Finished(report) = &**ending else { panic!("{ending:?}") };
     assert_eq!((report.best_epoch, report.epochs.len()), (Some(Epoch(2)), 4));
-    assert_eq!(report.confusion, Some(vec![vec![18, 2], vec![0, 0]]), "that of the best epoch");
-    assert_eq!((report.epochs[1].validation_loss, report.epochs[1].test_loss), (Some(2.0), Some(9.0)));
+    let (test, validation) = (report.test.as_ref().unwrap(), report.validation.as_ref().unwrap());
+    assert_eq!(test.confusion, [[18, 2], [0, 0]], "that of the best epoch");
+    assert_eq!(
+        (report.epochs[1].test_loss, report.epochs[1].validation_loss),
+        (Some(test.loss), Some(validation.loss))
+    );
+    assert!((validation.loss / 2f64.ln() - 2.0).abs() < 1e-6, "{}", validation.loss);
 }
 
 #[test]

@@ -45,9 +45,9 @@ impl TrainJob {
             validation_fraction: settings.validation.map(|validation| validation.fraction),
             fingerprint: self.pictures.fingerprint.clone(),
             classes: self.pictures.classes.clone(),
-            train: self.summary(train, PartitionUse::Train),
-            validation: self.summary(validation, PartitionUse::Validation),
-            test: self.summary(test, PartitionUse::Test),
+            train: self.of_role(train, PartitionUse::Train),
+            validation: self.of_role(validation, PartitionUse::Validation),
+            test: self.of_role(test, PartitionUse::Test),
             left_out,
             shards,
         }
@@ -90,7 +90,7 @@ impl TrainJob {
         self.pictures.layout.roles()
     }
 
-    fn summary(&self, range: Range<usize>, role: PartitionUse) -> RoleSummary {
+    fn of_role(&self, range: Range<usize>, role: PartitionUse) -> RoleSummary {
         let (listed, usable) = (self.count(range.clone(), |_| true), self.usable(range));
         let all = usable.iter().sum::<u64>().max(1) as f64;
         let spread = self.spread_of_role(role);

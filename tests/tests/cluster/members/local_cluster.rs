@@ -51,11 +51,12 @@ fn a_training_writes_its_output_folder_and_nothing_else_and_leaves_no_process() 
     let family = process.family().clone();
     let ended = process.wait().success();
     assert!(family.living().is_empty());
-    assert!(ended.stdout.contains("test accuracy"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("held out"), "{}", ended.stdout);
 
     assert_eq!(names(folder.path()), ["run"]);
     let run = folder.path().join("run");
-    let results = ["events.jsonl", "logs", "metrics.json", "model.safetensors", "snapshots", "synthetic"];
+    let results =
+        ["events.jsonl", "logs", "metrics.json", "model.md", "model.safetensors", "snapshots", "synthetic"];
     assert_eq!(names(&run), results);
     let logs = ["executor-1.log", "executor-2.log", "paramserver-1.log", "paramserver-2.log"];
     assert_eq!(names(&run.join("logs")), logs);

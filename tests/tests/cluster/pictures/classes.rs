@@ -13,7 +13,7 @@ fn train(flags: &[&str]) -> (Vec<String>, Vec<Vec<u64>>) {
     Process::start("howdah-driver", fixed.iter().chain(flags), folder.path()).wait().success();
     let events = log::events(&folder.path().join("run"));
     let report = log::report(&events);
-    (report.classes.clone(), report.confusion.clone().unwrap())
+    (report.classes.clone(), report.test.as_ref().unwrap().confusion.clone())
 }
 
 #[test]

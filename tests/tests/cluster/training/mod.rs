@@ -4,6 +4,7 @@ mod ensembles;
 mod exactly_once;
 mod fitting;
 mod interop;
+mod metrics;
 mod prediction;
 mod resume;
 mod rounds;

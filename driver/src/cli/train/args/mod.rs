@@ -39,8 +39,8 @@ use crate::cli::CliError;
                         howdah-driver train --push-every 1 --compress bf16\n  \
                         howdah-driver train --resume runs/NAME\n  \
                         howdah-driver train --driver http://10.0.0.1:7077 --data /srv/pictures\n\n\
-                        The output folder has the model (model.safetensors), metrics.json, the event log \
-                        (events.jsonl) and the logs of the processes.")]
+                        The output folder has the model (model.safetensors), its card (model.md), metrics.json, the \
+                        event log (events.jsonl) and the logs of the processes.")]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     pub(in crate::cli) data: DataArgs,
@@ -63,6 +63,9 @@ pub(in crate::cli) struct Args {
     /// or be empty.
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) output: Option<PathBuf>,
+    /// Write the network as ONNX, too: model.onnx, which `export` makes of a model file.
+    #[arg(long)]
+    pub(in crate::cli) onnx: bool,
     /// The name of the run; by default made from the date and time.
     #[arg(long)]
     pub(in crate::cli) name: Option<String>,

@@ -31,17 +31,6 @@ pub enum ConfusionError {
     NotSquare(usize),
 }
 
-/// How well one class was told from the others.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct ClassReport {
-    /// The samples of the class.
-    pub samples: u64,
-    /// The fraction of them that was found; none if there were no samples.
-    pub recall: Option<f64>,
-    /// The fraction of the predictions of the class that were right; none if it was never predicted.
-    pub precision: Option<f64>,
-}
-
 impl Confusion {
     /// Makes the matrix of `classes` classes, with nothing counted.
     pub fn new(classes: usize) -> Self {
@@ -84,29 +73,6 @@ impl Confusion {
     pub fn samples(&self) -> u64 {
         self.counts.iter().flatten().sum()
     }
-
-    /// The fraction of the samples that was classified right; none if there were no samples.
-    pub fn accuracy(&self) -> Option<f64> {
-        let right = (0..self.counts.len()).map(|class| self.counts[class][class]).sum();
-        fraction(right, self.samples())
-    }
-
-    /// The mean recall of the classes that have samples; none if there were no samples.
-    pub fn balanced_accuracy(&self) -> Option<f64> {
-        let recalls: Vec<f64> = self.classes().iter().filter_map(|class| class.recall).collect();
-        (!recalls.is_empty()).then(|| recalls.iter().sum::<f64>() / recalls.len() as f64)
-    }
-
-    /// Recall and precision of every class.
-    pub fn classes(&self) -> Vec<ClassReport> {
-        let of = |class: usize| {
-            let right = self.counts[class][class];
-            let samples = self.counts[class].iter().sum();
-            let predicted = self.counts.iter().map(|row| row[class]).sum();
-            ClassReport { samples, recall: fraction(right, samples), precision: fraction(right, predicted) }
-        };
-        (0..self.counts.len()).map(of).collect()
-    }
 }
 
 impl TryFrom<Vec<Vec<u64>>> for Confusion {
@@ -126,10 +92,6 @@ impl From<Confusion> for Vec<Vec<u64>> {
     }
 }
 
-fn fraction(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,22 +105,11 @@ mod tests {
     }
 
     #[test]
-    fn accuracy_counts_samples_and_balanced_accuracy_counts_classes() {
-        let matrix = matrix();
-        assert_eq!(matrix.accuracy(), Some(0.75));
-        assert!((matrix.balanced_accuracy().unwrap() - 0.65).abs() < 1e-12);
-        let classes = matrix.classes();
-        assert_eq!((classes[0].recall, classes[0].precision), (Some(0.8), Some(8.0 / 9.0)));
-        assert_eq!(classes[2], ClassReport { samples: 0, recall: None, precision: None });
-        assert_eq!(Confusion::new(2).accuracy(), None);
-    }
-
-    #[test]
     fn merging_counts_every_sample_once() {
         let (mut all, one) = (Confusion::new(3), matrix());
         all.merge(&one).unwrap();
         all.merge(&one).unwrap();
-        assert_eq!((all.samples(), all.accuracy()), (24, one.accuracy()));
+        assert_eq!((all.samples(), all.rows()[0][0]), (24, 16));
         let json = serde_json::to_string(&all).unwrap();
         assert_eq!(serde_json::from_str::<Confusion>(&json).unwrap(), all);
     }
