@@ -19,6 +19,7 @@ pub mod membership;
 pub mod objects;
 pub mod output;
 pub mod plan;
+pub mod predictions;
 pub mod prepared;
 pub mod rdd;
 pub mod scheduler;

@@ -1,5 +1,6 @@
 //! The executor of Howdah: it computes partitions of a lineage, keeps their blocks, and trains replicas on them.
 
+pub mod inference;
 pub mod learn;
 pub mod memory;
 pub mod prepared;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use howdah_executor::{
+    inference,
     rdd::Registry,
     role::{Args, run},
     vision,
@@ -16,5 +17,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let mut registry = Registry::new();
     vision::register(&mut registry);
+    inference::register(&mut registry);
     process::main(std::env::args_os().collect(), |args: Args| run(args, registry))
 }

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     path::Path,
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
@@ -58,6 +58,19 @@ impl Process {
     /// # Panics
     /// It can't be started.
     pub fn start<S: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = S>, folder: &Path) -> Self {
+        Self::reading(name, arguments, folder, Stdio::null())
+    }
+
+    /// The same with something on standard input.
+    ///
+    /// # Panics
+    /// It can't be started.
+    pub fn reading<S: AsRef<OsStr>>(
+        name: &str,
+        arguments: impl IntoIterator<Item = S>,
+        folder: &Path,
+        input: impl Into<Stdio>,
+    ) -> Self {
         let mut command = Command::new(binary(name));
         for (variable, _) in std::env::vars_os() {
             if variable.to_str().is_some_and(|name| name.starts_with("HOWDAH_") || name == "RUST_LOG") {
@@ -66,7 +79,7 @@ impl Process {
         }
         let family = Family::mark(&mut command);
         command.args(arguments).current_dir(folder);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} can't be started: {error}"));
         let (sender, lines) = channel();
         listen(Output::Standard, child.stdout.take(), sender.clone());
@@ -104,6 +117,20 @@ impl Process {
     /// It has been waited for already.
     pub fn send(&self, signal: Signal) {
         send(self.child.id(), signal);
+    }
+
+    /// Writes to the pipe that is its standard input.
+    ///
+    /// # Panics
+    /// There is none, or it isn't read.
+    pub fn write(&mut self, text: &str) {
+        let pipe = self.child.stdin.as_mut().expect("standard input is a pipe");
+        pipe.write_all(text.as_bytes()).expect("standard input is read");
+    }
+
+    /// Closes the pipe that is its standard input.
+    pub fn end_of_input(&mut self) {
+        drop(self.child.stdin.take());
     }
 
     /// Waits until the process has ended.

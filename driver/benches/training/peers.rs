@@ -6,7 +6,7 @@ use howdah_proto::settings::{Mode, PushEvery, TrainSettings};
 
 use crate::{candle_loop, peer::Peer, run};
 
-const EPOCHS: u32 = 3;
+const EPOCHS: u32 = 2;
 /// Systems take turns, as the speed of a machine drifts; the median of the turns counts.
 const TURNS: usize = 3;
 

@@ -1,4 +1,8 @@
-use howdah_executor::{learn::ModelError, role::ExecutorError, vision::preview::PreviewError};
+use std::path::PathBuf;
+
+use howdah_executor::{
+    inference::InferenceError, learn::ModelError, role::ExecutorError, vision::preview::PreviewError,
+};
 use howdah_paramserver::{cli::ParamserverError, role::process::Ending};
 use howdah_proto::WireError;
 
@@ -6,10 +10,11 @@ use crate::{
     client::ClientError,
     dataset::DatasetError,
     driver::DriverError,
-    inference::InferenceError,
+    inference::{EnsembleError, InferenceFailure},
     local::LocalError,
     output::OutputError,
     prepared::PreparedError,
+    rdd::ContextError,
     search::{JournalError, SpaceError},
 };
 
@@ -51,6 +56,23 @@ pub enum CliError {
     /// The model can't be used.
     #[error(transparent)]
     Inference(#[from] InferenceError),
+    /// Models can't answer together.
+    #[error(transparent)]
+    Ensemble(#[from] EnsembleError),
+    /// Pictures can't be classified.
+    #[error(transparent)]
+    Classify(#[from] InferenceFailure),
+    /// The cluster does not do its work.
+    #[error(transparent)]
+    Cluster(#[from] ContextError),
+    /// Predictions can't be written.
+    #[error("can't write predictions to {path}: {error}")]
+    Predictions {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        error: std::io::Error,
+    },
     /// The executor ended.
     #[error(transparent)]
     Executor(#[from] ExecutorError),

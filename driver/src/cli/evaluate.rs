@@ -1,9 +1,19 @@
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, ops::ControlFlow, path::PathBuf};
 
-use howdah_executor::{learn::Summary, rdd::Registry};
+use howdah_executor::{inference::PictureRef, learn::Summary, rdd::Registry};
 
-use super::{CliError, metrics, models::ModelArgs, out, train::FormatArg};
-use crate::{dataset, inference::Classifier};
+use super::{
+    CliError,
+    classify::{Classification, ClusterArgs, Progress},
+    metrics,
+    models::ModelArgs,
+    out,
+    train::{self, FormatArg},
+};
+use crate::{
+    dataset::{self, PictureFile},
+    inference::Classified,
+};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  howdah-driver evaluate --model model.safetensors --data pictures\n  \
@@ -27,49 +37,50 @@ pub(super) struct Args {
     /// Write all metrics as JSON: those that metrics.json has of the held-out pictures, and the names of the classes.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    cluster: ClusterArgs,
 }
 
 /// Evaluates a model on pictures whose classes are known.
-pub(super) fn run(args: &Args, registry: &Registry) -> Result<(), CliError> {
-    let ensemble = args.models.load()?;
-    let classifier = Classifier::new(&ensemble, registry)?;
+pub(super) async fn run(args: &Args, registry: Registry) -> Result<(), CliError> {
+    let classification = Classification::load(&args.models, registry)?;
+    let (classes, interrupted) = (classification.classes(), train::interruption());
     let mapping = args
         .classes
         .iter()
         .map(|text| dataset::parse_mapping(text))
         .collect::<Result<BTreeMap<_, _>, _>>()?;
-    let labelled = dataset::list_labelled(&args.data, ensemble.classes(), &mapping, args.format.into())?;
-    for (path, reason) in &labelled.skipped {
-        out::complain(&format!("{path}: {reason}"));
-    }
+    let labelled = dataset::list_labelled(&args.data, classes, &mapping, args.format.into())?;
     let files = &labelled.files;
-    let mut summary = Summary::new(ensemble.classes().len());
-    let mut labels = labelled.files.iter().map(|file| file.label);
-    let mut failed = labelled.skipped.len();
-    classifier.classify(files, |file, result| {
-        let Some(label) = labels.next() else { return };
-        match result {
-            Ok(classified) => {
+    let mut progress = Progress::new(Some((files.len() + labelled.skipped.len()) as u64), false);
+    labelled.skipped.iter().for_each(|(path, reason)| progress.failed(path, reason));
+    progress.done(labelled.skipped.len());
+    let mut summary = Summary::new(classes.len());
+    let mut labels = files.iter().map(|file| file.label);
+    let take = |results: Vec<(PictureRef, Classified)>| {
+        for ((picture, result), label) in results.iter().zip(labels.by_ref()) {
+            match result {
                 // The label is one of the model's classes, and so are the probabilities.
-                if let Err(error) = summary.add(label, &classified.probabilities) {
-                    failed += 1;
-                    out::complain(&format!("{}: {error}", file.path.display()));
+                Ok(probabilities) => {
+                    if let Err(error) = summary.add(label, probabilities) {
+                        progress.failed(&picture.name, &error.to_string());
+                    }
                 }
-            }
-            Err(reason) => {
-                failed += 1;
-                out::complain(&format!("{}: {reason}", file.path.display()));
+                Err(reason) => progress.failed(&picture.name, reason),
             }
         }
-    })?;
+        progress.done(results.len());
+        Ok(ControlFlow::Continue(()))
+    };
+    let chunks = |pictures: usize| {
+        let chunk = |files: &[PictureFile]| Ok(files.iter().map(PictureFile::reference).collect());
+        Ok(futures::stream::iter(files.chunks(pictures).map(chunk)))
+    };
+    classification.run(&args.cluster, chunks, &interrupted, take).await?;
     let measured = summary.metrics();
     out::say(&match args.json {
-        true => metrics::json(ensemble.classes(), measured.as_ref()),
-        false => metrics::text(ensemble.classes(), measured.as_ref()),
+        true => metrics::json(classes, measured.as_ref()),
+        false => metrics::text(classes, measured.as_ref()),
     });
-    if failed == 0 {
-        Ok(())
-    } else {
-        Err(CliError::Pictures { failed, all: files.len() + labelled.skipped.len() })
-    }
+    progress.finish()
 }

@@ -137,7 +137,7 @@ mod tests {
         let (names, few) = metrics(3);
         let shown = by_class(&names, &few);
         assert!(
-            shown.contains("true \\ predicted") && shown.contains("class 1         3  66.67 %"),
+            shown.contains("true \\ predicted") && shown.contains("class 1         3   66.67 %"),
             "{shown}"
         );
         let (names, many) = metrics(30);

@@ -1,5 +1,6 @@
 //! The command line. A command is one file or folder here: its flags, and what it does with them.
 
+mod classify;
 mod cross_validate;
 mod drill;
 mod ensemble;
@@ -70,7 +71,7 @@ enum Command {
     /// Train several models that answer together.
     Ensemble(Box<ensemble::Args>),
     /// Classify pictures with a model.
-    Predict(predict::Args),
+    Predict(Box<predict::Args>),
     /// Compare what a model says of pictures with what they are.
     Evaluate(evaluate::Args),
     /// Write the network of a model for other programs.
@@ -126,6 +127,10 @@ impl Flags for Cli {
             Command::Serve(_) => "info",
             Command::Executor(args) => args.log_level(),
             Command::Paramserver(args) => args.log_level(),
+            // What their cluster waits for, and that an executor is started again.
+            Command::Predict(_) | Command::Evaluate(_) => {
+                "error,howdah_driver::rdd=warn,howdah_driver::local=warn"
+            }
             _ => "error",
         }
     }
@@ -146,8 +151,8 @@ impl Command {
             Self::Search(args) => search::run(*args, started).await,
             Self::CrossValidate(args) => cross_validate::run(*args).await,
             Self::Ensemble(args) => ensemble::run(*args).await,
-            Self::Predict(args) => predict::run(&args, &registry),
-            Self::Evaluate(args) => evaluate::run(&args, &registry),
+            Self::Predict(args) => predict::run(&args, registry).await,
+            Self::Evaluate(args) => evaluate::run(&args, registry).await,
             Self::Export(args) => export::run(&args),
             Self::Pipeline(args) => pipeline::run(&args),
             Self::Prepare(args) => prepare::run(*args, started).await,

@@ -7,7 +7,7 @@ use super::CliError;
 use crate::inference::Ensemble;
 
 /// The model that answers, or several that do so together.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(super) struct ModelArgs {
     /// A model file, the folder of a run, or that of an ensemble or a cross-validation. Given several times, all of them
     /// answer together.

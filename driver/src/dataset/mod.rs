@@ -8,6 +8,7 @@ mod picture;
 mod place;
 mod source;
 mod split;
+mod unlabelled;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -21,6 +22,7 @@ pub use folds::folds;
 pub use picture::PictureFile;
 pub use source::pictures_below;
 pub use split::{shuffled, split_validation};
+pub use unlabelled::{Finder, Patterns, shown_name};
 
 use classes::ClassMap;
 use listing::{Found, Listed};

@@ -1,7 +1,12 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use howdah_executor::source::{Library, Part, ReadError, read_listed};
+use howdah_executor::{
+    inference::{PictureRef, Whereabouts},
+    source::{Library, Part, ReadError, read_listed},
+};
+
+use super::unlabelled::shown_name;
 
 /// One picture, as it was listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +27,16 @@ pub struct PictureFile {
 }
 
 impl PictureFile {
+    /// The picture as one to be classified.
+    pub fn reference(&self) -> PictureRef {
+        let at = match &self.part {
+            Some(part) => Whereabouts::part(part),
+            // Executors may run in other folders.
+            None => Whereabouts::file(&std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone())),
+        };
+        PictureRef { name: shown_name(&self.path), at }
+    }
+
     /// Reads the picture, if it is still what was listed.
     ///
     /// # Errors

@@ -49,7 +49,7 @@ fn wrong(place: &str, reason: impl Into<String>) -> DatasetError {
     DatasetError::Place { place: place.to_owned(), reason: reason.into() }
 }
 
-fn is_pattern(place: &str) -> bool {
+pub(super) fn is_pattern(place: &str) -> bool {
     place.contains(['{', '*', '?'])
 }
 
@@ -114,7 +114,11 @@ fn names_in(folder: &str) -> Result<(Vec<String>, usize), DatasetError> {
 }
 
 /// The locations that a pattern with `*` and `?` in its last part stands for, in the order of their names.
-fn matching(pattern: &str, is_url: bool, library: &mut Library) -> Result<Vec<String>, DatasetError> {
+pub(super) fn matching(
+    pattern: &str,
+    is_url: bool,
+    library: &mut Library,
+) -> Result<Vec<String>, DatasetError> {
     let (folder, last) = pattern.rsplit_once('/').unwrap_or((".", pattern));
     if folder.contains(['*', '?']) {
         return Err(wrong(pattern, "only the last part of a path may have * or ?"));
@@ -126,7 +130,10 @@ fn matching(pattern: &str, is_url: bool, library: &mut Library) -> Result<Vec<St
         names_in(folder)?.0
     };
     let name = |location: &str| location.rsplit('/').next().unwrap_or_default().to_owned();
-    Ok(locations.into_iter().filter(|location| matches(last, &name(location))).collect())
+    let found = locations.into_iter().filter(|location| matches(last, &name(location)));
+    // What is named without a folder is found without one.
+    let named = |location: String| if pattern.contains('/') { location } else { name(&location) };
+    Ok(found.map(named).collect())
 }
 
 /// Whether a name is like a pattern with `*` and `?`.
@@ -153,7 +160,7 @@ fn matches(pattern: &str, name: &str) -> bool {
 }
 
 /// What a pattern with braces stands for, in its order: `{a,b}`, or `{008..011}` with zeros kept.
-fn expanded(pattern: &str) -> Result<Vec<String>, DatasetError> {
+pub(super) fn expanded(pattern: &str) -> Result<Vec<String>, DatasetError> {
     let (mut open, mut done) = (vec![pattern.to_owned()], Vec::new());
     while let Some(text) = open.pop() {
         let Some(start) = text.find('{') else {

@@ -50,10 +50,11 @@ impl DriverOptions {
     }
 }
 
-/// The operators that Howdah's own programs know.
+/// The operators and functions that Howdah's own programs know.
 pub fn built_in() -> Registry {
     let mut registry = Registry::new();
     howdah_executor::vision::register(&mut registry);
+    howdah_executor::inference::register(&mut registry);
     registry
 }
 

@@ -233,7 +233,7 @@ impl Engine {
             Ending::Finished(report) => {
                 let commands = self.scheduler.on_job_finished(job, now);
                 self.carry_out(commands, now);
-                Event::JobFinished(Box::new(report))
+                Event::JobFinished(report)
             }
             Ending::Prepared(report) => {
                 let commands = self.scheduler.on_job_finished(job, now);

@@ -1,15 +1,42 @@
 use std::path::{Component, Path, PathBuf};
 
-use howdah_executor::learn::{Combine, Model};
+use howdah_executor::{
+    inference::{ModelFiles, Octets},
+    learn::{Combine, Model, ModelError, ModelFault},
+};
 use serde::{Deserialize, Serialize};
-
-use super::InferenceError;
 
 /// The version of the format of `ensemble.json`.
 const VERSION: u32 = 1;
 
 /// The name of the file that makes a folder an ensemble.
 pub const ENSEMBLE_FILE: &str = "ensemble.json";
+
+/// Models that can't answer together.
+#[derive(Debug, thiserror::Error)]
+pub enum EnsembleError {
+    /// The file of one can't be read.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The description of an ensemble can't be used.
+    #[error("{}: {reason}", file.display())]
+    Description {
+        /// The file.
+        file: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// They have other classes.
+    #[error("{} has the classes {classes}, and the models before it have {others}", file.display())]
+    Classes {
+        /// The file.
+        file: PathBuf,
+        /// Its classes.
+        classes: String,
+        /// Those of the others.
+        others: String,
+    },
+}
 
 /// The content of `ensemble.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,8 +52,8 @@ pub struct EnsembleFile {
 pub struct Ensemble {
     /// The models, at least one, with the same classes.
     pub models: Vec<Model>,
-    /// How their answers become one.
-    pub combine: Combine,
+    /// Their files, and how their answers become one.
+    pub files: ModelFiles,
 }
 
 impl EnsembleFile {
@@ -38,10 +65,10 @@ impl EnsembleFile {
     /// Reads the description in a folder.
     ///
     /// # Errors
-    /// [`InferenceError::Ensemble`], naming the file.
-    fn read(folder: &Path) -> Result<Self, InferenceError> {
+    /// [`EnsembleError::Description`], naming the file.
+    fn read(folder: &Path) -> Result<Self, EnsembleError> {
         let file = folder.join(ENSEMBLE_FILE);
-        let unfit = |reason: String| InferenceError::Ensemble { file: file.clone(), reason };
+        let unfit = |reason: String| EnsembleError::Description { file: file.clone(), reason };
         let text = std::fs::read(&file).map_err(|error| unfit(error.to_string()))?;
         let this: Self = serde_json::from_slice(&text).map_err(|error| unfit(error.to_string()))?;
         if this.version != VERSION {
@@ -65,8 +92,8 @@ impl Ensemble {
     /// Loads models: files, folders of runs, and folders of ensembles. `combine` overrides what an ensemble says.
     ///
     /// # Errors
-    /// [`InferenceError`], naming the file.
-    pub fn load(paths: &[PathBuf], combine: Option<Combine>) -> Result<Self, InferenceError> {
+    /// [`EnsembleError`], naming the file.
+    pub fn load(paths: &[PathBuf], combine: Option<Combine>) -> Result<Self, EnsembleError> {
         let mut files = Vec::new();
         let mut said = None;
         for path in paths {
@@ -81,23 +108,23 @@ impl Ensemble {
             }
         }
         let mut models: Vec<Model> = Vec::with_capacity(files.len());
+        let mut contents = Vec::with_capacity(files.len());
         for file in &files {
-            let model = Model::load(file)?;
+            let of_file = |fault| ModelError { path: file.clone(), fault };
+            let content = std::fs::read(file).map_err(|error| of_file(ModelFault::Read(error)))?;
+            let model = Model::from_bytes(&content).map_err(of_file)?;
             if let Some(first) = models.first().filter(|first| first.classes != model.classes) {
-                return Err(InferenceError::Classes {
+                return Err(EnsembleError::Classes {
                     file: file.clone(),
                     classes: model.classes.join(", "),
                     others: first.classes.join(", "),
                 });
             }
             models.push(model);
+            contents.push(Octets(content.into()));
         }
-        Ok(Self { models, combine: combine.or(said).unwrap_or_default() })
-    }
-
-    /// The names of the classes.
-    pub fn classes(&self) -> &[String] {
-        self.models.first().map_or(&[], |model| &model.classes)
+        let combine = combine.or(said).unwrap_or_default();
+        Ok(Self { models, files: ModelFiles { models: contents, combine } })
     }
 }
 

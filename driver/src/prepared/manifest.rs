@@ -361,7 +361,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_manifest_that_contradicts_itself_is_refused_with_the_file_and_what_is_wrong() {
-        let broken: [(&str, &dyn Fn(&mut Manifest)); 11] = [
+        type Break<'a> = &'a dyn Fn(&mut Manifest);
+        let broken: [(&str, Break); 11] = [
             ("has version 2", &|it| it.version = 2),
             ("1 classes", &|it| it.classes.truncate(1)),
             ("counts are not", &|it| it.test.usable.truncate(1)),

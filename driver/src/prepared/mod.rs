@@ -3,12 +3,16 @@
 //! A set is a folder with shards, which the executors write, and a manifest, which the driver writes last: without it
 //! the folder counts for nothing.
 
+mod alike;
 mod commit;
 mod error;
 mod find;
 mod manifest;
 
+pub use alike::same_pipeline;
 pub use commit::{check_empty, commit};
 pub use error::PreparedError;
 pub use find::{PreparedSet, find, manifest_at, open};
+#[cfg(test)]
+pub(crate) use manifest::tests::manifest as example;
 pub use manifest::{LeftOut, MANIFEST, Manifest, RoleSummary, SAMPLES, ShardEntry};

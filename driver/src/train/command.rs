@@ -119,7 +119,7 @@ pub struct StageTask {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ending {
     /// It gave a model.
-    Finished(JobReport),
+    Finished(Box<JobReport>),
     /// It wrote a prepared set.
     Prepared(PrepareReport),
     /// It failed.

@@ -25,7 +25,7 @@ impl TrainJob {
             );
         }
         let report = self.report(collected, batches, now);
-        self.end(Ending::Finished(report))
+        self.end(Ending::Finished(Box::new(report)))
     }
 
     /// Batches that count: all that the training tasks have, without those that rounds go on without.

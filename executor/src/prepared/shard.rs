@@ -79,7 +79,8 @@ impl TryFrom<pb::PreparedShard> for ShardInfo {
 /// Gives what is to be known of it, too; none if there is no picture.
 pub fn encode(set: SetId, samples: &Samples, pictures: &Range<usize>) -> Option<(Bytes, ShardInfo)> {
     let header = samples.header_of(pictures);
-    let keys = samples.key(pictures.start)?..=samples.key(pictures.end.checked_sub(1)?)?;
+    let last = pictures.end.checked_sub(1).filter(|last| *last >= pictures.start)?;
+    let keys = samples.key(pictures.start)?..=samples.key(last)?;
     let parts = samples.parts_of(pictures);
     let mut file =
         BytesMut::with_capacity(HEADER_BYTES as usize + parts.iter().map(|part| part.len()).sum::<usize>());

@@ -19,7 +19,7 @@ pub(super) fn from_f32(value: f32) -> u16 {
     let magnitude = bits & !SIGN;
     let denormal =
         (f32::from_bits(magnitude) + f32::from_bits(DENORMAL_SHIFT)).to_bits().wrapping_sub(DENORMAL_SHIFT);
-    let normal = (magnitude.wrapping_sub(BIAS) + 0xfff + ((magnitude >> 13) & 1)) >> 13;
+    let normal = magnitude.wrapping_sub(BIAS).wrapping_add(0xfff + ((magnitude >> 13) & 1)) >> 13;
     let finite = if magnitude < SMALLEST_NORMAL { denormal } else { normal.min(LARGEST) };
     let not_finite = if magnitude > INFINITY { 0x7e00 } else { 0x7c00 };
     let narrow = if magnitude < INFINITY { finite } else { not_finite };

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What has the magic of a tar file.
-const HEAD_BYTES: usize = 512;
+pub(in crate::dataset) const HEAD_BYTES: usize = 512;
 /// How names of files begin whose pictures the set itself holds out.
 const HELD_OUT: [&str; 4] = ["t10k", "test", "val", "dev"];
 
@@ -89,7 +89,7 @@ pub(super) fn of_objects(
     told.ok_or_else(|| wrong("has no file".to_owned()))
 }
 
-fn by_name(name: &str) -> Option<(&'static str, DataFormat)> {
+pub(in crate::dataset) fn by_name(name: &str) -> Option<(&'static str, DataFormat)> {
     let name = name.to_ascii_lowercase();
     let batch = name.strip_prefix("data_batch_").and_then(|rest| rest.strip_suffix(".bin"));
     if name.ends_with(".tar") {
@@ -105,7 +105,7 @@ fn by_name(name: &str) -> Option<(&'static str, DataFormat)> {
     }
 }
 
-fn by_content(head: &[u8]) -> Option<DataFormat> {
+pub(in crate::dataset) fn by_content(head: &[u8]) -> Option<DataFormat> {
     if head.starts_with(b"PAR1") {
         Some(DataFormat::Parquet)
     } else if head.starts_with(&[0, 0, 8, 3]) {

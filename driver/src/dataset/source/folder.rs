@@ -17,7 +17,7 @@ const EXTENSIONS: [&str; 12] =
     ["jpg", "jpeg", "jpe", "png", "bmp", "gif", "webp", "tif", "tiff", "pgm", "ppm", "pnm"];
 
 /// Whether a file's name looks like a picture's.
-pub(super) fn is_picture_name(path: &Path) -> bool {
+pub(in crate::dataset) fn is_picture_name(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()))
 }

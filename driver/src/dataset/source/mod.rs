@@ -8,15 +8,16 @@ mod parquet;
 mod tar;
 
 #[cfg(test)]
-mod testing;
+pub(in crate::dataset) mod testing;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
     path::Path,
     sync::Arc,
 };
 
-use howdah_executor::source::{Library, ObjectRef};
+use howdah_executor::source::{Library, ObjectRef, Place};
 use howdah_proto::settings::DataFormat;
 
 use super::{
@@ -25,6 +26,8 @@ use super::{
     place::{Content, find},
 };
 
+pub(in crate::dataset) use detect::{HEAD_BYTES, by_content, by_name};
+pub(in crate::dataset) use folder::is_picture_name;
 pub use folder::pictures_below;
 
 /// A file or object with pictures, and whether the source holds out what is in it.
@@ -81,6 +84,43 @@ pub(super) fn list(
             reason: "is a file, not a folder for each class".to_owned(),
         }),
     }
+}
+
+/// A picture of a set without regard to labels.
+pub(super) struct Unlabelled {
+    /// What it is called in the set.
+    pub(super) name: String,
+    /// Where in the file it is; or why it can't be used.
+    pub(super) place: Result<Place, String>,
+}
+
+/// Finds the pictures in a file or object, in the order in which they lie there; labels needn't be there. Each is given
+/// to `found`, which may have seen enough.
+pub(super) fn unlabelled(
+    format: DataFormat,
+    object: &Arc<ObjectRef>,
+    library: &mut Library,
+    found: &mut dyn FnMut(Unlabelled) -> ControlFlow<()>,
+) -> Result<(), DatasetError> {
+    let shard = || [Shard { object: object.clone(), held_out: false }];
+    match format {
+        DataFormat::Tar => tar::unlabelled(object, library, found),
+        DataFormat::Parquet => parquet::unlabelled(object, library, found),
+        DataFormat::Idx => give(idx::list(&shard(), library)?, found),
+        DataFormat::Cifar => give(cifar::list(&shard(), library)?, found),
+        DataFormat::Folder | DataFormat::Auto | DataFormat::Prepared => Ok(()),
+    }
+}
+
+/// Gives the pictures of formats that can't be without labels.
+fn give(listed: Listed, found: &mut dyn FnMut(Unlabelled) -> ControlFlow<()>) -> Result<(), DatasetError> {
+    for picture in listed.found {
+        let Some(part) = picture.file.part else { continue };
+        if found(Unlabelled { name: picture.file.relative, place: Ok(part.place) }).is_break() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// The name of a file or object, without the folders before it.

@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::ControlFlow, sync::Arc};
 
 use howdah_executor::source::{Library, ObjectRef, Place, Table};
 use howdah_proto::settings::DataFormat;
@@ -8,7 +8,7 @@ use parquet::{
     data_type::{ByteArray, DataType},
 };
 
-use super::{Shard, file_name, malformed};
+use super::{Shard, Unlabelled, file_name, malformed};
 use crate::dataset::{
     DatasetError,
     listing::{Listed, Listing, PartName},
@@ -28,7 +28,8 @@ const MAX_ROWS: i64 = 100_000_000;
 struct Columns {
     pictures: usize,
     paths: Option<usize>,
-    labels: usize,
+    /// None if there is no such column.
+    labels: Option<usize>,
 }
 
 /// Lists the rows of Parquet files: encoded pictures in a column `image` (bytes, or a group of `bytes` and `path` as
@@ -40,18 +41,19 @@ pub(super) fn list(shards: &[Shard], library: &mut Library) -> Result<Listed, Da
     for shard in shards {
         let table = library.table(&shard.object)?;
         let columns = columns(&shard.object, &table)?;
-        let names = declared_names(&table, columns);
+        let labels = columns.labels.ok_or_else(|| missing(&shard.object, &table, "labels", &LABELS))?;
+        let names = declared_names(&table, labels);
         if !tables.is_empty() && names != declared {
             let reason = "it declares other names of classes than the files before it";
             return Err(malformed(&shard.object, DataFormat::Parquet, reason));
         }
         declared = names;
-        tables.push((shard, table, columns));
+        tables.push((shard, table, columns, labels));
     }
     let has_names = declared.is_some();
     let mut listing = declared.map_or_else(Listing::default, Listing::declared);
-    for (shard, table, columns) in tables {
-        read(shard, &table, columns, has_names, &mut listing)?;
+    for (shard, table, columns, labels) in tables {
+        read(shard, &table, (columns, labels), has_names, &mut listing)?;
     }
     Ok(listing.finish())
 }
@@ -59,7 +61,7 @@ pub(super) fn list(shards: &[Shard], library: &mut Library) -> Result<Listed, Da
 fn read(
     shard: &Shard,
     table: &Table,
-    columns: Columns,
+    (columns, label_column): (Columns, usize),
     has_names: bool,
     listing: &mut Listing,
 ) -> Result<(), DatasetError> {
@@ -74,7 +76,7 @@ fn read(
     for group in 0..groups {
         let rows =
             usize::try_from(rows_of(group)).map_err(|_| wrong("it has less than no rows".to_owned()))?;
-        labels.push(values(known, table.column(group, columns.labels)?, rows)?);
+        labels.push(values(known, table.column(group, label_column)?, rows)?);
         paths.push(match columns.paths {
             Some(column) => values(known, table.column(group, column)?, rows)?,
             None => vec![None; rows],
@@ -137,20 +139,57 @@ fn columns(known: &ObjectRef, table: &Table) -> Result<Columns, DatasetError> {
     });
     let label_types = [Physical::INT32, Physical::INT64, Physical::BYTE_ARRAY];
     let labels = LABELS.iter().find_map(|name| find(name, &label_types));
-    let there = || leaves.iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>().join(", ");
-    let missing = |what: &str, names: &[&str]| {
-        let reason = format!("it has no column of {what} (called {}), only {}", names.join(" or "), there());
-        malformed(known, DataFormat::Parquet, reason)
-    };
-    let (pictures, paths) = pictures.ok_or_else(|| missing("pictures", &PICTURES))?;
-    let labels = labels.ok_or_else(|| missing("labels", &LABELS))?;
+    let (pictures, paths) = pictures.ok_or_else(|| missing(known, table, "pictures", &PICTURES))?;
     Ok(Columns { pictures, paths, labels })
 }
 
+fn missing(known: &ObjectRef, table: &Table, what: &str, names: &[&str]) -> DatasetError {
+    let schema = table.metadata().file_metadata().schema_descr();
+    let shown = |column: &parquet::schema::types::ColumnDescPtr| {
+        format!("{} ({})", column.path().string(), column.physical_type())
+    };
+    let there: Vec<String> = schema.columns().iter().map(shown).collect();
+    let (names, there) = (names.join(" or "), there.join(", "));
+    let reason = format!("it has no column of {what} (called {names}), only {there}");
+    malformed(known, DataFormat::Parquet, reason)
+}
+
+/// Finds the rows of a Parquet file, a row group at a time; without a column of labels, too.
+pub(super) fn unlabelled(
+    known: &Arc<ObjectRef>,
+    library: &mut Library,
+    found: &mut dyn FnMut(Unlabelled) -> ControlFlow<()>,
+) -> Result<(), DatasetError> {
+    let table = library.table(known)?;
+    let columns = columns(known, &table)?;
+    let mut number = 0_u64;
+    for group in 0..table.metadata().num_row_groups() {
+        let rows = table.metadata().row_group(group).num_rows();
+        let rows = u64::try_from(rows).ok().filter(|rows| *rows <= MAX_ROWS as u64).ok_or_else(|| {
+            malformed(known, DataFormat::Parquet, format!("it says that a row group has {rows} rows"))
+        })?;
+        let mut paths = match columns.paths {
+            Some(column) => values(known, table.column(group, column)?, rows as usize)?,
+            None => Vec::new(),
+        }
+        .into_iter();
+        for row in 0..rows {
+            let path = paths.next().flatten().filter(|path| !path.is_empty());
+            let name = path.unwrap_or_else(|| format!("{number:08}"));
+            number += 1;
+            let place = Place::Value { group: group as u32, row, column: columns.pictures as u32 };
+            if found(Unlabelled { name, place: Ok(place) }).is_break() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The names in the features that Hugging Face's `datasets` writes into a file.
-fn declared_names(table: &Table, columns: Columns) -> Option<Vec<String>> {
+fn declared_names(table: &Table, labels: usize) -> Option<Vec<String>> {
     let metadata = table.metadata().file_metadata();
-    let column = metadata.schema_descr().column(columns.labels);
+    let column = metadata.schema_descr().column(labels);
     if column.physical_type() == Physical::BYTE_ARRAY {
         return None;
     }

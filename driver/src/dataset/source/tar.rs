@@ -1,10 +1,10 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, ops::ControlFlow, sync::Arc};
 
 use howdah_executor::source::{Library, Object, ObjectRef, ObjectStream, Place};
 use howdah_proto::settings::DataFormat;
 use tar::{Archive, Entry};
 
-use super::{Shard, folder::is_picture_name, malformed};
+use super::{Shard, Unlabelled, folder::is_picture_name, malformed};
 use crate::dataset::{
     DatasetError,
     listing::{Listed, Listing, PartName},
@@ -24,6 +24,28 @@ pub(super) fn list(shards: &[Shard], library: &mut Library) -> Result<Listed, Da
         read(shard, &object, &mut listing)?;
     }
     Ok(listing.finish())
+}
+
+/// Finds the pictures of a tar file, whatever their classes.
+pub(super) fn unlabelled(
+    known: &Arc<ObjectRef>,
+    library: &mut Library,
+    found: &mut dyn FnMut(Unlabelled) -> ControlFlow<()>,
+) -> Result<(), DatasetError> {
+    let mut listing = Listing::default();
+    let object = library.object(known)?;
+    let (pictures, _) = members(known, &object, &mut listing)?;
+    let inside = format!("{}/", known.location);
+    let skipped = listing.finish().skipped.into_iter().map(|(name, reason)| Unlabelled {
+        name: name.strip_prefix(&inside).map(str::to_owned).unwrap_or(name),
+        place: Err(reason),
+    });
+    let pictures = pictures
+        .into_iter()
+        .map(|Member { name, offset, bytes }| Unlabelled { name, place: Ok(Place::Range { offset, bytes }) });
+    // Enough was seen if it breaks off.
+    let _ = pictures.chain(skipped).try_for_each(found);
+    Ok(())
 }
 
 struct Member {

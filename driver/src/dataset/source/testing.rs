@@ -17,7 +17,7 @@ pub(super) fn labels(listed: &Listed) -> Vec<(&str, &str)> {
 }
 
 /// Writes a tar file with these members, whose names aren't checked.
-pub(super) fn tar_file(at: &Path, members: &[(&str, &[u8])]) -> String {
+pub(in crate::dataset) fn tar_file(at: &Path, members: &[(&str, &[u8])]) -> String {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, content) in members {
         let mut header = tar::Header::new_ustar();

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     engine::{AskRequest, Effect, Engine, IoRequest, IoResult, io::fit::fit},
     membership::{Registration, RoleDetails},
+    prepared::{Manifest, PreparedSet},
     scheduler::{Millis, Options},
     train::fixture::dataset,
 };
@@ -43,6 +44,10 @@ pub(super) struct Cluster {
     pub(super) fitted: Vec<OperatorSpec>,
     /// The pipelines that models were made with.
     pub(super) modelled: Vec<Pipeline>,
+    /// What is found where pictures are looked for, instead of pictures.
+    pub(super) set: Option<PreparedSet>,
+    /// The prepared sets that were made whole.
+    pub(super) committed: Vec<Manifest>,
     next_session: u64,
 }
 
@@ -81,6 +86,8 @@ impl Cluster {
             registry: Registry::new(),
             fitted: Vec::new(),
             modelled: Vec::new(),
+            set: None,
+            committed: Vec::new(),
             next_session: 1,
         }
     }
@@ -221,6 +228,13 @@ impl Cluster {
         let (job, request) = self.pending.remove(place);
         let watched = self.jobs.get_mut(&job).unwrap();
         let results = match request {
+            IoRequest::ListDataset { .. } if self.set.is_some() => {
+                vec![IoResult::PreparedSet(Box::new(Ok(self.set.clone().unwrap())))]
+            }
+            IoRequest::CommitPrepared { manifest, .. } => {
+                self.committed.push(*manifest);
+                vec![IoResult::Committed(Ok(()))]
+            }
             IoRequest::ListDataset { .. } => {
                 vec![IoResult::Dataset(Ok(dataset(self.pictures.0, self.pictures.1)))]
             }

@@ -82,7 +82,7 @@ impl Executor {
         let attempt: AttemptId = task.attempt.try_into().unwrap();
         assert_eq!(self.shutdowns, 0, "a task came after the shutdown");
         let told = self.jobs.get(&attempt.job).copied();
-        let needs_context = !matches!(task.work, Some(Work::Compute(_) | Work::Fit(_)));
+        let needs_context = !matches!(task.work, Some(Work::Compute(_) | Work::Fit(_) | Work::Save(_)));
         assert!(told.is_some_and(|has_context| has_context || !needs_context), "{attempt}: told {told:?}");
         assert_eq!(self.running.insert(attempt, task), None, "{attempt} was launched twice");
         assert!(self.running.len() <= self.slots, "more tasks than slots");
@@ -125,7 +125,10 @@ impl Executor {
 
 /// The right result of a task.
 pub(super) fn result_of(task: &pb::TaskSpec, batch: u32) -> TaskResult {
-    let pictures = task.files.len() as u64;
+    let pictures = match &task.prepared {
+        Some(block) => block.end_key - block.first_key,
+        None => task.files.len() as u64,
+    };
     match task.work.clone().unwrap() {
         Work::Round(work) => {
             let samples = (work.last_step - work.first_step + 1) * u64::from(batch);

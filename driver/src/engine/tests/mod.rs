@@ -10,6 +10,7 @@ mod fits;
 mod leaving;
 mod lies;
 mod losses;
+mod prepared;
 mod programs;
 mod resume;
 mod servers;

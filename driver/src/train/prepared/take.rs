@@ -6,7 +6,7 @@ use howdah_proto::{
 };
 
 use crate::{
-    prepared::{Manifest, PreparedSet},
+    prepared::{Manifest, PreparedSet, same_pipeline},
     scheduler::Millis,
     train::{ClusterView, JobCommand, TrainJob, cut::Layout, job::Phase},
 };
@@ -30,7 +30,7 @@ impl TrainJob {
             return self.fail(error, Some(hint.to_owned()));
         }
         let fitted = manifest.fitted.as_ref();
-        if self.fits.done && fitted.is_some_and(|fitted| *fitted != self.pipeline) {
+        if self.fits.done && fitted.is_some_and(|fitted| !same_pipeline(fitted, &self.pipeline)) {
             let error = "can't resume: the pictures were prepared by a pipeline that was fitted to others";
             return self.fail(error.to_owned(), None);
         }
@@ -91,7 +91,7 @@ impl TrainJob {
                 "--data must name the pictures themselves; folds share what is prepared of them",
             ));
         }
-        if settings.pipeline != manifest.pipeline {
+        if !same_pipeline(&settings.pipeline, &manifest.pipeline) {
             let error = format!(
                 "the pictures were prepared with the pipeline `{}`, which is not the one that is asked for",
                 manifest.pipeline_name
@@ -146,5 +146,122 @@ impl TrainJob {
             settings.validation = Some(validation);
             self.settings = Arc::new(settings);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use howdah_proto::{
+        JobId, Partition,
+        event::StageKind,
+        pb,
+        settings::{DataFormat, PrepareTo, TrainSettings},
+    };
+
+    use super::*;
+    use crate::{
+        dataset::PictureFile,
+        prepared::example,
+        train::{
+            Ending,
+            fixture::{cluster, computed, settings, stages},
+        },
+    };
+
+    fn set() -> PreparedSet {
+        let manifest = example();
+        let file = |shard: &crate::prepared::ShardEntry| PictureFile {
+            path: format!("/set/{}", shard.file).into(),
+            relative: shard.file.clone(),
+            label: 0,
+            bytes: shard.bytes,
+            modified_unix_ns: 0,
+            part: None,
+        };
+        PreparedSet { files: manifest.shards.iter().map(file).collect(), manifest }
+    }
+
+    /// Batches of 3 pictures, so that the six training pictures are two partitions.
+    fn on_set(change: impl FnOnce(&mut TrainSettings)) -> (TrainJob, Vec<JobCommand>) {
+        let mut settings = TrainSettings { batch: 3, ..settings(1) };
+        settings.data = DataSettings::Folder {
+            train: "/set".into(),
+            test: None,
+            test_fraction: DataSettings::TEST_FRACTION,
+            classes: std::collections::BTreeMap::new(),
+            format: DataFormat::Auto,
+        };
+        change(&mut settings);
+        let (mut job, _) = TrainJob::new(JobId(1), settings, Millis(0));
+        let commands = job.on_prepared_set(Ok(set()), &cluster(), Millis(1));
+        (job, commands)
+    }
+
+    fn refusal(change: impl FnOnce(&mut TrainSettings)) -> String {
+        let (_, commands) = on_set(change);
+        match commands.last() {
+            Some(JobCommand::End(ending)) => match &**ending {
+                Ending::Failed { error, hint } => format!("{error}; {}", hint.clone().unwrap_or_default()),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_blocks_of_partitions_are_made_of_the_shards_that_have_their_pictures() {
+        let (job, commands) = on_set(|_| {});
+        assert_eq!(stages(&commands)[0].1.len(), 4);
+        let block = |partition| {
+            let (files, _) = job.task(StageKind::Prepare, Partition(partition));
+            let block = job.prepared_block(Partition(partition)).unwrap();
+            assert_eq!((files.len(), block.set.len()), (block.shards.len(), 16));
+            let files: Vec<u32> = files.iter().map(|file| file.index).collect();
+            (files, block.first_key..block.end_key, job.work(StageKind::Prepare, Partition(partition)))
+        };
+        assert_eq!(block(0), (vec![0], 0..3, 3));
+        // The first picture of the second partition was left out.
+        assert_eq!(block(1), (vec![1], 3..6, 2));
+        assert_eq!(block(2), (vec![2], 6..7, 1));
+        assert_eq!(block(3), (vec![2], 7..8, 1));
+        assert_eq!(job.check(StageKind::Prepare, Partition(1), Some(&computed(2, 0))), Ok(()));
+        assert!(job.check(StageKind::Prepare, Partition(1), Some(&computed(3, 0))).is_err());
+        let skipped = |event: &JobCommand| matches!(event, JobCommand::Emit(Event::PictureSkipped { .. }));
+        assert_eq!(commands.iter().filter(|command| skipped(command)).count(), 1);
+        let wire = pb::PreparedBlock { shards: Vec::new(), ..job.prepared_block(Partition(0)).unwrap() };
+        assert_eq!(wire.classes, 2);
+    }
+
+    #[test]
+    fn what_was_decided_when_the_pictures_were_prepared_can_not_be_set_otherwise() {
+        let flag = |change: fn(&mut DataSettings)| refusal(|settings| change(&mut settings.data));
+        let test = flag(|data| {
+            if let DataSettings::Folder { test, .. } = data {
+                *test = Some("/test".into());
+            }
+        });
+        assert!(
+            test.starts_with("--test: this was decided") && test.contains("leave the flag away"),
+            "{test}"
+        );
+        let fraction = flag(|data| {
+            if let DataSettings::Folder { test_fraction, .. } = data {
+                *test_fraction = 0.3;
+            }
+        });
+        assert!(fraction.starts_with("--test-fraction"), "{fraction}");
+        let pipeline = refusal(|settings| settings.pipeline.views = 2);
+        assert!(pipeline.contains("pipeline `seed`") && pipeline.contains("--pipeline"), "{pipeline}");
+        let validation = Validation { fraction: 0.5, monitor: Monitor::Loss, patience: None };
+        let split = refusal(|settings| settings.validation = Some(validation));
+        assert!(split.contains("without any for validation") && split.contains("0.5"), "{split}");
+        let to = PrepareTo { location: "/other".to_owned(), pipeline_name: String::new() };
+        assert!(refusal(|settings| settings.prepare = Some(to)).contains("prepared already"));
+        let (_, same) = on_set(|settings| {
+            if let DataSettings::Folder { test_fraction, .. } = &mut settings.data {
+                *test_fraction = 0.25;
+            }
+        });
+        assert!(!stages(&same).is_empty());
     }
 }

@@ -107,8 +107,12 @@ impl Objects for Nothing {
 
 #[test]
 fn what_is_done_with_each_record_reaches_accumulators() {
-    let scope =
-        Scope::enter(Reach { context: ContextKey(1), objects: Arc::new(Nothing), cache: Arc::default() });
+    let scope = Scope::enter(Reach {
+        context: ContextKey(1),
+        objects: Arc::new(Nothing),
+        cache: Arc::default(),
+        surroundings: Default::default(),
+    });
     assert!(all(&Action::ForEach(spec_of(&Visit {})), &numbers()).is_empty());
     assert_eq!(scope.take_updates(), [(VISITED, AccumulatorValue::Signed(168))]);
 }

@@ -3,7 +3,7 @@ use std::{marker::PhantomData, sync::Arc};
 use howdah_proto::ObjectId;
 use serde::{Deserialize, Serialize};
 
-use super::CURRENT;
+use super::{CURRENT, Surroundings};
 use crate::rdd::{Again, Data, Failure, RddError, codec};
 
 /// A value that a program gave to all its tasks: a field of the functions that use it. An executor fetches and reads
@@ -59,6 +59,37 @@ impl<T: Data + Sync> Broadcast<T> {
                 value.map_err(|error| Failure { again: again(&error), message: error.to_string() })?;
             inner.seen.push((self.object, value.clone()));
             Ok(value)
+        })
+    }
+
+    /// Gives what is made of the value, which an executor makes once. The value itself is not kept.
+    ///
+    /// # Errors
+    /// [`Failure`] if it can't be had or made, or outside of a task.
+    pub(crate) fn made<M: Send + Sync + 'static>(
+        &self,
+        make: impl FnOnce(&T, &Surroundings) -> Result<M, Failure>,
+    ) -> Result<Arc<M>, Failure> {
+        CURRENT.with(|current| {
+            let current = current.borrow();
+            let inner = current.as_ref().ok_or_else(|| {
+                Failure::fatal(format!("broadcast value {} can be read in a task alone", self.object))
+            })?;
+            let reach = &inner.reach;
+            let mut failed = None;
+            let made = reach.cache.get_or_read(reach.context, self.object, || {
+                let of = format!("broadcast {}", self.object);
+                let bytes = reach.objects.object(self.object)?;
+                let value = codec::decode::<T>(&bytes).map_err(|error| error.of(&of))?;
+                make(&value, &reach.surroundings).map_err(|failure| {
+                    let reason = failure.message.clone();
+                    failed = Some(failure);
+                    RddError::Codec { function: of, reason }
+                })
+            });
+            made.map_err(|error| {
+                failed.unwrap_or_else(|| Failure { again: again(&error), message: error.to_string() })
+            })
         })
     }
 }

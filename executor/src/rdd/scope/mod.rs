@@ -8,13 +8,14 @@ use std::{any::Any, cell::RefCell, marker::PhantomData, sync::Arc};
 
 use bytes::Bytes;
 use howdah_proto::ObjectId;
+use tokio::runtime::Handle;
 
 pub use accumulator::{Accumulator, AccumulatorValue};
 pub use broadcast::Broadcast;
 pub use cache::{BroadcastCache, ContextKey};
 pub use howdah_proto::AccumulatorId;
 
-use super::RddError;
+use super::{RddError, Registry};
 
 /// Gives the objects that a program left with the driver.
 pub trait Objects: Send + Sync {
@@ -33,6 +34,17 @@ pub struct Reach {
     pub objects: Arc<dyn Objects>,
     /// The decoded values of the executor.
     pub cache: Arc<BroadcastCache>,
+    /// What else is there.
+    pub surroundings: Surroundings,
+}
+
+/// What is there where a task runs.
+#[derive(Clone, Default)]
+pub struct Surroundings {
+    /// The functions that the executor knows.
+    pub registry: Arc<Registry>,
+    /// What drives its connections; a task may block on it.
+    pub runtime: Option<Handle>,
 }
 
 /// Values that this thread has looked up already: a look that costs no lock.

@@ -17,7 +17,12 @@ impl Objects for Counted {
 }
 
 fn reach(objects: &Arc<Counted>, cache: &Arc<BroadcastCache>) -> Reach {
-    Reach { context: ContextKey(1), objects: objects.clone(), cache: cache.clone() }
+    Reach {
+        context: ContextKey(1),
+        objects: objects.clone(),
+        cache: cache.clone(),
+        surroundings: Surroundings::default(),
+    }
 }
 
 #[test]
@@ -58,6 +63,23 @@ fn a_broadcast_value_is_fetched_once_until_its_context_ends() {
     let _scope = Scope::enter(reach(&objects, &cache));
     assert!(words.value().is_ok());
     assert_eq!(objects.0.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn what_is_made_of_a_broadcast_value_is_made_once_until_its_context_ends() {
+    let (objects, cache) = (Arc::<Counted>::default(), Arc::<BroadcastCache>::default());
+    let words = Broadcast::<Vec<String>>::new(ObjectId(4));
+    let length = |words: &Vec<String>, _: &Surroundings| Ok(words.concat().len());
+    for _ in 0..3 {
+        let _scope = Scope::enter(reach(&objects, &cache));
+        assert_eq!(*words.made(length).unwrap(), 2);
+    }
+    assert_eq!(objects.0.load(Ordering::Relaxed), 1);
+    cache.clear(ContextKey(1));
+    let _scope = Scope::enter(reach(&objects, &cache));
+    let failure = words.made(|_, _| Err::<u8, _>(Failure::fatal("no good"))).unwrap_err();
+    assert_eq!(failure, Failure::fatal("no good"));
+    assert_eq!(*words.made(length).unwrap(), 2);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::{
         RddError,
         action::{ActionTask, ResultLimit},
         compute::{self, Computation},
-        scope::{AccumulatorValue, ContextKey, Reach, Scope},
+        scope::{AccumulatorValue, ContextKey, Reach, Scope, Surroundings},
     },
     shuffle::{MapOutputWriter, MapSide, OutputId},
 };
@@ -42,6 +42,10 @@ pub(super) fn run(
         context: ContextKey(view.context.0),
         objects: here.clone(),
         cache: environment.broadcasts.clone(),
+        surroundings: Surroundings {
+            registry: environment.registry.clone(),
+            runtime: Some(environment.runtime.clone()),
+        },
     });
     let result = match &work.output {
         RddOutput::Shuffle(shuffle) => {

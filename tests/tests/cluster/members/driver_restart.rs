@@ -15,9 +15,9 @@ fn members_come_back_to_a_driver_that_was_killed_and_started_again() {
     for member in &mut members {
         member.wait_for_line("has joined");
     }
-    // The new job has the number of the old one, whose shards and blocks must not be taken for its own.
+    // If the driver comes back within a second, the new job has the number of the old one, whose shards and blocks must
+    // not be taken for its own.
     let mut job = cluster.submit(&counting(&pictures.data, 2));
-    assert_eq!(job.id, lost.id);
     let report = job.wait_for_report();
     log::assert_counted_exactly_once(&report);
     assert!(!job.heard.iter().any(|event| matches!(event, Event::TaskFailed { .. })), "{:?}", job.heard);

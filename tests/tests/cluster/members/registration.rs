@@ -1,7 +1,7 @@
 //! The driver's services check what they are told, and say what is wrong.
 
 use howdah_driver::client::Client;
-use howdah_executor::{rdd::Registry, vision};
+use howdah_executor::{inference, rdd::Registry, vision};
 use howdah_proto::{
     PROTOCOL_VERSION,
     event::Event,
@@ -21,6 +21,7 @@ use tonic_health::pb::{
 fn operators() -> OperatorVersions {
     let mut registry = Registry::new();
     vision::register(&mut registry);
+    inference::register(&mut registry);
     registry.versions()
 }
 

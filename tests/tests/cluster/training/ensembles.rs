@@ -35,15 +35,15 @@ fn predicted(
     folder: &Path,
 ) -> BTreeMap<String, (String, f64)> {
     let models = models.iter().flat_map(|model| ["--model", model]);
-    let fixed = ["predict", "--format", "json"].into_iter().chain(models).chain(flags.iter().copied());
+    let fixed = ["predict", "--format", "jsonl"].into_iter().chain(models).chain(flags.iter().copied());
     let data = pictures.data.to_str().unwrap();
     let ended = Process::start("howdah-driver", fixed.chain([data]), folder).wait().success();
-    let rows: Vec<Value> = serde_json::from_str(&ended.stdout).unwrap();
+    let rows = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap());
     let row = |row: Value| {
         let text = |name: &str| row[name].as_str().unwrap().to_owned();
         (text("path"), (text("class"), row["probabilities"]["cats"].as_f64().unwrap()))
     };
-    rows.into_iter().map(row).collect()
+    rows.map(row).collect()
 }
 
 #[test]

@@ -28,8 +28,8 @@ fn predictions(model: &Path, data: &Path, classes: &[String], folder: &Path) -> 
     for (truth, class) in classes.iter().enumerate() {
         let pictures = data.join(class);
         let model = model.to_str().unwrap();
-        let flags = ["predict", "--model", model, "--format", "json", pictures.to_str().unwrap()];
-        for picture in json(&run(&flags, folder).success().stdout).as_array().unwrap() {
+        let flags = ["predict", "--model", model, "--format", "jsonl", pictures.to_str().unwrap()];
+        for picture in run(&flags, folder).success().stdout.lines().map(json) {
             let probability = |class: &String| picture["probabilities"][class].as_f64().unwrap();
             predictions.push((truth, classes.iter().map(probability).collect()));
         }

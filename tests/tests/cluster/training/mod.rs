@@ -6,6 +6,7 @@ mod fitting;
 mod interop;
 mod metrics;
 mod prediction;
+mod prediction_on_a_cluster;
 mod resume;
 mod rounds;
 mod search;

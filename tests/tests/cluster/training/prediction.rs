@@ -9,14 +9,14 @@ use howdah_tests::{
 use tempfile::TempDir;
 
 /// A trained model, the pictures it was trained on, and the folder for everything else.
-struct Trained {
-    pictures: Pictures,
-    folder: TempDir,
-    model: PathBuf,
+pub(super) struct Trained {
+    pub(super) pictures: Pictures,
+    pub(super) folder: TempDir,
+    pub(super) model: PathBuf,
 }
 
 impl Trained {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let pictures = Pictures::draw(60);
         let folder = tempfile::tempdir().unwrap();
         let data = pictures.data.to_str().unwrap();
@@ -26,7 +26,7 @@ impl Trained {
         Self { pictures, folder, model }
     }
 
-    fn run(&self, command: &str, arguments: &[&str]) -> Ended {
+    pub(super) fn run(&self, command: &str, arguments: &[&str]) -> Ended {
         let fixed = [command, "--model", self.model.to_str().unwrap()];
         Process::start("howdah-driver", fixed.iter().chain(arguments), self.folder.path()).wait()
     }
@@ -48,29 +48,35 @@ fn predict_classifies_the_good_files_and_names_the_bad_ones() {
     let ended = trained.run("predict", &[&text, &good, &gone]);
     let ended = ended.failure(1, &[&text, &gone, "error: 2 of 3 pictures could not be classified"]);
     let lines: Vec<&str> = ended.stdout.lines().collect();
-    assert_eq!(lines.len(), 1, "{}", ended.stdout);
-    assert!(lines[0].contains(" %") && lines[0].ends_with(&good), "{}", ended.stdout);
+    assert_eq!(lines.len(), 3, "{}", ended.stdout);
+    assert!(
+        lines[0].contains(&format!("{text}: ")) && lines[2].contains(&format!("{gone}: ")),
+        "{}",
+        ended.stdout
+    );
+    assert!(lines[1].contains(" %") && lines[1].ends_with(&good), "{}", ended.stdout);
 }
 
 #[test]
-fn predict_writes_json_and_csv() {
+fn predict_writes_json_lines_and_csv() {
     let trained = Trained::new();
     let [good, text, _] = trained.mixed();
-    let json = trained.run("predict", &["--format", "json", &good, &text]).failure(1, &[&text]);
-    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
-    assert_eq!(json.as_array().unwrap().len(), 2);
-    assert_eq!(json[0]["path"], good);
-    let probabilities = json[0]["probabilities"].as_object().unwrap();
+    let json = trained.run("predict", &["--format", "jsonl", &good, &text]).failure(1, &[&text]);
+    let lines: Vec<serde_json::Value> =
+        json.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((lines.len(), lines[0]["path"].as_str()), (2, Some(good.as_str())));
+    let probabilities = lines[0]["probabilities"].as_object().unwrap();
     let sum: f64 = probabilities.values().map(|value| value.as_f64().unwrap()).sum();
-    assert!(probabilities.len() == 2 && (sum - 1.0).abs() < 1e-5, "{json}");
-    assert_eq!(json[0]["probability"], probabilities[json[0]["class"].as_str().unwrap()]);
-    assert!(json[1]["error"].is_string(), "{json}");
+    assert!(probabilities.len() == 2 && (sum - 1.0).abs() < 1e-5, "{lines:?}");
+    assert_eq!(lines[0]["probability"], probabilities[lines[0]["class"].as_str().unwrap()]);
+    assert!(lines[1]["error"].is_string(), "{lines:?}");
 
     let cats = trained.pictures.data.join("cats");
     let csv = trained.run("predict", &["--format", "csv", cats.to_str().unwrap()]).success().stdout;
     let lines: Vec<&str> = csv.lines().collect();
-    assert_eq!(lines[0], "path,class,probability");
-    assert_eq!(lines.len(), 1 + files(&cats).len());
+    assert_eq!(lines[0], "path,class,probability,error");
+    let paths: Vec<&str> = lines[1..].iter().map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(paths, files(&cats).iter().map(|file| file.to_str().unwrap()).collect::<Vec<_>>());
     for line in &lines[1..] {
         let fields: Vec<&str> = line.split(',').collect();
         assert!(["cats", "dogs"].contains(&fields[1]), "{line}");

@@ -9,6 +9,7 @@ use howdah_proto::{
 };
 use howdah_tests::{
     cluster::Cluster,
+    deadline::look_until,
     job::Job,
     log,
     pictures::Pictures,
@@ -134,14 +135,17 @@ fn an_interrupted_search_says_how_to_go_on() {
 #[test]
 fn executors_that_are_killed_during_a_search_cost_no_trial() {
     let (pictures, folder) = (Pictures::draw(80), tempfile::tempdir().unwrap());
-    let flags = ["--trials", "4", "--max-epochs", "4"];
+    // It isn't over before the loss is noticed.
+    let flags = ["--trials", "60", "--max-epochs", "8"];
     let mut process = search(&pictures, folder.path(), &flags);
     let family = process.family().clone();
     process.wait_for_line(" lr=");
-    for victim in family.with_argument("executor-1") {
-        send(victim, Signal::KILL);
-    }
-    process.wait_for_line("lost executor executor-1");
+    let victims = family.with_argument("executor-1");
+    assert!(!victims.is_empty());
+    victims.iter().for_each(|victim| send(*victim, Signal::KILL));
+    look_until("another executor in its place", || {
+        family.with_argument("executor-1").into_iter().find(|executor| !victims.contains(executor))
+    });
     process.wait().success();
     let journal = journal(folder.path());
     let ended = ended(&journal);
@@ -199,7 +203,8 @@ fn a_second_job_computes_no_block_again_and_learns_the_same() {
     let pictures = Pictures::draw(80);
     let cluster = Cluster::start();
     let _server = cluster.paramserver("server");
-    let _executors = [cluster.executor("one"), cluster.executor("two")];
+    // A second one might join too late for the first job, whose pictures would be cut otherwise.
+    let _executor = cluster.executor("one");
     let settings = TrainSettings {
         updates: Updates::Gradients,
         rule: UpdateRule::Momentum { learning_rate: 0.05, momentum: 0.9 },
@@ -215,7 +220,7 @@ fn a_second_job_computes_no_block_again_and_learns_the_same() {
     let mut second = cluster.submit(&settings);
     assert_eq!(weights(&cluster, &mut second), computed);
     assert_eq!((prepares(&first), prepares(&second)), (1, 0));
-    let shared = second.heard.iter().any(|event| matches!(event, Event::BlocksShared { partitions: 6, .. }));
+    let shared = second.heard.iter().any(|event| matches!(event, Event::BlocksShared { partitions: 5, .. }));
     assert!(shared, "{:?}", second.heard);
 
     // Folds have blocks of their own, which they share with each other.

@@ -1,5 +1,6 @@
 use std::{fs, path::Path, sync::Arc};
 
+use howdah_executor::source::MAX_FILE_BYTES;
 use parquet::{
     data_type::{ByteArrayType, Int64Type},
     file::{
@@ -114,7 +115,7 @@ fn labels_out_of_range_missing_columns_and_files_that_are_none_are_refused() {
     SerializedFileWriter::new(file, schema, Arc::default()).unwrap().close().unwrap();
     let error = list_at(path.to_str().unwrap()).unwrap_err().to_string();
     assert!(
-        error.contains("no column of pictures (called image or") && error.contains("only size"),
+        error.contains("no column of pictures (called image or") && error.contains("only size (INT32)"),
         "{error}"
     );
 }
@@ -130,4 +131,34 @@ fn a_row_that_is_not_there_is_refused() {
     for (group, row, column) in [(1, 0, 0), (0, 1, 0), (0, u64::MAX, 0), (0, 0, 9), (0, 0, 2)] {
         assert!(table.value(group, row, column).is_err(), "{group} {row} {column}");
     }
+}
+
+#[test]
+fn columns_of_another_type_are_refused_with_what_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.parquet");
+    for (schema, what) in [
+        ("required int64 image; required int64 label;", "no column of pictures"),
+        ("required binary image; required double label;", "no column of labels"),
+        ("repeated binary image; required int64 label;", "no column of pictures"),
+    ] {
+        let schema = Arc::new(parse_message_type(&format!("message set {{ {schema} }}")).unwrap());
+        let file = fs::File::create(&path).unwrap();
+        SerializedFileWriter::new(file, schema, Arc::default()).unwrap().close().unwrap();
+        let error = list_at(path.to_str().unwrap()).unwrap_err().to_string();
+        assert!(error.contains(what) && error.contains("x.parquet"), "{error}");
+    }
+}
+
+#[test]
+fn a_picture_that_unpacks_to_more_than_one_may_have_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    // Zeros, of which Snappy leaves a twentieth.
+    let huge: &'static [u8] = Box::leak(vec![0; MAX_FILE_BYTES as usize + 1].into_boxed_slice());
+    let rows = [Row(Some(huge), None, Some(0)), Row(Some(b"x"), None, Some(1))];
+    let listed = list_at(&write(&folder.path().join("x.parquet"), &rows, None)).unwrap();
+    let mut library = Library::new(None);
+    let error = listed.found[0].file.read(&mut library).unwrap_err().to_string();
+    assert!(error.contains("more than a picture may have"), "{error}");
+    assert_eq!(&listed.found[1].file.read(&mut library).unwrap()[..], b"x");
 }
