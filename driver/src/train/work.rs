@@ -61,9 +61,8 @@ impl TrainJob {
 
     /// Which views of its pictures the block of a partition has.
     pub fn views(&self, partition: Partition) -> Views {
-        let role = self.pictures.cut.iter().flat_map(|cut| cut.partitions()).nth(partition.0 as usize);
-        match role {
-            Some((_, PartitionUse::Validation | PartitionUse::Test)) => Views::of_classified(&self.pipeline),
+        match self.use_of(partition) {
+            Some(PartitionUse::Validation | PartitionUse::Test) => Views::of_classified(&self.pipeline),
             _ => Views::of_training(&self.pipeline, self.settings.selection_seed()),
         }
     }
