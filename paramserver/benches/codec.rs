@@ -4,7 +4,7 @@
 
 use std::{hint::black_box, time::Instant};
 
-use howdah_paramserver::codec::{decode, encode};
+use howdah_paramserver::codec::{Residual, decode, encode};
 use howdah_proto::settings::Encoding;
 
 /// The parameters of a network 16384-256-128-1.
@@ -14,7 +14,8 @@ const ROUNDS: usize = 15;
 fn main() {
     let values: Vec<f32> = (0..VALUES).map(|value| noise(value as u64)).collect();
     let mut copy = vec![0f32; VALUES];
-    let mut residual = vec![0f32; VALUES];
+    let before: Vec<f32> = values.iter().map(|value| value * 1e-3).collect();
+    let mut after = vec![0f32; VALUES];
     let mut bytes = Vec::new();
     let memcpy = median_ms(|| copy.copy_from_slice(black_box(&values)));
     println!("a copy of {VALUES} values: {memcpy:.2} ms");
@@ -28,10 +29,12 @@ fn main() {
         ("top 10 %", Encoding::TopK { permille: 100 }),
     ];
     for (name, encoding) in encodings {
-        let with = median_ms(|| encode(encoding, black_box(&values), Some(&mut residual), &mut bytes));
+        let with = median_ms(|| {
+            let residual = Residual { before: black_box(&before), after: &mut after };
+            encode(encoding, black_box(&values), Some(residual), &mut bytes);
+        });
         let plain = median_ms(|| encode(encoding, black_box(&values), None, &mut bytes));
         let back = median_ms(|| assert!(decode(encoding, black_box(&bytes), &mut copy).is_ok()));
-        residual.fill(0.0);
         let column = |ms: f64| format!("{ms:.2} ms, {:.1} copies", ms / memcpy);
         let share = bytes.len() as f64 / size_of_val(&*values) as f64;
         println!("{name:<22}{:>26}{:>26}{:>26}{share:>10.4}", column(plain), column(with), column(back));

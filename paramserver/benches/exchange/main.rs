@@ -14,6 +14,7 @@ mod processes;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
+    howdah_paramserver::role::memory::lend_freed();
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     match args.first().map(String::as_str) {
         Some("serve") => processes::serve(),

@@ -202,9 +202,9 @@ async fn decode(
         let Part::Data(data) = part else {
             return Err(Failure::Protocol("a pull has two headers".to_owned()));
         };
-        decoder.take(&data).map_err(wrong)?;
+        decoder.take(&data, |_| {}).map_err(wrong)?;
     }
-    decoder.finish().map_err(wrong)
+    decoder.finish(|_| {}).map_err(wrong)
 }
 
 /// Fills `into` from what follows, exactly.

@@ -50,11 +50,11 @@ impl<'a> Decoder<'a> {
         Ok(Self { encoding, values, missing: bytes as usize, gathered: Vec::new() })
     }
 
-    /// Takes the next bytes.
+    /// Takes the next bytes, and shows `look` the values that they have completed.
     ///
     /// # Errors
     /// [`DecodeError`] if they are more than were announced, or aren't of the encoding.
-    pub fn take(&mut self, mut bytes: &[u8]) -> Result<(), DecodeError> {
+    pub fn take(&mut self, mut bytes: &[u8], mut look: impl FnMut(&[f32])) -> Result<(), DecodeError> {
         self.missing = self
             .missing
             .checked_sub(bytes.len())
@@ -72,36 +72,41 @@ impl<'a> Decoder<'a> {
                 return Ok(());
             }
             let gathered = std::mem::take(&mut self.gathered);
-            self.decode(&gathered)?;
+            look(self.decode(&gathered)?);
         }
         let (whole, rest) = bytes.split_at(bytes.len() - bytes.len() % unit);
-        self.decode(whole)?;
+        look(self.decode(whole)?);
         self.gathered.extend_from_slice(rest);
         Ok(())
     }
 
-    /// Ends; all bytes must have come.
+    /// Ends, and shows `look` the last values; all bytes must have come.
     ///
     /// # Errors
     /// [`DecodeError`].
-    pub fn finish(mut self) -> Result<(), DecodeError> {
+    pub fn finish(mut self, mut look: impl FnMut(&[f32])) -> Result<(), DecodeError> {
         if self.missing > 0 {
             return Err(DecodeError { reason: format!("{} bytes are missing at the end", self.missing) });
         }
         let gathered = std::mem::take(&mut self.gathered);
         match unit(self.encoding) {
-            Some(_) => self.decode(&gathered),
-            None => decode(self.encoding, &gathered, self.values),
+            Some(_) => look(self.decode(&gathered)?),
+            None => {
+                decode(self.encoding, &gathered, self.values)?;
+                look(self.values);
+            }
         }
+        Ok(())
     }
 
-    /// Decodes whole units, or the last one.
-    fn decode(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
-        let Some((values, unit)) = unit(self.encoding) else { return Ok(()) };
+    /// Decodes whole units, or the last one; gives their values.
+    fn decode(&mut self, bytes: &[u8]) -> Result<&'a [f32], DecodeError> {
+        let Some((values, unit)) = unit(self.encoding) else { return Ok(&[]) };
         let count = (bytes.len().div_ceil(unit) * values).min(self.values.len());
         let (now, later) = std::mem::take(&mut self.values).split_at_mut(count);
         self.values = later;
-        decode(self.encoding, bytes, now)
+        decode(self.encoding, bytes, now)?;
+        Ok(now)
     }
 }
 
@@ -130,17 +135,18 @@ mod tests {
             count in 1usize..3000, which in 0..ENCODINGS.len(), cuts in prop::collection::vec(0usize..4000, 0..20),
         ) {
             let bytes = encoded(ENCODINGS[which], &values(count));
-            let (mut whole, mut pieces) = (vec![0.0; count], vec![f32::NAN; count]);
+            let (mut whole, mut pieces, mut seen) = (vec![0.0; count], vec![f32::NAN; count], Vec::new());
             decode(ENCODINGS[which], &bytes, &mut whole).unwrap();
             let mut decoder = Decoder::new(ENCODINGS[which], bytes.len() as u64, &mut pieces).unwrap();
             let mut rest = &bytes[..];
             for cut in cuts {
                 let (now, later) = rest.split_at(cut.min(rest.len()));
-                decoder.take(now).unwrap();
+                decoder.take(now, |values| seen.extend_from_slice(values)).unwrap();
                 rest = later;
             }
-            decoder.take(rest).unwrap();
-            decoder.finish().unwrap();
+            decoder.take(rest, |values| seen.extend_from_slice(values)).unwrap();
+            decoder.finish(|values| seen.extend_from_slice(values)).unwrap();
+            prop_assert_eq!(&seen, &whole);
             prop_assert_eq!(pieces, whole);
         }
 
@@ -162,9 +168,9 @@ mod tests {
             let most = max_bytes(encoding, 4);
             assert!(Decoder::new(encoding, most + 1, &mut room).is_err(), "{encoding:?}");
             assert!(Decoder::new(encoding, u64::MAX, &mut room).is_err(), "{encoding:?}");
-            assert!(Decoder::new(encoding, most, &mut room).unwrap().finish().is_err(), "{encoding:?}");
+            assert!(Decoder::new(encoding, most, &mut room).unwrap().finish(|_| {}).is_err(), "{encoding:?}");
             let mut decoder = Decoder::new(encoding, most, &mut room).unwrap();
-            assert!(decoder.take(&vec![0; most as usize + 1]).is_err(), "{encoding:?}");
+            assert!(decoder.take(&vec![0; most as usize + 1], |_| {}).is_err(), "{encoding:?}");
         }
         assert!(Decoder::new(Encoding::Bf16, 6, &mut room).is_err());
     }

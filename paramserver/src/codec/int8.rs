@@ -1,4 +1,4 @@
-use super::{DecodeError, check_len};
+use super::{DecodeError, Residual, check_len};
 
 /// Values that share a scale.
 pub(super) const BLOCK: usize = 1024;
@@ -15,10 +15,10 @@ pub(super) fn bytes(values: usize) -> u64 {
 }
 
 /// Encodes each block of values as a scale and multiples of it from -127 to 127.
-pub(super) fn encode(values: &[f32], residual: Option<&mut [f32]>, out: &mut Vec<u8>) {
+pub(super) fn encode(values: &[f32], residual: Option<Residual<'_>>, out: &mut Vec<u8>) {
     out.resize(bytes(values.len()) as usize, 0);
     let places = out.chunks_mut(BLOCK + SCALE_BYTES);
-    let Some(residual) = residual else {
+    let Some(Residual { before, after }) = residual else {
         pulp::Arch::new().dispatch(|| {
             for (place, values) in places.zip(values.chunks(BLOCK)) {
                 block(values, place);
@@ -27,13 +27,14 @@ pub(super) fn encode(values: &[f32], residual: Option<&mut [f32]>, out: &mut Vec
         return;
     };
     pulp::Arch::new().dispatch(|| {
-        for ((place, values), residual) in places.zip(values.chunks(BLOCK)).zip(residual.chunks_mut(BLOCK)) {
-            for (residual, value) in residual.iter_mut().zip(values) {
-                *residual += value;
+        let lost = before.chunks(BLOCK).zip(after.chunks_mut(BLOCK));
+        for ((place, values), (before, after)) in places.zip(values.chunks(BLOCK)).zip(lost) {
+            for ((sum, before), value) in after.iter_mut().zip(before).zip(values) {
+                *sum = before + value;
             }
-            let scale = block(residual, place);
-            for (residual, byte) in residual.iter_mut().zip(&place[SCALE_BYTES..]) {
-                *residual -= value_of(*byte, scale);
+            let scale = block(after, place);
+            for (lost, byte) in after.iter_mut().zip(&place[SCALE_BYTES..]) {
+                *lost -= value_of(*byte, scale);
             }
         }
     });

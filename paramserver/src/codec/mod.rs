@@ -1,6 +1,6 @@
 //! Encodings: how values become bytes on the wire, one file each.
 //!
-//! What an encoding loses can be kept in a residual, which is added to the next values (error feedback; Stich et al.
+//! What an encoding loses can be kept as a residual, which is added to the next values (error feedback; Stich et al.
 //! 2018, "Sparsified SGD with memory", algorithm 1). A value that isn't finite is not finite after decoding either,
 //! and one that is finite stays so: a shard's check of what it is pushed sees what was computed.
 
@@ -34,13 +34,22 @@ pub fn max_bytes(encoding: Encoding, values: usize) -> u64 {
     }
 }
 
-/// Encodes values in the place of what `out` has. What is lost by it stays in `residual`, if there is one: it is
-/// added to the values first, and holds the difference after.
+/// What encodings lose, as long as the values.
+#[derive(Debug)]
+pub struct Residual<'a> {
+    /// What was lost so far: it is added to the values.
+    pub before: &'a [f32],
+    /// What is lost then, in the place of what it has.
+    pub after: &'a mut [f32],
+}
+
+/// Encodes values in the place of what `out` has, and notes what is lost by it, if it is to be noted.
 ///
-/// A residual must be as long as the values. The sum of both is rounded to an f32; the difference between that and
-/// what is decoded is exact, but where [`Encoding::F16`] replaces a value by the largest.
-pub fn encode(encoding: Encoding, values: &[f32], residual: Option<&mut [f32]>, out: &mut Vec<u8>) {
-    debug_assert!(residual.as_ref().is_none_or(|residual| residual.len() == values.len()));
+/// The sum of the values and what was lost before is rounded to an f32; the difference between that and what is decoded is
+/// exact, but where [`Encoding::F16`] replaces a value by the largest.
+pub fn encode(encoding: Encoding, values: &[f32], residual: Option<Residual<'_>>, out: &mut Vec<u8>) {
+    let fits = |Residual { before, after }: &Residual<'_>| [before.len(), after.len()] == [values.len(); 2];
+    debug_assert!(residual.as_ref().is_none_or(fits));
     match encoding {
         Encoding::F32 => plain::encode(values, residual, out),
         Encoding::Bf16 => two_bytes::encode(values, residual, out, bf16::from_f32, bf16::to_f32),

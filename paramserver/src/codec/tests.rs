@@ -23,6 +23,8 @@ fn values(most: usize) -> impl Strategy<Value = Vec<f32>> {
 
 fn through(encoding: Encoding, values: &[f32], residual: Option<&mut [f32]>) -> Vec<f32> {
     let mut bytes = vec![0xa5; 7];
+    let before = residual.as_deref().map(<[f32]>::to_vec).unwrap_or_default();
+    let residual = residual.map(|after| Residual { before: &before, after });
     encode(encoding, values, residual, &mut bytes);
     assert!(bytes.len() as u64 <= max_bytes(encoding, values.len()));
     let mut decoded = vec![f32::NAN; values.len()];

@@ -4,7 +4,7 @@
 //! the order of their places. A gap is how many places are skipped before the next value; [`SKIP`] skips as many and
 //! has no value.
 
-use super::DecodeError;
+use super::{DecodeError, Residual};
 
 const SKIP: u16 = u16::MAX;
 const HEADER_BYTES: usize = 2 * size_of::<u32>();
@@ -27,20 +27,20 @@ pub(super) fn max_bytes(values: usize, permille: u32) -> u64 {
     (HEADER_BYTES + gaps * size_of::<u16>() + kept * size_of::<f32>()) as u64
 }
 
-pub(super) fn encode(values: &[f32], permille: u32, residual: Option<&mut [f32]>, out: &mut Vec<u8>) {
+pub(super) fn encode(values: &[f32], permille: u32, residual: Option<Residual<'_>>, out: &mut Vec<u8>) {
     let kept = kept(values.len(), permille);
     match residual {
         None => write(&largest(values, kept), values, out),
-        Some(residual) => {
+        Some(Residual { before, after }) => {
             pulp::Arch::new().dispatch(|| {
-                for (residual, value) in residual.iter_mut().zip(values) {
-                    *residual += value;
+                for ((sum, before), value) in after.iter_mut().zip(before).zip(values) {
+                    *sum = before + value;
                 }
             });
-            let places = largest(residual, kept);
-            write(&places, residual, out);
+            let places = largest(after, kept);
+            write(&places, after, out);
             for place in places {
-                residual[place as usize] = 0.0;
+                after[place as usize] = 0.0;
             }
         }
     }

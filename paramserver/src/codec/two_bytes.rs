@@ -1,6 +1,6 @@
 //! What the encodings of two bytes for each value have in common.
 
-use super::{DecodeError, check_len};
+use super::{DecodeError, Residual, check_len};
 
 pub(super) fn bytes(values: usize) -> u64 {
     (values * size_of::<u16>()) as u64
@@ -9,7 +9,7 @@ pub(super) fn bytes(values: usize) -> u64 {
 #[inline(always)]
 pub(super) fn encode(
     values: &[f32],
-    residual: Option<&mut [f32]>,
+    residual: Option<Residual<'_>>,
     out: &mut Vec<u8>,
     narrow: impl Fn(f32) -> u16,
     widen: impl Fn(u16) -> f32,
@@ -17,7 +17,7 @@ pub(super) fn encode(
     // Every byte is written below: what a buffer held before needn't be cleared.
     out.resize(values.len() * size_of::<u16>(), 0);
     let (places, _) = out.as_chunks_mut::<2>();
-    let Some(residual) = residual else {
+    let Some(Residual { before, after }) = residual else {
         // Compiled for each vector width and chosen at run time; the arithmetic is the same in all.
         pulp::Arch::new().dispatch(|| {
             for (place, value) in places.iter_mut().zip(values) {
@@ -27,11 +27,12 @@ pub(super) fn encode(
         return;
     };
     pulp::Arch::new().dispatch(|| {
-        for ((place, value), residual) in places.iter_mut().zip(values).zip(residual) {
-            let sum = value + *residual;
+        let lost = before.iter().zip(after);
+        for ((place, value), (before, after)) in places.iter_mut().zip(values).zip(lost) {
+            let sum = value + before;
             let sent = narrow(sum);
             *place = sent.to_le_bytes();
-            *residual = sum - widen(sent);
+            *after = sum - widen(sent);
         }
     });
 }

@@ -6,6 +6,7 @@ pub mod join;
 pub mod lifeline;
 pub mod listen;
 pub mod logging;
+pub mod memory;
 pub mod notify;
 pub mod process;
 pub mod shutdown;

@@ -7,6 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::{
     config::{ConfigError, ConfigPlace, parse},
     logging::{self, LogFormat},
+    memory,
 };
 
 /// How many threads of a process serve its connections; what computes or blocks has others.
@@ -51,6 +52,7 @@ pub fn main<F: Flags, E: Ending, R: Future<Output = Result<(), E>>>(
     args: Vec<OsString>,
     run: impl FnOnce(F) -> R,
 ) -> ExitCode {
+    memory::lend_freed();
     let place = ConfigPlace { default_file: Some(Path::new(F::SETTINGS)) };
     let flags: F = match parse(args, place) {
         Ok(flags) => flags,

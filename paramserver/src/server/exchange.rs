@@ -15,8 +15,8 @@ impl Exchange for Paramserver {
         };
         let access = self.primary(Some(receive::header(&mut parts, header).await?))?;
         let (key, link) = (access.cell.key, access.cell.link.clone());
-        let staged = self.staging.take(access.cell.values()).await?;
-        let staged = receive::values(&mut parts, &access.cell, staged).await?;
+        let mut staged = self.staging.take(access.cell.values()).await?;
+        receive::values(&mut parts, &access.cell, &mut staged).await?;
         receive::end(&mut parts, || format!("{key}: more values came than the shard has")).await?;
         let write = move |shard: &mut Kept| {
             shard.write(staged.values())?;

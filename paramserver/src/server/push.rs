@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     codec::{self, Decoder},
-    shard::{Push, PushOutcome},
+    shard::{Finite, Push, PushOutcome},
 };
 
 /// What a push says of itself, checked.
@@ -73,52 +73,57 @@ pub(super) async fn push(
     let header = Header::check(key, values, header)?;
     // Whoever comes to the wrong place learns it before the values have travelled.
     access.read(|_| ()).await?;
-    let staged = values_of(server, &access, &header, &mut parts).await?;
-    let (outcome, position) = apply(&access, header, staged).await?;
+    let (staged, finite) = values_of(server, &access, &header, &mut parts).await?;
+    let (outcome, position) = apply(&access, header, staged, finite).await?;
     access.cell.link.settled(position).await?;
     Ok(reply(outcome, &header.fence))
 }
 
-/// Receives the values of a push, and decodes them if they are encoded.
+/// Receives the values of a push, and decodes them if they are encoded; tells what is known of them then.
 async fn values_of(
     server: &Paramserver,
     access: &Access,
     header: &Header,
     parts: &mut Incoming<pb::PushRequest>,
-) -> Result<Staged, Status> {
+) -> Result<(Staged, Finite), Status> {
     let (key, values) = (access.cell.key, access.cell.values());
     let more = || format!("{key}: more than the announced bytes came");
     if header.encoding == Encoding::F32 {
-        let staged = server.staging.take(values).await?;
-        let staged = receive::values(parts, &access.cell, staged).await?;
+        let mut staged = server.staging.take(values).await?;
+        let finite = receive::values(parts, &access.cell, &mut staged).await?;
         receive::end(parts, || format!("{key}: more bytes came than the shard's {values} values")).await?;
-        return Ok(staged);
+        return Ok((staged, finite));
     }
     let encoding = header.encoding;
     let wrong = move |error| Status::invalid_argument(format!("{key}: the push can't be decoded: {error}"));
     if codec::has_units(encoding) {
         let mut staged = server.staging.take(values).await?;
         let decoder = Decoder::new(encoding, header.encoded_bytes, staged.values_mut()).map_err(wrong)?;
-        receive::decoded(parts, decoder, wrong).await?;
-        return Ok(staged);
+        let finite = receive::decoded(parts, decoder, wrong).await?;
+        return Ok((staged, finite));
     }
     let length = header.encoded_bytes as usize;
     let mut encoded = server.staging.take(length.div_ceil(size_of::<f32>())).await?;
     let short = |given| format!("{key}: {given} of {length} encoded bytes came");
     let room = encoded.bytes_mut().get_mut(..length).unwrap_or_default();
-    receive::fill(parts, room, short).await?;
+    receive::fill(parts, room, |_| {}, short).await?;
     receive::end(parts, more).await?;
     let mut staged = server.staging.take(values).await?;
     let decode = move || {
         let bytes = encoded.bytes_mut().get(..length).unwrap_or_default();
         codec::decode(encoding, bytes, staged.values_mut()).map_err(wrong)?;
-        Ok(staged)
+        Ok((staged, Finite::Unknown))
     };
     access.cell.aside(decode).await
 }
 
 /// Applies a push, and gives the position that the standby must have come to.
-async fn apply(access: &Access, header: Header, mut staged: Staged) -> Result<(PushOutcome, u64), Status> {
+async fn apply(
+    access: &Access,
+    header: Header,
+    mut staged: Staged,
+    finite: Finite,
+) -> Result<(PushOutcome, u64), Status> {
     let Header { fence, round, base, replica, .. } = header;
     if access.cell.is_free() {
         let share = move |shard: &Kept| match shard {
@@ -134,7 +139,7 @@ async fn apply(access: &Access, header: Header, mut staged: Staged) -> Result<(P
         let Kept::Locked(shard) = shard else { return Ok(None) };
         let before = shard.sequence();
         let outcome =
-            shard.apply(Push { fence: &fence, round, base, replica, values: staged.values_mut() })?;
+            shard.apply(Push { fence: &fence, round, base, replica, values: staged.values_mut(), finite })?;
         let sequence = shard.sequence();
         let values = Arc::new(staged);
         let position = if sequence > before {

@@ -7,7 +7,10 @@ use super::{
     cell::{ShardCell, ShardKey},
     staging::Staged,
 };
-use crate::codec::{DecodeError, Decoder};
+use crate::{
+    codec::{DecodeError, Decoder},
+    shard::{Finite, Scan},
+};
 
 /// How long a sender may stay silent before its buffer is given to another.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -31,18 +34,23 @@ pub(super) async fn header<M: Carrier, H>(
     part.ok_or_else(|| Status::invalid_argument("the stream must begin with its header"))
 }
 
-/// Puts the values of a stream together, exactly as many as the shard has.
+/// Puts the values of a stream together, exactly as many as the shard has, and looks at them while they are in the caches.
 pub(super) async fn values<M: Carrier>(
     stream: &mut Incoming<M>,
     cell: &ShardCell,
-    mut staged: Staged,
-) -> Result<Staged, Status> {
+    staged: &mut Staged,
+) -> Result<Finite, Status> {
     let values = cell.values();
-    fill(stream, staged.bytes_mut(), |given| {
-        format!("{}: {given} came, the shard has {values} values", cell.key)
-    })
-    .await?;
-    Ok(staged)
+    let wrong = |given| format!("{}: {given} came, the shard has {values} values", cell.key);
+    let (mut scan, mut seen) = (Scan::default(), 0);
+    let look = |filled: &[u8]| {
+        // The buffer is one of values.
+        let (_, whole, _) = bytemuck::pod_align_to::<u8, f32>(filled);
+        scan.look(whole.get(seen..).unwrap_or_default());
+        seen = whole.len();
+    };
+    fill(stream, staged.bytes_mut(), look, wrong).await?;
+    Ok(scan.known())
 }
 
 /// Takes exactly `length` bytes, if they are at most `most`.
@@ -70,10 +78,11 @@ pub(super) async fn bytes<M: Carrier>(
     Ok(bytes)
 }
 
-/// Fills `room` with data, exactly.
+/// Fills `room` with data, exactly, and shows `look` all that has come with each piece.
 pub(super) async fn fill<M: Carrier>(
     stream: &mut Incoming<M>,
     room: &mut [u8],
+    mut look: impl FnMut(&[u8]),
     wrong: impl Fn(String) -> String,
 ) -> Result<(), Status> {
     let mut filled = 0;
@@ -83,6 +92,7 @@ pub(super) async fn fill<M: Carrier>(
                 let end = filled + data.len();
                 let beyond = || Status::invalid_argument(wrong(format!("{end} bytes or more")));
                 room.get_mut(filled..end).ok_or_else(beyond)?.copy_from_slice(&data);
+                look(room.get(..end).unwrap_or_default());
                 end
             }
             Some(Part::Message(_)) => {
@@ -95,19 +105,21 @@ pub(super) async fn fill<M: Carrier>(
     Ok(())
 }
 
-/// Decodes what comes until the stream ends.
+/// Decodes what comes until the stream ends, and looks at the values.
 pub(super) async fn decoded<M: Carrier>(
     stream: &mut Incoming<M>,
     mut decoder: Decoder<'_>,
     wrong: impl Fn(DecodeError) -> Status,
-) -> Result<(), Status> {
+) -> Result<Finite, Status> {
+    let mut scan = Scan::default();
     while let Some(part) = next(stream).await? {
         match part {
-            Part::Data(data) => decoder.take(&data).map_err(&wrong)?,
+            Part::Data(data) => decoder.take(&data, |values| scan.look(values)).map_err(&wrong)?,
             Part::Message(_) => return Err(Status::invalid_argument("a second header came among values")),
         }
     }
-    decoder.finish().map_err(wrong)
+    decoder.finish(|values| scan.look(values)).map_err(wrong)?;
+    Ok(scan.known())
 }
 
 /// Makes sure that a stream has ended, so that a push whose sender vanished before its end is none.

@@ -6,7 +6,7 @@ use howdah_proto::{
     settings::{Combine, Correction, Mode, Pace, PushEvery, ShardSpec, StalenessScale, UpdateRule},
 };
 
-use super::{Push, PushOutcome, Shard, ShardError};
+use super::{Finite, Push, PushOutcome, Shard, ShardError};
 
 pub(crate) const SPEC: ShardSpec = ShardSpec {
     rule: UpdateRule::Sum,
@@ -36,7 +36,7 @@ pub(crate) fn attempt(attempt: u32, first: u64, last: u64) -> Fence {
 /// Pushes without a round, from nobody in particular.
 pub(crate) fn push(shard: &mut Shard, fence: &Fence, values: &[f32]) -> Result<PushOutcome, ShardError> {
     let (round, base, replica) = (None, Version(0), ReplicaId::default());
-    shard.apply(Push { fence, round, base, replica, values: &mut values.to_vec() })
+    shard.apply(Push { fence, round, base, replica, values: &mut values.to_vec(), finite: Finite::Unknown })
 }
 
 /// Contributes to a round.
@@ -47,5 +47,12 @@ pub(crate) fn contribute(
     values: &[f32],
 ) -> Result<PushOutcome, ShardError> {
     let (base, replica) = (Version(part.round.0 - 1), ReplicaId::default());
-    shard.apply(Push { fence, round: Some(part), base, replica, values: &mut values.to_vec() })
+    shard.apply(Push {
+        fence,
+        round: Some(part),
+        base,
+        replica,
+        values: &mut values.to_vec(),
+        finite: Finite::Unknown,
+    })
 }

@@ -10,6 +10,7 @@ use super::{
     Counters, Fences, Image, PlanError, PulledFor, Seen, ShardError, Tagged,
     cut::{Cut, Cuts},
     error::{MAX_TASKS, MAX_VALUES},
+    finite::check_finite,
     mirrors::Mirrors,
     rounds::Rounds,
     state::State,
@@ -227,18 +228,6 @@ impl Shard {
 pub(super) fn check_size(values: u64) -> Result<usize, ShardError> {
     let size = || ShardError::Size { values };
     if (1..=MAX_VALUES).contains(&values) { usize::try_from(values).map_err(|_| size()) } else { Err(size()) }
-}
-
-pub(super) fn check_finite(values: &[f32]) -> Result<(), ShardError> {
-    // A block without an early exit becomes vector instructions.
-    let all_finite = |block: &[f32]| block.iter().fold(true, |good, value| good & value.is_finite());
-    if values.chunks(4096).all(all_finite) {
-        return Ok(());
-    }
-    match values.iter().position(|value| !value.is_finite()) {
-        Some(index) => Err(ShardError::NotFinite { index, value: values[index] }),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

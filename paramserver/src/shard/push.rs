@@ -6,7 +6,7 @@ use howdah_proto::{
 use super::{
     Decision, PushOutcome, Shard, ShardError,
     correction::{self, Factor},
-    machine::check_finite,
+    finite::{Finite, check_finite},
     rounds::RoundDecision,
     staleness::staleness,
     state::Change,
@@ -25,6 +25,8 @@ pub struct Push<'a> {
     pub replica: ReplicaId,
     /// The values. Applying corrects them in place: a standby must [replay](Shard::replay) what they are then.
     pub values: &'a mut [f32],
+    /// What is known of the values.
+    pub finite: Finite,
 }
 
 impl Shard {
@@ -39,7 +41,7 @@ impl Shard {
         self.check_task(push.fence.task())?;
         let outcome = match push.round {
             None => self.stream(push)?,
-            Some(part) => self.contribute(push.fence, part, push.base, push.values)?,
+            Some(part) => self.contribute(push.fence, part, push.base, (push.values, push.finite))?,
         };
         let counters = &mut self.state.counters;
         match outcome {
@@ -80,7 +82,7 @@ impl Shard {
         let diverged = ShardError::Diverged { task: fence.task() };
         match round {
             Some(part) => {
-                let outcome = self.contribute(fence, part, base, values)?;
+                let outcome = self.contribute(fence, part, base, (values, Finite::Unknown))?;
                 if matches!(outcome, PushOutcome::Applied { .. }) { Ok(()) } else { Err(diverged) }
             }
             // The primary has seen which attempts were superseded; a standby hears of pushes only.
@@ -97,13 +99,16 @@ impl Shard {
     }
 
     fn stream(&mut self, push: Push<'_>) -> Result<PushOutcome, ShardError> {
-        let Push { fence, base, replica, values, .. } = push;
+        let Push { fence, base, replica, values, finite, .. } = push;
         let decision = self.state.fences.decide(fence);
         let staleness = staleness(self.state.version, base);
         let scale = correction::scale(self.spec.correction.scale, staleness);
         if decision == Decision::Apply {
             self.correct(values, fence.steps(), scale, replica);
-            check_finite(values)?;
+            // A scale is at most 1, but what compensates a delay can be anything.
+            if finite == Finite::Unknown || self.spec.correction.delay_compensation.is_some() {
+                check_finite(values)?;
+            }
         } else {
             self.state.fences.see(fence.task(), fence.attempt());
         }
@@ -137,14 +142,16 @@ impl Shard {
         fence: &Fence,
         part: RoundPart,
         base: Version,
-        values: &[f32],
+        (values, finite): (&[f32], Finite),
     ) -> Result<PushOutcome, ShardError> {
         if let RoundDecision::Answer(outcome) =
             self.rounds.decide(&self.state, &self.spec.mode, fence, part)?
         {
             return Ok(outcome);
         }
-        check_finite(values)?;
+        if finite == Finite::Unknown {
+            check_finite(values)?;
+        }
         self.rounds.remember(&self.state, part)?;
         self.rounds.keep(fence, part, values)?;
         if let Some(round) = self.rounds.complete(self.spec.combine) {

@@ -8,7 +8,7 @@ use howdah_proto::{
 use proptest::prelude::*;
 
 use super::{
-    Image, Push, PushOutcome, Shard, ShardError,
+    Finite, Image, Push, PushOutcome, Shard, ShardError,
     fence::RETIRED_MARK,
     fixture::{ROUNDS, SPEC, fence, push, task},
 };
@@ -97,7 +97,14 @@ fn play(primary: &mut Shard, event: &Event) -> Option<Forwarded> {
     });
     let base = Version(primary.version().0.saturating_sub(behind));
     let mut values = vec![value, 1.0 - value, value * 1e-3];
-    let push = Push { fence: &fence, round, base, replica: replica(partition), values: &mut values };
+    let push = Push {
+        fence: &fence,
+        round,
+        base,
+        replica: replica(partition),
+        values: &mut values,
+        finite: Finite::Unknown,
+    };
     let outcome = primary.apply(push).unwrap();
     let sequence = primary.sequence();
     matches!(outcome, PushOutcome::Applied { .. }).then_some(Forwarded {
@@ -193,7 +200,9 @@ fn a_stale_push_is_compensated_from_what_its_replica_was_sent() {
         let mut values = [0.5];
         let fence = fence(0, 1, 1);
         let (round, base, replica) = (None, Version(0), replica(slot));
-        shard.apply(Push { fence: &fence, round, base, replica, values: &mut values }).unwrap();
+        shard
+            .apply(Push { fence: &fence, round, base, replica, values: &mut values, finite: Finite::Unknown })
+            .unwrap();
         values[0]
     };
     // The other push moved the weight by 2; its square and that of 0.5 are in the moving mean.

@@ -126,8 +126,8 @@ impl Following {
     async fn push(&mut self, push: pb::ReplicatedPush) -> Result<(), Status> {
         let fence: Fence = push.fence.try_into()?;
         let round = push.round.map(RoundPart::try_from).transpose()?;
-        let staged = self.staging.take(self.access.cell.values()).await?;
-        let staged = receive::values(&mut self.parts, &self.access.cell, staged).await?;
+        let mut staged = self.staging.take(self.access.cell.values()).await?;
+        receive::values(&mut self.parts, &self.access.cell, &mut staged).await?;
         let (sequence, base) = (push.sequence, Version(push.base_version));
         let replay = move |shard: &mut Kept| match shard {
             Kept::Locked(shard) => {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::shard::{
     Counters, Decision, Image, PushOutcome, Seen, Shard, ShardError, error::MAX_TASKS, fence::RETIRED_MARK,
-    machine::check_finite, tags::Tags,
+    finite::check_finite, tags::Tags,
 };
 
 /// A shard that threads push to at the same time, for the rules that add.

@@ -5,7 +5,7 @@ use howdah_proto::{Attempt, Epoch, Version, fence::TrainTask};
 use super::HogwildShard;
 use crate::{
     rules,
-    shard::{Fences, Image, Retired, Seen, Shard, ShardError, Tagged, machine::check_finite, state::State},
+    shard::{Fences, Image, Retired, Seen, Shard, ShardError, Tagged, finite::check_finite, state::State},
 };
 
 /// What is asked of a shard beside pushes and pulls. Only pushes that are over are surely in what is copied here.

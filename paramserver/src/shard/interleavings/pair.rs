@@ -5,7 +5,7 @@ use howdah_proto::{
     fence::{Fence, TrainTask},
 };
 
-use crate::shard::{Image, Push, PushOutcome, Seen, Shard, fixture::SPEC};
+use crate::shard::{Finite, Image, Push, PushOutcome, Seen, Shard, fixture::SPEC};
 
 /// A primary, its standby, and what is on the way between them and back to the replicas.
 pub(super) struct Pair {
@@ -26,7 +26,10 @@ impl Pair {
 
     pub(super) fn push(&mut self, fence: &Fence, mut values: Vec<f32>) {
         let (round, base, replica) = (None, Version(0), ReplicaId::default());
-        let outcome = self.primary.apply(Push { fence, round, base, replica, values: &mut values }).unwrap();
+        let outcome = self
+            .primary
+            .apply(Push { fence, round, base, replica, values: &mut values, finite: Finite::Unknown })
+            .unwrap();
         let sequence = self.primary.sequence();
         if self.standby.is_some() && matches!(outcome, PushOutcome::Applied { .. }) {
             self.forwarded.push_back((sequence, *fence, values));
