@@ -1,6 +1,8 @@
+use std::ops::Range;
+
 use howdah_proto::settings::Optimizer;
 
-use super::Payload;
+use super::{Payload, Push};
 use crate::learn::{LearnError, Network, Replica, ReplicaOptimizer};
 
 /// What the replica's optimizer has moved the weights by since the last push: its share of that, and against its
@@ -9,16 +11,38 @@ pub(super) struct Deltas {
     settings: Optimizer,
     network: Network,
     optimizer: Box<dyn ReplicaOptimizer>,
-    base: Vec<f32>,
-    share: f32,
-    sign: f32,
+    interval: Interval,
+    scale: Scale,
+}
+
+/// What is pushed of a delta.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scale {
+    /// This replica's share.
+    pub(super) share: f32,
+    /// -1 for rules that descend, else 1.
+    pub(super) sign: f32,
+}
+
+/// Over how many steps deltas are gathered.
+#[derive(Debug)]
+pub(super) enum Interval {
+    /// Over one. What a weight was before is looked up as it is moved; this is memory for that.
+    Step { before: Vec<f32> },
+    /// Over several: the weights as of the last push are kept.
+    Steps { base: Vec<f32> },
+}
+
+impl Interval {
+    pub(super) fn of(steps: u64) -> Self {
+        if steps == 1 { Self::Step { before: Vec::new() } } else { Self::Steps { base: Vec::new() } }
+    }
 }
 
 impl Deltas {
-    pub(super) fn new(settings: &Optimizer, network: &Network, share: f32, sign: f32) -> Self {
+    pub(super) fn new(settings: &Optimizer, network: &Network, scale: Scale, interval: Interval) -> Self {
         let optimizer = <dyn ReplicaOptimizer>::of(settings, network);
-        let base = vec![0.0; network.parameters()];
-        Self { settings: *settings, network: network.clone(), optimizer, base, share, sign }
+        Self { settings: *settings, network: network.clone(), optimizer, interval, scale }
     }
 }
 
@@ -28,50 +52,69 @@ impl Payload for Deltas {
     }
 
     fn begin(&mut self, weights: &[f32]) {
-        self.base.copy_from_slice(weights);
+        if let Interval::Steps { base } = &mut self.interval {
+            base.clear();
+            base.extend_from_slice(weights);
+        }
     }
 
     fn step(&mut self, replica: &mut Replica, factor: f32) -> Result<(), LearnError> {
         replica.update(self.optimizer.as_mut(), factor)
     }
 
-    fn take(&mut self, weights: &[f32], _steps: u64, payload: &mut Vec<f32>) {
-        let factor = self.share * self.sign;
-        for (base, weight) in self.base.iter_mut().zip(weights) {
-            *base = factor * (weight - *base);
-        }
-        std::mem::swap(&mut self.base, payload);
+    fn close(&mut self, replica: &mut Replica, factor: f32, push: Push<'_>) -> Result<(), LearnError> {
+        let Push { pulled, payload, .. } = push;
+        let optimizer = self.optimizer.as_mut();
+        let mut closing =
+            Closing { optimizer, interval: &mut self.interval, scale: self.scale, pulled, payload };
+        replica.update(&mut closing, factor)
+    }
+}
+
+/// The optimizer in the last step before a push: what has moved is written to the payload while it is in the caches, and the
+/// weights go on from those that were pulled.
+struct Closing<'a> {
+    optimizer: &'a mut dyn ReplicaOptimizer,
+    interval: &'a mut Interval,
+    scale: Scale,
+    pulled: Option<&'a [f32]>,
+    payload: &'a mut [f32],
+}
+
+impl ReplicaOptimizer for Closing<'_> {
+    fn begin(&mut self, factor: f32) {
+        self.optimizer.begin(factor);
     }
 
-    fn take_and_merge(
-        &mut self,
-        weights: &mut [f32],
-        pulled: Option<&[f32]>,
-        steps: u64,
-        payload: &mut Vec<f32>,
-    ) {
-        let Some(pulled) = pulled else {
-            self.take(weights, steps, payload);
-            return self.merge(weights, None, payload);
+    fn apply(&mut self, range: Range<usize>, weights: &mut [f32], gradient: &[f32]) {
+        let base = match self.interval {
+            Interval::Steps { base } => &mut base[range.clone()],
+            Interval::Step { before } => {
+                before.clear();
+                before.extend_from_slice(weights);
+                before
+            }
         };
-        let (factor, sign) = (self.share * self.sign, self.sign);
-        let bases = self.base.iter_mut().zip(payload);
-        for ((weight, pulled), (base, update)) in weights.iter_mut().zip(pulled).zip(bases) {
-            *update = factor * (*weight - *base);
-            *weight = pulled + sign * *update;
-            *base = *weight;
-        }
-    }
-
-    fn merge(&mut self, weights: &mut [f32], pulled: Option<&[f32]>, payload: &[f32]) {
-        let Some(pulled) = pulled else { return self.base.copy_from_slice(weights) };
-        let sign = self.sign;
-        for (((weight, base), pulled), update) in
-            weights.iter_mut().zip(&mut self.base).zip(pulled).zip(payload)
-        {
-            *weight = pulled + sign * update;
-            *base = *weight;
-        }
+        self.optimizer.apply(range.clone(), weights, gradient);
+        let Scale { share, sign } = self.scale;
+        let (factor, payload) = (share * sign, &mut self.payload[range.clone()]);
+        let moved = weights.iter_mut().zip(base).zip(payload);
+        // Compiled for each vector width and chosen at run time; the arithmetic is the same in all.
+        pulp::Arch::new().dispatch(|| match self.pulled {
+            Some(pulled) => {
+                for (((weight, base), update), pulled) in moved.zip(&pulled[range]) {
+                    *update = factor * (*weight - *base);
+                    *weight = pulled + sign * *update;
+                    *base = *weight;
+                }
+            }
+            None => {
+                for ((weight, base), update) in moved {
+                    *update = factor * (*weight - *base);
+                    *base = *weight;
+                }
+            }
+        });
     }
 }
 
@@ -79,69 +122,72 @@ impl Payload for Deltas {
 mod tests {
     use super::{super::replica, *};
 
-    fn deltas(share: f32, sign: f32) -> Deltas {
-        Deltas::new(&Optimizer::Sgd { learning_rate: 1.0 }, replica().network(), share, sign)
+    const ONE: Scale = Scale { share: 1.0, sign: 1.0 };
+
+    fn deltas(scale: Scale, steps: u64) -> Deltas {
+        let rate = Optimizer::Sgd { learning_rate: 1.0 };
+        Deltas::new(&rate, replica().network(), scale, Interval::of(steps))
+    }
+
+    /// Takes a step that ends with a push.
+    fn push(deltas: &mut Deltas, replica: &mut Replica, pulled: Option<&[f32]>) -> Vec<f32> {
+        let mut payload = vec![9.0; 3];
+        replica.step(1, 0).unwrap();
+        deltas.close(replica, 1.0, Push { steps: 1, pulled, payload: &mut payload }).unwrap();
+        payload
     }
 
     #[test]
     fn a_push_is_what_the_weights_moved_by_and_a_pull_does_not_count_it_twice() {
-        let mut deltas = deltas(1.0, 1.0);
-        let mut replica = replica();
-        let mut payload = vec![9.0; 3];
-        deltas.begin(replica.weights());
-        replica.step(1, 0).unwrap();
-        deltas.step(&mut replica, 1.0).unwrap();
-        deltas.take(replica.weights(), 1, &mut payload);
-        // The slope of the loss at a logit of 0 is -1/2.
-        assert_eq!(payload, [0.5, 1.0, 0.5]);
-        deltas.merge(replica.weights_mut(), Some(&[10.0, 10.0, 10.0]), &payload);
-        assert_eq!(replica.weights(), [10.5, 11.0, 10.5]);
-        deltas.take(replica.weights(), 1, &mut payload);
-        assert_eq!(payload, [0.0; 3]);
-    }
-
-    #[test]
-    fn one_pass_does_what_taking_and_merging_do() {
-        for (share, sign) in [(1.0, 1.0), (0.3, -1.0)] {
-            for pulled in [None, Some(&[0.7, -3.1, 1e-3][..])] {
-                let (mut once, mut twice) = (deltas(share, sign), deltas(share, sign));
-                let (mut weights, mut other) = ([4.0, 0.1, -2.7], [4.0, 0.1, -2.7]);
-                let (mut payload, mut taken) = (vec![9.0; 3], vec![9.0; 3]);
-                once.begin(&[0.3, 0.2, 0.1]);
-                twice.begin(&[0.3, 0.2, 0.1]);
-                once.take_and_merge(&mut weights, pulled, 1, &mut payload);
-                twice.take(&other, 1, &mut taken);
-                twice.merge(&mut other, pulled, &taken);
-                assert_eq!((weights, payload, once.base), (other, taken, twice.base));
+        for steps in [1, 2] {
+            let (mut deltas, mut replica) = (deltas(ONE, steps), replica());
+            deltas.begin(replica.weights());
+            // The slope of the loss at a logit of 0 is -1/2.
+            let pulled = [-10.0, 5.0, -0.25];
+            assert_eq!(push(&mut deltas, &mut replica, Some(&pulled)), [0.5, 1.0, 0.5], "{steps}");
+            assert_eq!(replica.weights(), [-9.5, 6.0, 0.25]);
+            let before = replica.weights().to_vec();
+            let next = push(&mut deltas, &mut replica, None);
+            for ((next, before), weight) in next.iter().zip(&before).zip(replica.weights()) {
+                assert_eq!(*next, weight - before);
             }
         }
     }
 
     #[test]
+    fn a_push_of_several_steps_is_what_they_moved_the_weights_by_together() {
+        let (mut deltas, mut replica) = (deltas(ONE, 2), replica());
+        deltas.begin(replica.weights());
+        replica.step(1, 0).unwrap();
+        deltas.step(&mut replica, 1.0).unwrap();
+        let pushed = push(&mut deltas, &mut replica, None);
+        assert_eq!(pushed, replica.weights());
+        assert!(pushed[0] > 0.5, "{pushed:?}");
+    }
+
+    #[test]
     fn a_replica_pushes_its_share_and_against_the_direction_for_rules_that_descend() {
-        let mut deltas = deltas(0.5, -1.0);
-        let (mut weights, mut payload) = ([4.0, 0.0, -2.0], vec![9.0; 3]);
-        deltas.begin(&[0.0; 3]);
-        deltas.take(&weights, 1, &mut payload);
-        assert_eq!(payload, [-2.0, 0.0, 1.0]);
-        deltas.merge(&mut weights, Some(&[1.0; 3]), &payload);
-        assert_eq!(weights, [3.0, 1.0, 0.0]);
+        for steps in [1, 3] {
+            let (mut deltas, mut replica) = (deltas(Scale { share: 0.5, sign: -1.0 }, steps), replica());
+            deltas.begin(replica.weights());
+            assert_eq!(push(&mut deltas, &mut replica, Some(&[1.0; 3])), [-0.25, -0.5, -0.25]);
+            assert_eq!(replica.weights(), [1.25, 1.5, 1.25]);
+        }
     }
 
     #[test]
     fn after_a_reset_the_optimizer_is_as_new() {
-        let mut deltas = Deltas::new(&Optimizer::Adam { learning_rate: 0.1 }, replica().network(), 1.0, 1.0);
+        let rate = Optimizer::Adam { learning_rate: 0.1 };
+        let mut deltas = Deltas::new(&rate, replica().network(), ONE, Interval::of(3));
         let mut pushes = (0..2).map(|_| {
             let mut replica = replica();
-            let mut payload = vec![0.0; 3];
             deltas.reset();
             deltas.begin(replica.weights());
-            for _ in 0..3 {
+            for _ in 0..2 {
                 replica.step(1, 0).unwrap();
                 deltas.step(&mut replica, 1.0).unwrap();
             }
-            deltas.take(replica.weights(), 3, &mut payload);
-            payload
+            push(&mut deltas, &mut replica, None)
         });
         assert_eq!(pushes.next(), pushes.next());
     }

@@ -1,4 +1,4 @@
-use super::Payload;
+use super::{Payload, Push};
 use crate::learn::{LearnError, Replica};
 
 /// The sum of the gradients of steps that were all taken at the weights of the last pull.
@@ -24,15 +24,14 @@ impl Payload for Gradients {
         Ok(())
     }
 
-    fn take(&mut self, _weights: &[f32], _steps: u64, payload: &mut Vec<f32>) {
-        std::mem::swap(&mut self.sum, payload);
+    fn close(&mut self, replica: &mut Replica, factor: f32, push: Push<'_>) -> Result<(), LearnError> {
+        self.step(replica, factor)?;
+        std::mem::swap(&mut self.sum, push.payload);
         self.sum.fill(0.0);
-    }
-
-    fn merge(&mut self, weights: &mut [f32], pulled: Option<&[f32]>, _payload: &[f32]) {
-        if let Some(pulled) = pulled {
-            weights.copy_from_slice(pulled);
+        if let Some(pulled) = push.pulled {
+            replica.weights_mut().copy_from_slice(pulled);
         }
+        Ok(())
     }
 }
 
@@ -46,14 +45,12 @@ mod tests {
         let mut replica = replica();
         let mut payload = vec![9.0; 3];
         gradients.begin(replica.weights());
-        for _ in 0..2 {
-            replica.step(1, 0).unwrap();
-            gradients.step(&mut replica, 1.0).unwrap();
-        }
-        gradients.take(replica.weights(), 2, &mut payload);
-        assert_eq!((payload.as_slice(), replica.weights()), (&[-1.0, -2.0, -1.0][..], &[0.0; 3][..]));
-        gradients.merge(replica.weights_mut(), Some(&[1.0, 2.0, 3.0]), &payload);
-        gradients.take(replica.weights(), 0, &mut payload);
-        assert_eq!((payload.as_slice(), replica.weights()), (&[0.0; 3][..], &[1.0, 2.0, 3.0][..]));
+        replica.step(1, 0).unwrap();
+        gradients.step(&mut replica, 1.0).unwrap();
+        replica.step(1, 0).unwrap();
+        let push = Push { steps: 2, pulled: Some(&[1.0, 2.0, 3.0]), payload: &mut payload };
+        gradients.close(&mut replica, 1.0, push).unwrap();
+        assert_eq!((payload.as_slice(), replica.weights()), (&[-1.0, -2.0, -1.0][..], &[1.0, 2.0, 3.0][..]));
+        assert_eq!(gradients.sum, [0.0; 3]);
     }
 }

@@ -8,10 +8,20 @@ mod weights;
 use howdah_proto::settings::{Course, TrainSettings, UpdateRule, Updates};
 
 use crate::learn::{LearnError, Network, Replica};
-use deltas::Deltas;
+use deltas::{Deltas, Interval, Scale};
 use gradients::Gradients;
 use ones::Ones;
 use weights::Weights;
+
+/// The push that ends with a step.
+pub(super) struct Push<'a> {
+    /// The steps that it carries.
+    pub(super) steps: u64,
+    /// The weights that were pulled meanwhile.
+    pub(super) pulled: Option<&'a [f32]>,
+    /// Where what was gathered is written.
+    pub(super) payload: &'a mut Vec<f32>,
+}
 
 /// What a replica gathers between two pushes, and how it goes on after one.
 pub(super) trait Payload: Send {
@@ -43,25 +53,14 @@ pub(super) trait Payload: Send {
     /// [`LearnError`] if the gradient can't be computed.
     fn step(&mut self, replica: &mut Replica, factor: f32) -> Result<(), LearnError>;
 
-    /// Writes what was gathered over `steps` steps in the place of an old payload.
-    fn take(&mut self, weights: &[f32], steps: u64, payload: &mut Vec<f32>);
+    /// Takes in the gradient of the last step before a push, writes what was gathered in the place of an old payload, and goes
+    /// on from the weights that were pulled, if any were: they hold every payload but this one.
+    ///
+    /// # Errors
+    /// [`LearnError`] if the gradient can't be computed.
+    fn close(&mut self, replica: &mut Replica, factor: f32, push: Push<'_>) -> Result<(), LearnError>;
 
-    /// Goes on from the weights that were pulled, if any were: they hold every payload but the one just taken.
-    fn merge(&mut self, weights: &mut [f32], pulled: Option<&[f32]>, payload: &[f32]);
-
-    /// Takes what was gathered and goes on, in one pass where that can be.
-    fn take_and_merge(
-        &mut self,
-        weights: &mut [f32],
-        pulled: Option<&[f32]>,
-        steps: u64,
-        payload: &mut Vec<f32>,
-    ) {
-        self.take(weights, steps, payload);
-        self.merge(weights, pulled, payload);
-    }
-
-    /// Goes on from weights that were pulled after the payload just taken was pushed.
+    /// Goes on from weights that were pulled after the payload just written was pushed.
     fn resume(&mut self, weights: &mut [f32], pulled: &[f32]) {
         weights.copy_from_slice(pulled);
         self.begin(weights);
@@ -81,12 +80,12 @@ impl dyn Payload {
     pub(super) fn of(settings: &TrainSettings, network: &Network, replicas: u32) -> Box<Self> {
         match &settings.updates {
             Updates::Deltas { optimizer } => {
-                let share = match settings.mode.course() {
-                    Course::Stream { .. } => 1.0 / replicas.max(1) as f32,
-                    Course::Rounds { .. } => 1.0,
+                let (share, steps) = match settings.mode.course() {
+                    Course::Stream { interval } => (1.0 / replicas.max(1) as f32, interval),
+                    Course::Rounds { steps, .. } => (1.0, steps),
                 };
                 let sign = if settings.rule.descends() { -1.0 } else { 1.0 };
-                Box::new(Deltas::new(optimizer, network, share, sign))
+                Box::new(Deltas::new(optimizer, network, Scale { share, sign }, Interval::of(steps)))
             }
             Updates::Weights { optimizer } => {
                 let rate = match settings.rule {

@@ -1,4 +1,4 @@
-use super::Payload;
+use super::{Payload, Push};
 use crate::learn::{LearnError, Replica};
 
 /// The number of steps, for every weight.
@@ -15,21 +15,21 @@ impl Payload for Ones {
         Ok(())
     }
 
-    fn take(&mut self, _weights: &[f32], steps: u64, payload: &mut Vec<f32>) {
-        payload.fill(steps as f32);
+    fn close(&mut self, _replica: &mut Replica, _factor: f32, push: Push<'_>) -> Result<(), LearnError> {
+        push.payload.fill(push.steps as f32);
+        Ok(())
     }
-
-    fn merge(&mut self, _weights: &mut [f32], _pulled: Option<&[f32]>, _payload: &[f32]) {}
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::replica, *};
 
     #[test]
     fn counting_pushes_the_number_of_steps() {
         let mut payload = vec![9.0; 3];
-        Ones.take(&[0.0; 3], 4, &mut payload);
+        let push = Push { steps: 4, pulled: None, payload: &mut payload };
+        Ones.close(&mut replica(), 1.0, push).unwrap();
         assert_eq!(payload, [4.0; 3]);
     }
 }

@@ -1,6 +1,6 @@
 use howdah_proto::settings::Optimizer;
 
-use super::Payload;
+use super::{Payload, Push};
 use crate::learn::{LearnError, Network, Replica, ReplicaOptimizer};
 
 /// The replica's own weights, for elastic averaging (Zhang et al. 2015, "Deep learning with elastic averaging SGD",
@@ -49,14 +49,13 @@ impl Payload for Weights {
         replica.update(self.optimizer.as_mut(), factor)
     }
 
-    fn take(&mut self, weights: &[f32], _steps: u64, payload: &mut Vec<f32>) {
-        payload.copy_from_slice(weights);
-    }
-
-    fn merge(&mut self, weights: &mut [f32], pulled: Option<&[f32]>, _payload: &[f32]) {
-        if let Some(pulled) = pulled {
-            self.approach(weights, pulled);
+    fn close(&mut self, replica: &mut Replica, factor: f32, push: Push<'_>) -> Result<(), LearnError> {
+        self.step(replica, factor)?;
+        push.payload.copy_from_slice(replica.weights());
+        if let Some(pulled) = push.pulled {
+            self.approach(replica.weights_mut(), pulled);
         }
+        Ok(())
     }
 
     fn resume(&mut self, weights: &mut [f32], pulled: &[f32]) {
@@ -81,14 +80,16 @@ mod tests {
 
     #[test]
     fn the_replica_moves_towards_the_shards_by_the_rate() {
-        let mut elastic = weights();
-        let (mut own, mut payload) = ([8.0, -4.0], vec![0.0; 2]);
-        elastic.take(&own, 3, &mut payload);
-        assert_eq!(payload, own);
-        elastic.merge(&mut own, Some(&[4.0, 0.0]), &payload);
-        assert_eq!(own, [7.0, -3.0]);
-        elastic.merge(&mut own, None, &payload);
-        assert_eq!(own, [7.0, -3.0]);
+        let close = |pulled: Option<&[f32]>| {
+            let (mut replica, mut payload) = (replica(), vec![0.0; 3]);
+            replica.step(1, 0).unwrap();
+            weights().close(&mut replica, 1.0, Push { steps: 1, pulled, payload: &mut payload }).unwrap();
+            (payload, replica.weights().to_vec())
+        };
+        // The slope of the loss at a logit of 0 is -1/2.
+        let own = vec![0.5, 1.0, 0.5];
+        assert_eq!(close(Some(&[4.5, -3.0, 0.5])), (own.clone(), vec![1.5, 0.0, 0.5]));
+        assert_eq!(close(None), (own.clone(), own));
     }
 
     #[test]

@@ -80,10 +80,27 @@ impl<'a> Lesson<'a> {
         replica: &mut Replica,
         payload: &mut dyn Payload,
     ) -> Result<(), TaskError> {
+        let factor = self.compute(step, replica, payload)?;
+        let started = Instant::now();
+        payload.step(replica, factor)?;
+        self.computed_since(started);
+        Ok(())
+    }
+
+    /// Computes a step's gradient on the replica, if the payload wants one; gives the factor of its learning rate.
+    pub(super) fn compute(
+        &mut self,
+        step: Step,
+        replica: &mut Replica,
+        payload: &dyn Payload,
+    ) -> Result<f32, TaskError> {
         let rows = self.batches.rows(step);
         self.report.samples += rows.len() as u64;
+        let (epoch, last) = (self.task.epoch.0, self.batches.last().0);
+        let progress = Progress::before(epoch, step.0, last, self.context.settings.schedule_epochs());
+        let factor = self.context.settings.learning.schedule.factor(progress);
         if !payload.learns() {
-            return Ok(());
+            return Ok(factor);
         }
         let started = Instant::now();
         for (place, row) in rows.iter().enumerate() {
@@ -96,14 +113,16 @@ impl<'a> Lesson<'a> {
         let (epoch, partition) = (u64::from(self.task.epoch.0), u64::from(self.task.partition.0));
         let seed = Random::new(&[self.context.settings.seed, epoch, partition, step.0]).next_u64();
         let batch = replica.step(rows.len(), seed)?;
-        let (epoch, last) = (self.task.epoch.0, self.batches.last().0);
-        let progress = Progress::before(epoch, step.0, last, self.context.settings.schedule_epochs());
-        payload.step(replica, self.context.settings.learning.schedule.factor(progress))?;
         self.report.loss_sum += batch.loss_sum;
         self.report.correct += batch.correct;
         self.report.input_seconds += (prepared - started).as_secs_f64();
-        self.report.compute_seconds += prepared.elapsed().as_secs_f64();
-        Ok(())
+        self.computed_since(prepared);
+        Ok(factor)
+    }
+
+    /// Adds the time since `started` to that of computing.
+    pub(super) fn computed_since(&mut self, started: Instant) {
+        self.report.compute_seconds += started.elapsed().as_secs_f64();
     }
 
     /// Adds the time since `started` to that of the exchange with the shards.

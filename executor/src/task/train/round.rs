@@ -12,7 +12,7 @@ use super::{
     Outcome, Run, Slot, TaskError,
     lesson::{Input, Lesson},
 };
-use crate::task::{slot::Trainer, wait::wait};
+use crate::task::{payload::Push, slot::Trainer, wait::wait};
 
 /// All attempts at a contribution compute the same, so there is nothing to tell them apart by.
 const ATTEMPT: Attempt = Attempt(1);
@@ -64,13 +64,19 @@ pub(in crate::task) fn round(
     lesson.exchanged_since(started);
     payload.reset();
     payload.begin(replica.weights());
-    for step in first.0..=last.0 {
+    for step in first.0..last.0 {
         cancel.check()?;
         lesson.step(Step(step), replica, payload.as_mut())?;
         (run.progress)(step - first.0 + 1, fence.steps());
     }
+    cancel.check()?;
+    let factor = lesson.compute(last, replica, payload.as_ref())?;
     let started = Instant::now();
-    payload.take(replica.weights(), fence.steps(), client.buffers().0);
+    let push = Push { steps: fence.steps(), pulled: None, payload: client.buffers().0 };
+    payload.close(replica, factor, push)?;
+    lesson.computed_since(started);
+    (run.progress)(fence.steps(), fence.steps());
+    let started = Instant::now();
     let pushed = wait(runtime, cancel, client.push(&fence, PushKind::Round(part)))??;
     lesson.exchanged_since(started);
     match pushed {

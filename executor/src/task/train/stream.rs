@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     learn::Replica,
-    task::{batches::push_end, slot::Trainer, wait::wait},
+    task::{batches::push_end, payload::Push, slot::Trainer, wait::wait},
 };
 
 /// Trains the slot's replica for one epoch on a partition: from the lowest mark of the shards on, until every
@@ -80,11 +80,13 @@ impl Stream<'_> {
         let mut step = first;
         while step <= last {
             let end = push_end(step, self.interval, last);
-            for step in step.0..=end.0 {
+            for step in step.0..end.0 {
                 self.run.cancel.check()?;
                 self.lesson.step(Step(step), self.replica, self.trainer.payload.as_mut())?;
             }
-            if let Some(mark) = self.exchange(step, end)? {
+            self.run.cancel.check()?;
+            let factor = self.lesson.compute(end, self.replica, self.trainer.payload.as_ref())?;
+            if let Some(mark) = self.exchange(step, end, factor)? {
                 return Ok(mark);
             }
             (self.run.progress)(end.0, last.0);
@@ -97,8 +99,9 @@ impl Stream<'_> {
         Ok(last)
     }
 
-    /// Pushes what the steps have gathered; gives a mark to go back to if the push before has come to nothing.
-    fn exchange(&mut self, first: Step, last: Step) -> Result<Option<Step>, TaskError> {
+    /// Takes the last of these steps, whose gradient is computed, and pushes what they have gathered; gives a mark to go back
+    /// to if the push before has come to nothing.
+    fn exchange(&mut self, first: Step, last: Step, factor: f32) -> Result<Option<Step>, TaskError> {
         let (runtime, cancel) = (&self.run.environment.runtime, self.run.cancel);
         let has_pulled = match self.landed()? {
             Answer::Nothing => false,
@@ -109,13 +112,11 @@ impl Stream<'_> {
             .map_err(|_| TaskError::Missing("steps in this push"))?;
         let then = self.then(last);
         let Trainer { payload, exchange, .. } = &mut *self.trainer;
-        let (push, pulled) = exchange.client(runtime, cancel)?.buffers();
-        if then == Then::Pull {
-            payload.take(self.replica.weights(), fence.steps(), push);
-        } else {
-            let pulled = has_pulled.then_some(pulled);
-            payload.take_and_merge(self.replica.weights_mut(), pulled, fence.steps(), push);
-        }
+        let (buffer, pulled) = exchange.client(runtime, cancel)?.buffers();
+        let pulled = Some(pulled).filter(|_| has_pulled && then != Then::Pull);
+        let started = Instant::now();
+        payload.close(self.replica, factor, Push { steps: fence.steps(), pulled, payload: buffer })?;
+        self.lesson.computed_since(started);
         let is_last = last == self.lesson.batches.last();
         let kind = if is_last { PushKind::Last } else { PushKind::Stream };
         // Nobody needs to wait who stops here.
