@@ -6,7 +6,7 @@ use tokio::runtime::Handle;
 use super::{PictureRef, Verdict};
 use crate::{
     learn::{Average, Combine, LearnError, Model, Replica},
-    rdd::{Chain, OperatorError, PictureMeta, Record, RecordContext, Registry, RegistryError, Views},
+    rdd::{Chain, OperatorError, PictureMeta, Record, Registry, RegistryError, ViewChain, Views},
     source::Library,
 };
 
@@ -45,7 +45,7 @@ struct Tools {
 
 /// Networks that take the same features, and their places among the models.
 struct Group {
-    way: Way,
+    way: ViewChain,
     replicas: Vec<(usize, Replica)>,
 }
 
@@ -106,7 +106,7 @@ impl Classifier {
             match groups.iter_mut().find(|(pipeline, _)| **pipeline == model.pipeline) {
                 Some((_, group)) => group.replicas.push((place, replica)),
                 None => {
-                    let way = Way::new(&model.pipeline, &self.registry)?;
+                    let way = way(&model.pipeline, &self.registry)?;
                     groups.push((&model.pipeline, Group { way, replicas: vec![(place, replica)] }));
                 }
             }
@@ -153,7 +153,7 @@ impl Group {
     ) -> Result<(), InferenceError> {
         let mut pictures = Vec::with_capacity(batch.len());
         for (picture, answer) in batch.iter().zip(answers).filter(|(_, answer)| answer.is_ok()) {
-            match self.way.views(picture, library)? {
+            match views(&mut self.way, picture, library)? {
                 Ok(views) => pictures.push((views, answer)),
                 Err(verdict) => *answer = Err(verdict),
             }
@@ -161,7 +161,7 @@ impl Group {
         for (place, replica) in &mut self.replicas {
             let (rows, inputs) = (pictures.len(), replica.network().inputs());
             let mut average = Average::default();
-            for view in 0..if rows == 0 { 0 } else { self.way.contexts.len() } {
+            for view in 0..if rows == 0 { 0 } else { self.way.count() } {
                 for (row, (views, _)) in pictures.iter().enumerate() {
                     let values: &[f32] = views.get(view).map_or(&[], Vec::as_slice);
                     if values.len() != inputs {
@@ -183,41 +183,27 @@ impl Group {
     }
 }
 
-/// The way of a picture to its features, for each view that is averaged over.
-struct Way {
-    shared: Chain,
-    rest: Chain,
-    contexts: &'static [RecordContext],
+/// Finds out how a pipeline gets from a picture to the features of each view that is averaged over.
+fn way(pipeline: &Pipeline, registry: &Registry) -> Result<ViewChain, InferenceError> {
+    let chain = Chain::build(registry, pipeline.prepare.iter().chain(&pipeline.feed))?;
+    Ok(ViewChain::new(chain, Views::to_classify(pipeline).iter().copied()))
 }
 
-impl Way {
-    fn new(pipeline: &Pipeline, registry: &Registry) -> Result<Self, InferenceError> {
-        let chain = Chain::build(registry, pipeline.prepare.iter().chain(&pipeline.feed))?;
-        let (shared, rest) = chain.split_at_augmentation();
-        Ok(Self { shared, rest, contexts: Views::to_classify(pipeline) })
-    }
-
-    /// Reads a picture and gives the features of its views; the inner error is the picture's own.
-    fn views(
-        &mut self,
-        picture: &PictureRef,
-        library: &mut Library,
-    ) -> Result<Result<Vec<Vec<f32>>, Verdict>, InferenceError> {
-        let bytes = match picture.at.read(library) {
-            Ok(bytes) => bytes,
-            Err(verdict) => return Ok(Err(verdict)),
-        };
-        let meta = PictureMeta { key: 0, label: 0, name: picture.name.as_str().into() };
-        let views =
-            self.shared.apply(Record::Encoded { meta, bytes }, &RecordContext::PLAIN).and_then(|shared| {
-                let each = self.contexts.iter().map(|context| self.rest.apply(shared.clone(), context));
-                each.collect::<Result<Vec<Record>, OperatorError>>()
-            });
-        match views {
-            Ok(views) => views.into_iter().map(features).collect::<Result<_, _>>().map(Ok),
-            Err(OperatorError::Unusable(reason)) => Ok(Err(Verdict::Unusable(reason))),
-            Err(mismatch) => Err(InferenceError::Pipeline(mismatch.to_string())),
-        }
+/// Reads a picture and gives the features of its views; the inner error is the picture's own.
+fn views(
+    way: &mut ViewChain,
+    picture: &PictureRef,
+    library: &mut Library,
+) -> Result<Result<Vec<Vec<f32>>, Verdict>, InferenceError> {
+    let bytes = match picture.at.read(library) {
+        Ok(bytes) => bytes,
+        Err(verdict) => return Ok(Err(verdict)),
+    };
+    let meta = PictureMeta { key: 0, label: 0, name: picture.name.as_str().into() };
+    match way.views(Record::Encoded { meta, bytes }) {
+        Ok(views) => views.into_iter().map(features).collect::<Result<_, _>>().map(Ok),
+        Err(OperatorError::Unusable(reason)) => Ok(Err(Verdict::Unusable(reason))),
+        Err(mismatch) => Err(InferenceError::Pipeline(mismatch.to_string())),
     }
 }
 

@@ -3,38 +3,12 @@ use howdah_proto::pb;
 use super::{Run, TaskError};
 use crate::{
     prepared::PreparedBlock,
-    rdd::{Chain, OperatorError, PictureMeta, Record, RecordContext, Samples, Views},
+    rdd::{Chain, OperatorError, PictureMeta, Record, Samples, ViewChain},
     source::{FileReader, SourceError},
 };
 
 /// Progress is reported at most this often.
 pub(super) const REPORT_EVERY_PICTURES: u64 = 64;
-
-/// The way of a picture to its views: what is the same for all is computed once.
-struct Preparation {
-    shared: Chain,
-    rest: Chain,
-    contexts: Vec<RecordContext>,
-}
-
-impl Preparation {
-    fn new(chain: Chain, views: Views) -> Self {
-        let (shared, rest) = chain.split_at_augmentation();
-        Self { shared, rest, contexts: views.contexts().collect() }
-    }
-
-    fn views(&mut self, record: Record) -> Result<Vec<Record>, OperatorError> {
-        let record = self.shared.apply(record, &RecordContext::PLAIN)?;
-        let mut views = Vec::with_capacity(self.contexts.len());
-        if let Some((last, others)) = self.contexts.split_last() {
-            for context in others {
-                views.push(self.rest.apply(record.clone(), context)?);
-            }
-            views.push(self.rest.apply(record, last)?);
-        }
-        Ok(views)
-    }
-}
 
 /// Reads the first `pictures` files of the task, sends them through a chain, and hands the views of each to `take`;
 /// returns those that can't be used.
@@ -45,7 +19,7 @@ pub(super) fn each_picture(
     progress: &dyn Fn(u64, u64),
     mut take: impl FnMut(&[Record]) -> Result<(), TaskError>,
 ) -> Result<Vec<pb::SkippedFile>, TaskError> {
-    let mut preparation = Preparation::new(chain, run.task.views);
+    let mut way = ViewChain::new(chain, run.task.views.contexts());
     let files = run.task.files.get(..pictures).unwrap_or(&run.task.files);
     let mut skipped = Vec::new();
     let (driver, runtime) = (run.driver.clone(), run.environment.runtime.clone());
@@ -57,7 +31,7 @@ pub(super) fn each_picture(
         let meta =
             PictureMeta { key: u64::from(entry.index), label: entry.label, name: entry.path.as_str().into() };
         let prepared = match file.content {
-            Ok(bytes) => preparation.views(Record::Encoded { meta, bytes }),
+            Ok(bytes) => way.views(Record::Encoded { meta, bytes }),
             Err(reason) => Err(OperatorError::Unusable(reason)),
         };
         match prepared {

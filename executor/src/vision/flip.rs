@@ -42,6 +42,10 @@ impl Operator for Flip {
     fn augments(&self) -> bool {
         true
     }
+
+    fn mirrors(&self) -> bool {
+        true
+    }
 }
 
 fn mirror(pixels: &mut [u8], width: usize, channels: usize) {

@@ -131,6 +131,39 @@ impl Chain {
         }
     }
 
+    /// Sends a picture and its mirror image through all operators, if they begin with one that mirrors and one that gives
+    /// features: where that knows how, those of the mirror image are put together from those of the picture.
+    ///
+    /// # Errors
+    /// [`OperatorError`] from the first operator that can't take one of them.
+    pub(super) fn plain_and_mirrored(
+        &mut self,
+        record: &Record,
+    ) -> Result<Option<(Record, Record)>, OperatorError> {
+        let [mirror, describe, after @ ..] = self.operators.as_mut_slice() else { return Ok(None) };
+        let Record::Picture { picture, .. } = record else { return Ok(None) };
+        if !mirror.mirrors() {
+            return Ok(None);
+        }
+        let mut plain = describe.apply(record.clone(), &RecordContext::PLAIN)?;
+        let mut mirrored = match &plain {
+            Record::Features { meta, values } => describe
+                .mirror_features(picture.view(), values)
+                .map(|values| Record::Features { meta: meta.clone(), values }),
+            _ => None,
+        };
+        for operator in after {
+            plain = operator.apply(plain, &RecordContext::PLAIN)?;
+            if let Some(record) = mirrored {
+                mirrored = Some(operator.apply(record, &RecordContext::MIRRORED)?);
+            }
+        }
+        match mirrored {
+            Some(mirrored) => Ok(Some((plain, mirrored))),
+            None => Ok(Some((plain, self.apply(record.clone(), &RecordContext::MIRRORED)?))),
+        }
+    }
+
     /// Cuts the chain before the first operator that augments: what comes before it is the same for all views.
     pub fn split_at_augmentation(mut self) -> (Self, Self) {
         let at = self.operators.iter().position(|operator| operator.augments());

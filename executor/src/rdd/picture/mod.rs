@@ -6,6 +6,7 @@ mod operator;
 mod packed;
 mod record;
 mod samples;
+mod view_chain;
 mod views;
 
 pub use chain::{Chain, Unfitted};
@@ -16,4 +17,5 @@ pub use record::{Picture, PictureMeta, PictureView, Record};
 pub use samples::{
     PictureShape, RowContent, RowKind, SampleRow, Samples, SamplesError, SamplesHeader, Spread,
 };
+pub use view_chain::ViewChain;
 pub use views::Views;

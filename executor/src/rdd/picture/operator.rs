@@ -37,6 +37,19 @@ pub trait Operator: Function {
         false
     }
 
+    /// Whether it mirrors the pictures of the mirrored view, and leaves those of the plain one as they are.
+    fn mirrors(&self) -> bool {
+        false
+    }
+
+    /// Puts together what it gives for the mirror image of a picture from the `features` that it gives for the picture itself;
+    /// none if it doesn't know how. They may differ in rounding from what [`Self::apply`] gives, so whatever has to give the
+    /// same bits for both views must go the same way.
+    fn mirror_features(&self, picture: PictureView<'_>, features: &[f32]) -> Option<Vec<f32>> {
+        let _ = (picture, features);
+        None
+    }
+
     /// Whether it gives as many features as it takes. An operator of the feed must, if it is yet to be fitted.
     fn keeps_features(&self) -> bool {
         false
@@ -72,6 +85,12 @@ pub trait AnyOperator: Send {
     /// See [`Operator::augments`].
     fn augments(&self) -> bool;
 
+    /// See [`Operator::mirrors`].
+    fn mirrors(&self) -> bool;
+
+    /// See [`Operator::mirror_features`].
+    fn mirror_features(&self, picture: PictureView<'_>, features: &[f32]) -> Option<Vec<f32>>;
+
     /// See [`Operator::keeps_features`].
     fn keeps_features(&self) -> bool;
 
@@ -94,6 +113,14 @@ impl<O: Operator> AnyOperator for O {
 
     fn augments(&self) -> bool {
         Operator::augments(self)
+    }
+
+    fn mirrors(&self) -> bool {
+        Operator::mirrors(self)
+    }
+
+    fn mirror_features(&self, picture: PictureView<'_>, features: &[f32]) -> Option<Vec<f32>> {
+        Operator::mirror_features(self, picture, features)
     }
 
     fn keeps_features(&self) -> bool {

@@ -40,6 +40,20 @@ impl Features for ColorGrid {
         }
         Ok(())
     }
+
+    fn mirror(&self, picture: PictureView<'_>, features: &[f32], out: &mut [f32]) -> bool {
+        // Else a cell and its mirror image don't have the same columns.
+        let mirrors = picture.width.is_multiple_of(self.cells);
+        let cell = 2 * picture.channels as usize;
+        let row = self.cells as usize * cell;
+        if mirrors {
+            for (row, out) in features.chunks_exact(row).zip(out.chunks_exact_mut(row)) {
+                let cells = row.chunks_exact(cell).rev();
+                out.chunks_exact_mut(cell).zip(cells).for_each(|(out, cell)| out.copy_from_slice(cell));
+            }
+        }
+        mirrors
+    }
 }
 
 impl ColorGrid {

@@ -71,6 +71,13 @@ trait Features {
     /// # Errors
     /// Why there are none.
     fn compute(&mut self, picture: PictureView<'_>, out: &mut [f32]) -> Result<(), String>;
+
+    /// Writes the features of a picture's mirror image to `out`, put together from those of the picture; says no if it doesn't
+    /// know how.
+    fn mirror(&self, picture: PictureView<'_>, features: &[f32], out: &mut [f32]) -> bool {
+        let _ = (picture, features, out);
+        false
+    }
 }
 
 impl Part {
@@ -119,6 +126,21 @@ impl Operator for Describe {
             self.compute(picture, out)?;
         }
         Ok(fits)
+    }
+
+    fn mirror_features(&self, picture: PictureView<'_>, features: &[f32]) -> Option<Vec<f32>> {
+        let mut mirrored = vec![0.0; features.len()];
+        let (mut rest, mut out) = (features, mirrored.as_mut_slice());
+        for part in &self.parts {
+            let count = part.features().count(picture.width, picture.height, picture.channels).ok()?;
+            let (own, others) = rest.split_at_checked(count)?;
+            let (to, to_others) = out.split_at_mut_checked(count)?;
+            if !part.features().mirror(picture, own, to) {
+                return None;
+            }
+            (rest, out) = (others, to_others);
+        }
+        Some(mirrored)
     }
 
     fn fit(&self) -> Option<Box<dyn Fit>> {

@@ -52,6 +52,23 @@ impl Fitted {
         Ok(())
     }
 
+    /// Writes the Fisher vector of a picture's mirror image, given that of the picture: of each component it has what the
+    /// picture has of the component's mirror image, and the signs of its gradients with respect to means are those of mirroring.
+    pub(super) fn mirror(&self, vector: &[f32], out: &mut [f32]) {
+        let (half, values) = (vector.len() / 2, self.signs.len());
+        let swapped = |part: &[f32], out: &mut [f32]| {
+            let (first, second) = out.split_at_mut(half / 2);
+            first.copy_from_slice(&part[half / 2..]);
+            second.copy_from_slice(&part[..half / 2]);
+        };
+        let (means, deviations) = out.split_at_mut(half);
+        swapped(&vector[..half], means);
+        swapped(&vector[half..], deviations);
+        for component in means.chunks_exact_mut(values) {
+            component.iter_mut().zip(self.signs.iter()).for_each(|(value, sign)| *value *= sign);
+        }
+    }
+
     pub(super) fn projection(&self) -> Projection {
         Projection::new(&self.mean, &self.basis)
     }

@@ -1,4 +1,5 @@
 use gemm::Parallelism;
+use rayon::prelude::*;
 
 use crate::learn::matmul::{Matrix, Target, multiply};
 
@@ -72,17 +73,20 @@ impl Mixture {
         scorer
     }
 
-    /// One round of fitting to rows: k-means with hard sharing, which leaves variances and weights for later rounds.
+    /// One round of fitting to rows: k-means with hard sharing, which leaves variances and weights for later rounds. Batches
+    /// are shared by all cores and added up in their order, so how many cores there are doesn't show.
     pub(super) fn improve(&mut self, rows: &[f32], sharing: Sharing) -> Result<(), String> {
         const BATCH: usize = 4_096;
         let (values, half) = (self.values(), self.half());
         let (scorer, row) = (self.scorer(), Self::row(values));
         let mut sums = vec![0.0f64; 2 * half * row];
-        let (mut shares, mut part) = (Vec::new(), vec![0.0; 2 * half * row]);
-        for batch in rows.chunks(BATCH * row) {
-            share_out(&scorer, row, batch, sharing, &mut shares, &mut part)?;
-            for (sum, part) in sums.iter_mut().zip(&part) {
-                *sum += f64::from(*part);
+        let batches = rows.par_chunks(BATCH * row).map_init(Vec::new, |shares, batch| {
+            let mut part = vec![0.0; 2 * half * row];
+            share_out(&scorer, row, batch, sharing, shares, &mut part).map(|()| part)
+        });
+        for part in batches.collect::<Result<Vec<_>, _>>()? {
+            for (sum, part) in sums.iter_mut().zip(part) {
+                *sum += f64::from(part);
             }
         }
         let total: f64 = (0..2 * half).map(|number| sums[number * row + 2 * values]).sum();

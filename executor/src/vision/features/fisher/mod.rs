@@ -91,4 +91,10 @@ impl Features for Fisher {
         let encoder = self.encoder.get_or_insert_with(|| Box::new(Encoder::new(self.cell, fitted)));
         encoder.encode(picture, out)
     }
+
+    fn mirror(&self, _: PictureView<'_>, features: &[f32], out: &mut [f32]) -> bool {
+        let Some(fitted) = &self.fitted else { return false };
+        fitted.mirror(features, out);
+        true
+    }
 }
