@@ -22,7 +22,7 @@ pub async fn run() {
             ..run::settings()
         };
         let report = run::train(2, 2, &settings).await;
-        let (rate, whole) = (run::trained_per_second(&report), report.images_per_second);
+        let (rate, whole) = (run::trained_per_second(report.epochs.iter()), report.images_per_second);
         let times = peer.map(|other| format!(", {:.1} times as many", rate / other)).unwrap_or_default();
         println!("{name}: {rate:.0} images/s{times} ({whole:.0} with the evaluation)");
     }

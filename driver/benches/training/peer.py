@@ -2,7 +2,7 @@
 
   python peer.py torch|keras|elephas-epoch|elephas-batch BATCH EPOCHS TRAIN_FOLDER
 
-Prints the pictures per second of training, without starting, preparing the pictures, and warming up.
+Prints the pictures per second of training, without starting, preparing the pictures, and warming up, which elephas doesn't.
 """
 
 import glob

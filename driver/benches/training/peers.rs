@@ -7,6 +7,8 @@ use howdah_proto::settings::{Mode, PushEvery, TrainSettings};
 use crate::{candle_loop, peer::Peer, run};
 
 const EPOCHS: u32 = 2;
+/// Epochs before the clock is started: the others warm up, too.
+const WARM_UP: u32 = 1;
 /// Systems take turns, as the speed of a machine drifts; the median of the turns counts.
 const TURNS: usize = 3;
 
@@ -18,7 +20,8 @@ pub async fn run() {
         let mut others: Vec<(&str, Vec<f64>)> = Vec::new();
         for _ in 0..TURNS {
             for (rates, push_every) in rates.iter_mut().zip([PushEvery::Steps(8), PushEvery::Epoch]) {
-                rates.push(run::trained_per_second(&run::train(2, 2, &settings(batch, push_every)).await));
+                let report = run::train(2, 2, &settings(batch, push_every)).await;
+                rates.push(run::trained_per_second(report.epochs.iter().skip(WARM_UP as usize)));
             }
             let candle = tokio::task::block_in_place(|| candle_loop::images_per_second(batch));
             note(&mut others, "candle as it comes, one process of two threads", candle);
@@ -44,7 +47,7 @@ pub async fn run() {
 
 fn settings(batch: usize, push_every: PushEvery) -> TrainSettings {
     TrainSettings {
-        epochs: EPOCHS,
+        epochs: WARM_UP + EPOCHS,
         batch: batch as u32,
         pipeline: seed_pipeline(128, 1.0, Augment::None),
         mode: Mode::Asynchronous { push_every },

@@ -10,7 +10,7 @@ use howdah_driver::{
 };
 use howdah_executor::vision::{Augment, seed_pipeline};
 use howdah_proto::{
-    event::{Event, JobReport},
+    event::{EpochReport, Event, JobReport},
     settings::{
         Compression, Correction, DataFormat, DataSettings, Learning, Mode, NetworkSettings, Optimizer,
         PushEvery, Selection, TrainSettings, UpdateRule, Updates,
@@ -95,9 +95,9 @@ pub async fn train(executors: u32, paramservers: u32, settings: &TrainSettings) 
     report
 }
 
-/// The pictures per second of training alone, without evaluations.
-pub fn trained_per_second(report: &JobReport) -> f64 {
-    let seconds: f64 = report.epochs.iter().map(|epoch| epoch.seconds).sum();
-    let pictures: f64 = report.epochs.iter().map(|epoch| epoch.images_per_second * epoch.seconds).sum();
+/// The pictures per second of training alone, without evaluations, in some epochs.
+pub fn trained_per_second<'a>(epochs: impl Iterator<Item = &'a EpochReport>) -> f64 {
+    let each = epochs.map(|epoch| (epoch.seconds, epoch.images_per_second * epoch.seconds));
+    let (seconds, pictures) = each.fold((0.0, 0.0), |sum, epoch| (sum.0 + epoch.0, sum.1 + epoch.1));
     pictures / seconds
 }

@@ -9,7 +9,7 @@ use crate::learn::{
 };
 
 /// Values of a tile, of which gradient, weights and moments stay in the caches of a core.
-const TILE_VALUES: usize = 16_384;
+const TILE_VALUES: usize = 65_536;
 
 /// The gradient of the first layer's weights, of which only the factors are known.
 ///
