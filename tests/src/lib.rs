@@ -14,3 +14,4 @@ pub mod pictures;
 pub mod process;
 pub mod rdd;
 pub mod settings;
+pub mod store;

@@ -7,8 +7,7 @@ use howdah_proto::settings::SnapshotSettings;
 #[command(next_help_heading = "Snapshots")]
 pub(in crate::cli) struct SnapshotArgs {
     /// Where snapshots of the weights go, which the driver and all parameter servers reach: a folder, or the URL of an
-    /// object store in a build with its feature (aws, azure, gcp or http). By default the folder `snapshots` of the
-    /// run, if the cluster is on this machine.
+    /// object store (s3, gs or az). By default the folder `snapshots` of the run, if the cluster is on this machine.
     #[arg(long, value_name = "FOLDER|URL")]
     snapshots: Option<String>,
     /// Seconds between two snapshots; one is also taken after each epoch.
