@@ -7,6 +7,7 @@
 pub mod binaries;
 pub mod cluster;
 pub mod deadline;
+pub mod evaluation;
 pub mod family;
 pub mod job;
 pub mod log;
