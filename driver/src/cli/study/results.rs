@@ -1,9 +1,9 @@
-use howdah_executor::learn::Combine;
+use howdah_executor::learn::{Combine, save_onnx};
 use serde::Serialize;
 
 use super::{super::CliError, Run, given::command_line};
 use crate::{
-    inference::{ENSEMBLE_FILE, EnsembleFile},
+    inference::{ENSEMBLE_FILE, Ensemble, EnsembleFile},
     search::{Judged, Outcome, TrialId},
 };
 
@@ -15,7 +15,8 @@ impl Run {
         Ok(())
     }
 
-    /// Makes the study's folder an ensemble of the models of its trials.
+    /// Makes the study's folder an ensemble of the models of its trials, and writes their networks as ONNX if that is
+    /// wanted.
     pub(in crate::cli) fn write_ensemble(&self, combine: Combine) -> Result<(), CliError> {
         let mut trials: Vec<TrialId> =
             self.trials.judged().iter().map(|judged| judged.assignment.trial).collect();
@@ -26,7 +27,13 @@ impl Run {
             model.strip_prefix(self.folder.path()).unwrap_or(&model).to_string_lossy().into_owned()
         };
         let models = trials.into_iter().map(below).collect();
-        self.write_json(ENSEMBLE_FILE, &EnsembleFile::new(combine, models))
+        self.write_json(ENSEMBLE_FILE, &EnsembleFile::new(combine, models))?;
+        if self.base.contains_key("onnx") {
+            let folder = self.folder.path();
+            let ensemble = Ensemble::load(&[folder.to_owned()], None)?;
+            save_onnx(&ensemble.models, ensemble.files.combine, &folder.join("model.onnx"))?;
+        }
+        Ok(())
     }
 
     /// Removes the snapshots of all trials: nothing is left that could go on from them.
