@@ -10,8 +10,8 @@ use url::Url;
 use super::{ObjectRef, ReadError};
 use crate::source::modified_unix_ns;
 
-/// How long a store may take for one answer.
-const DEADLINE: Duration = Duration::from_secs(120);
+/// How long a store may take for one answer: less than executors wait for the driver, so that it can tell them which.
+const DEADLINE: Duration = Duration::from_secs(100);
 
 /// Whether a location is a URL, and no path.
 pub fn is_url(location: &str) -> bool {

@@ -75,6 +75,7 @@ pub(in crate::cli) struct Args {
 impl Args {
     /// What the driver is told, but for snapshots, whose default place is in the run's folder.
     pub(in crate::cli) fn settings(&self) -> Result<TrainSettings, CliError> {
+        self.snapshots.check()?;
         let (learn, data) = (&self.learn, &self.data);
         let prepared = data.prepared()?;
         let recipe = data.recipe(prepared.as_ref());
