@@ -1,7 +1,7 @@
-"""Computes a model's network with numpy on what `safetensors` reads, and with onnxruntime on what was exported, and
-compares both with the probabilities that Howdah gave.
+"""Computes the networks of models with numpy on what `safetensors` reads, and with onnxruntime on what was exported of
+them together, and compares both with the probabilities that Howdah gave.
 
-    interop.py model.safetensors model.onnx samples.json
+    interop.py model.onnx samples.json model.safetensors...
 """
 
 import json
@@ -25,26 +25,44 @@ def by_numpy(file, features):
     return values / values.sum(axis=1, keepdims=True)
 
 
-def main(model, onnx, samples):
+def by_vote(answers):
+    classes = answers.shape[2]
+    shares = numpy.mean([numpy.eye(classes)[answer.argmax(axis=1)] for answer in answers], axis=0)
+    tie = 0.5 / len(answers) ** 2
+    return shares * (1 - tie) + answers.mean(axis=0) * tie
+
+
+def main(onnx, samples, *models):
     with open(samples, encoding="utf-8") as file:
         samples = json.load(file)
-    features = numpy.array(samples["features"], dtype=numpy.float32)
+    features = {name: numpy.array(rows, dtype=numpy.float32) for name, rows in samples["features"].items()}
     expected = numpy.array(samples["probabilities"], dtype=numpy.float32)
 
-    with safe_open(model, framework="numpy") as file:
-        classes = json.loads(file.metadata()["howdah.classes"])
-        pipeline = json.loads(file.metadata()["howdah.pipeline"])
-        numpy.testing.assert_allclose(by_numpy(file, features), expected, rtol=1e-4, atol=1e-6)
+    answers, pipelines = [], []
+    for model, takes in zip(models, samples["takes"], strict=True):
+        with safe_open(model, framework="numpy") as file:
+            classes = json.loads(file.metadata()["howdah.classes"])
+            pipelines.append(json.loads(file.metadata()["howdah.pipeline"]))
+            answers.append(by_numpy(file, features[takes]))
+    answers = numpy.array(answers)
+    combined = by_vote(answers) if samples["combine"] == "vote" else answers.mean(axis=0)
+    numpy.testing.assert_allclose(combined, expected, rtol=1e-4, atol=1e-6)
 
     session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
     metadata = session.get_modelmeta().custom_metadata_map
     assert json.loads(metadata["howdah.classes"]) == classes, metadata
-    assert json.loads(metadata["howdah.pipeline"]) == pipeline, metadata
-    for rows in (len(features), 1):
-        (got,) = session.run(["probabilities"], {"features": features[:rows]})
+    if len(models) == 1:
+        assert json.loads(metadata["howdah.pipeline"]) == pipelines[0], metadata
+    else:
+        assert json.loads(metadata["howdah.combine"]) == samples["combine"], metadata
+        for pipeline, takes in zip(pipelines, samples["takes"], strict=True):
+            place = [taken.name for taken in session.get_inputs()].index(takes)
+            assert json.loads(metadata["howdah.pipelines"])[place] == pipeline, metadata
+    for rows in (len(expected), 1):
+        (got,) = session.run(["probabilities"], {name: values[:rows] for name, values in features.items()})
         assert got.shape == (rows, len(classes)), got.shape
         numpy.testing.assert_allclose(got, expected[:rows], rtol=1e-4, atol=1e-6)
-    print(f"all three agree on {len(features)} samples of {len(classes)} classes")
+    print(f"all agree on {len(expected)} samples of {len(classes)} classes")
 
 
 main(*sys.argv[1:])

@@ -7,6 +7,7 @@
 pub mod binaries;
 pub mod cluster;
 pub mod deadline;
+pub mod evaluation;
 pub mod family;
 pub mod job;
 pub mod log;
@@ -14,3 +15,4 @@ pub mod pictures;
 pub mod process;
 pub mod rdd;
 pub mod settings;
+pub mod store;

@@ -71,12 +71,38 @@ impl Process {
         folder: &Path,
         input: impl Into<Stdio>,
     ) -> Self {
+        Self::launch(name, arguments, folder, input, &[])
+    }
+
+    /// Starts a binary with more in its environment.
+    ///
+    /// # Panics
+    /// It can't be started.
+    pub fn knowing<S: AsRef<OsStr>>(
+        name: &str,
+        arguments: impl IntoIterator<Item = S>,
+        folder: &Path,
+        environment: &[(String, String)],
+    ) -> Self {
+        Self::launch(name, arguments, folder, Stdio::null(), environment)
+    }
+
+    fn launch<S: AsRef<OsStr>>(
+        name: &str,
+        arguments: impl IntoIterator<Item = S>,
+        folder: &Path,
+        input: impl Into<Stdio>,
+        environment: &[(String, String)],
+    ) -> Self {
         let mut command = Command::new(binary(name));
         for (variable, _) in std::env::vars_os() {
-            if variable.to_str().is_some_and(|name| name.starts_with("HOWDAH_") || name == "RUST_LOG") {
+            let is_own =
+                |name: &str| name.starts_with("HOWDAH_") || name.starts_with("AWS_") || name == "RUST_LOG";
+            if variable.to_str().is_some_and(is_own) {
                 command.env_remove(variable);
             }
         }
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         let family = Family::mark(&mut command);
         command.args(arguments).current_dir(folder);
         command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -1,5 +1,3 @@
-use std::path::PathBuf;
-
 use howdah_executor::learn::Combine;
 use serde::Serialize;
 
@@ -7,7 +5,6 @@ use super::{
     CliError,
     out::{self, percent, table},
     study::{Given, Keep, Run},
-    train,
 };
 use crate::search::{Measured, Outcome, Study, TrialId, Trials};
 
@@ -66,26 +63,17 @@ const VERSION: u32 = 1;
 /// Cross-validates.
 pub(super) async fn run(args: Args) -> Result<(), CliError> {
     let given = &args.train;
-    let mut run = match &given.args.snapshots.resume {
-        Some(folder) => Run::resume(folder, &given.base, Keep::All)?,
-        None => {
-            if given.base.contains_key("fold") {
-                return Err(CliError::Flag {
-                    flag: "--fold".to_owned(),
-                    reason: "every fold is held out once".to_owned(),
-                });
-            }
-            let study = Study::CrossValidation { folds: args.folds, epochs: given.args.settings()?.epochs };
-            let name = given.args.name.clone().unwrap_or_else(default_name);
-            let folder = given.args.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
-            Run::begin(folder, given.base.clone(), study, Keep::All)?
+    let mut run = given.begin("cross-validate", Keep::All, || {
+        if given.base.contains_key("fold") {
+            return Err(CliError::Flag {
+                flag: "--fold".to_owned(),
+                reason: "every fold is held out once".to_owned(),
+            });
         }
-    };
-    let interrupted = train::interruption();
-    let site = run.open(given.args.driver.as_deref(), &interrupted).await?;
-    let led = run.lead(&site, args.concurrent as usize, &interrupted).await;
-    site.close().await;
-    led.and_then(|()| finish(&run)).map_err(|error| run.with_hint("cross-validate", error))
+        Ok(Study::CrossValidation { folds: args.folds, epochs: given.args.settings()?.epochs })
+    })?;
+    let led = given.carry_out(&mut run, args.concurrent).await;
+    led.and_then(|()| finish(&run)).map_err(|error| run.with_hint(error))
 }
 
 fn finish(run: &Run) -> Result<(), CliError> {
@@ -141,11 +129,6 @@ fn spread(values: &[f64]) -> Option<Spread> {
     let mean = values.iter().sum::<f64>() / count;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     Some(Spread { mean, deviation: (squares / (count - 1.0)).sqrt() })
-}
-
-/// Names a cross-validation by the date and time.
-fn default_name() -> String {
-    jiff::Zoned::now().strftime("cross-validation-%Y%m%d-%H%M%S").to_string()
 }
 
 #[cfg(test)]

@@ -1,5 +1,3 @@
-use std::path::PathBuf;
-
 use howdah_executor::learn::Combine;
 
 use super::{
@@ -7,7 +5,6 @@ use super::{
     models::CombineArg,
     out::{self, percent, table},
     study::{Given, Keep, Run},
-    train,
 };
 use crate::search::{Outcome, Study};
 
@@ -41,26 +38,17 @@ pub(super) struct Args {
 /// Trains an ensemble.
 pub(super) async fn run(args: Args) -> Result<(), CliError> {
     let given = &args.train;
-    let mut run = match &given.args.snapshots.resume {
-        Some(folder) => Run::resume(folder, &given.base, Keep::All)?,
-        None => {
-            let settings = given.args.settings()?;
-            let study = Study::Ensemble {
-                members: args.members,
-                epochs: settings.epochs,
-                seed: settings.seed,
-                data_seed: settings.selection_seed(),
-            };
-            let name = given.args.name.clone().unwrap_or_else(default_name);
-            let folder = given.args.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
-            Run::begin(folder, given.base.clone(), study, Keep::All)?
-        }
-    };
-    let interrupted = train::interruption();
-    let site = run.open(given.args.driver.as_deref(), &interrupted).await?;
-    let led = run.lead(&site, args.concurrent as usize, &interrupted).await;
-    site.close().await;
-    led.and_then(|()| finish(&run, args.combine.into())).map_err(|error| run.with_hint("ensemble", error))
+    let mut run = given.begin("ensemble", Keep::All, || {
+        let settings = given.args.settings()?;
+        Ok(Study::Ensemble {
+            members: args.members,
+            epochs: settings.epochs,
+            seed: settings.seed,
+            data_seed: settings.selection_seed(),
+        })
+    })?;
+    let led = given.carry_out(&mut run, args.concurrent).await;
+    led.and_then(|()| finish(&run, args.combine.into())).map_err(|error| run.with_hint(error))
 }
 
 fn finish(run: &Run, combine: Combine) -> Result<(), CliError> {
@@ -80,9 +68,4 @@ fn finish(run: &Run, combine: Combine) -> Result<(), CliError> {
     out::say(&table(&rows));
     out::say(&format!("\noutput  {}", run.folder.path().display()));
     Ok(())
-}
-
-/// Names an ensemble by the date and time.
-fn default_name() -> String {
-    jiff::Zoned::now().strftime("ensemble-%Y%m%d-%H%M%S").to_string()
 }

@@ -30,7 +30,7 @@ use crate::{client::Client, output::RunFolder, prepared::MANIFEST};
                         A folder without manifest.json is one that was not finished.")]
 pub(super) struct Args {
     /// Where the shards and the manifest go, which the driver and all executors reach: a folder, or the URL of an
-    /// object store in a build with its feature (aws, azure, gcp or http). It must not exist, or be empty.
+    /// object store (s3, gs or az). It must not exist, or be empty.
     #[arg(long, value_name = "FOLDER|URL")]
     out: String,
     #[command(flatten)]

@@ -106,15 +106,7 @@ const VERSION: u32 = 1;
 /// Searches.
 pub(super) async fn run(args: Args, started: Instant) -> Result<(), CliError> {
     let given = &args.train;
-    let mut run = match &given.args.snapshots.resume {
-        Some(folder) => Run::resume(folder, &given.base, Keep::Best)?,
-        None => {
-            let study = study(&args)?;
-            let name = given.args.name.clone().unwrap_or_else(default_name);
-            let folder = given.args.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
-            Run::begin(folder, given.base.clone(), study, Keep::Best)?
-        }
-    };
+    let mut run = given.begin("search", Keep::Best, || study(&args))?;
     let interrupted = train::interruption();
     let site = run.open(given.args.driver.as_deref(), &interrupted).await?;
     let led = run.lead(&site, args.concurrent as usize, &interrupted).await;
@@ -123,7 +115,7 @@ pub(super) async fn run(args: Args, started: Instant) -> Result<(), CliError> {
         Err(error) => Err(error),
     };
     site.close().await;
-    ended.map_err(|error| run.with_hint("search", error))
+    ended.map_err(|error| run.with_hint(error))
 }
 
 fn study(args: &Args) -> Result<Study, CliError> {
@@ -219,9 +211,4 @@ async fn finish(run: &Run, refit: bool, site: &Site, started: Instant) -> Result
     let mut args = parse(&flags)?;
     (args.driver, args.output) = (Some(site.url.clone()), Some(output));
     train::run(args, Instant::now()).await
-}
-
-/// Names a search by the date and time.
-fn default_name() -> String {
-    jiff::Zoned::now().strftime("search-%Y%m%d-%H%M%S").to_string()
 }

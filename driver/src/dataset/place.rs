@@ -1,6 +1,6 @@
 use std::{fs, path::Path, sync::Arc};
 
-use howdah_executor::source::{Library, ObjectRef};
+use howdah_executor::source::{Library, ObjectRef, ReadError};
 
 use super::DatasetError;
 
@@ -68,9 +68,9 @@ fn find_one(place: &str, is_url: bool, library: &mut Library) -> Result<Content,
     let absent = match library.look_up(place) {
         Ok(object) if !place.ends_with('/') => return Ok(Content::Objects(vec![object])),
         Ok(_) => None,
+        Err(error @ ReadError::Unanswered { .. }) => return Err(error.into()),
         Err(error) => Some(error),
     };
-    let base = place.trim_end_matches('/');
     let (mut files, mut folders) = (Vec::new(), std::collections::BTreeSet::new());
     let listed = match (library.list(place), absent) {
         (Ok(listed), _) if !listed.is_empty() => listed,
@@ -82,7 +82,7 @@ fn find_one(place: &str, is_url: bool, library: &mut Library) -> Result<Content,
             None => files.push(listed.object.location),
             Some((folder, rest)) => {
                 if folder == SHARDS_FOLDER && !rest.contains('/') {
-                    files.push(format!("{base}/{}", listed.relative));
+                    files.push(listed.object.location);
                 }
                 folders.insert(folder.to_owned());
             }

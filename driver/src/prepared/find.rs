@@ -29,6 +29,8 @@ pub fn manifest_at(place: &Path, library: &mut Library) -> Result<Option<Manifes
     let Some(file) = place.to_str().and_then(manifest_file) else { return Ok(None) };
     let known = match library.look_up(&file) {
         Ok(known) => known,
+        // Whatever else is asked of the store, it would be as silent.
+        Err(error @ ReadError::Unanswered { .. }) => return Err(error.into()),
         Err(_) => return Ok(None),
     };
     if known.bytes > LARGEST_MANIFEST_BYTES {

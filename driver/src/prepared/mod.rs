@@ -8,6 +8,7 @@ mod commit;
 mod error;
 mod find;
 mod manifest;
+mod shard;
 
 pub use alike::same_pipeline;
 pub use commit::{check_empty, commit};
@@ -15,4 +16,5 @@ pub use error::PreparedError;
 pub use find::{PreparedSet, find, manifest_at, open};
 #[cfg(test)]
 pub(crate) use manifest::tests::manifest as example;
-pub use manifest::{LeftOut, MANIFEST, Manifest, RoleSummary, SAMPLES, ShardEntry};
+pub use manifest::{LeftOut, MANIFEST, Manifest, RoleSummary};
+pub use shard::{SAMPLES, ShardEntry};

@@ -54,7 +54,7 @@ impl Files for FilesService {
     }
 }
 
-/// Sends one file, or why it can't be read; none if the client has gone.
+/// Sends one file, or why it can't be read; none if there is no sense in sending more.
 fn send(
     chunks: &mpsc::Sender<Result<pb::FilesChunk, Status>>,
     index: u32,
@@ -62,6 +62,11 @@ fn send(
 ) -> Option<()> {
     let put = |part| chunks.blocking_send(Ok(pb::FilesChunk { part: Some(part) })).ok();
     match content {
+        // No fault of the picture's: whoever asks tries again, instead of leaving it out.
+        Err(error @ ReadError::Unanswered { .. }) => {
+            chunks.blocking_send(Err(Status::unavailable(error.to_string()))).ok()?;
+            None
+        }
         Err(error) => {
             put(Part::Header(pb::FileHeader { index, bytes: 0 }))?;
             put(Part::Error(error.to_string()))

@@ -1,4 +1,5 @@
 use howdah_proto::SnapshotId;
+use object_store::ObjectStoreScheme;
 use url::Url;
 
 use super::SnapshotError;
@@ -23,6 +24,12 @@ impl Location {
             return Ok(Self(url));
         }
         let mut url = Url::parse(text).map_err(|error| unfit(error.to_string()))?;
+        if matches!(ObjectStoreScheme::parse(&url), Ok((ObjectStoreScheme::Http, _))) {
+            // Its protocol has no way to write an image in parts.
+            return Err(unfit(
+                "a web server can't keep snapshots: give a folder, or a URL of s3, gs or az".to_owned(),
+            ));
+        }
         if !url.path().ends_with('/') {
             let path = format!("{}/", url.path());
             url.set_path(&path);
@@ -63,6 +70,8 @@ mod tests {
         assert_eq!(path.snapshot(SnapshotId(7)), "file:///runs/my%20run/snapshots/snapshot-0000000007");
         let url = Location::parse("s3://bucket/run").unwrap();
         assert_eq!(url.snapshot(SnapshotId(1)), "s3://bucket/run/snapshot-0000000001");
+        let error = Location::parse("https://host/run").unwrap_err().to_string();
+        assert!(error.contains("can't keep snapshots"), "{error}");
         assert!(Location::parse("runs/x").unwrap_err().to_string().contains("the path is relative"));
     }
 

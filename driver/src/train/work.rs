@@ -8,12 +8,16 @@ use super::{PartitionUse, StageTask, TrainJob, rounds::RoundTask, training::tag_
 impl TrainJob {
     /// Steps that a partition has in an epoch if all its pictures can be used, at most.
     pub(super) fn planned_steps(&self) -> u64 {
-        let cut = self.pictures.cut.iter();
-        let largest = cut.flat_map(|cut| {
+        let largest = self.listed_to_train().map(|(_, pictures)| pictures).max();
+        steps(largest.unwrap_or(0), self.settings.batch)
+    }
+
+    /// The training partitions with the pictures that are listed for each.
+    pub(super) fn listed_to_train(&self) -> impl Iterator<Item = (Partition, u64)> {
+        self.pictures.cut.iter().flat_map(|cut| {
             let train = cut.partitions().filter(|(_, role)| *role == PartitionUse::Train);
-            train.map(|(partition, _)| cut.files(partition).len() as u64)
-        });
-        steps(largest.max().unwrap_or(0), self.settings.batch)
+            train.map(|(partition, _)| (partition, cut.files(partition).len() as u64))
+        })
     }
 
     /// How much work the task on a partition is: pictures to prepare or evaluate, or steps to train.

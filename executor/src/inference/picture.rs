@@ -57,7 +57,7 @@ impl Whereabouts {
                 let part = pb::PicturePart::decode(part.0.clone()).map_err(|error| error.to_string());
                 let part = part.and_then(|part| Part::try_from(&part)).map_err(Verdict::Unusable)?;
                 library.read(&part).map_err(|error| match error {
-                    ReadError::Absent { .. } | ReadError::Changed { .. } => {
+                    ReadError::Absent { .. } | ReadError::Unanswered { .. } | ReadError::Changed { .. } => {
                         Verdict::Unseen(error.to_string())
                     }
                     ReadError::Content(reason) => Verdict::Unusable(reason),

@@ -29,12 +29,18 @@ impl Combine {
         match self {
             Self::Average => mean,
             Self::Vote => {
-                // Less than what one vote is worth, so that it decides between equal shares alone.
-                let tie = 0.5 / (count * count);
+                let tie = Self::tie_weight(answers.len());
                 let broken = votes.iter().zip(&mean).map(|(vote, mean)| vote * (1.0 - tie) + mean * tie);
                 broken.collect()
             }
         }
+    }
+
+    /// What the mean probability weighs beside the shares: less than what one vote is worth, so that it decides between
+    /// equal shares alone.
+    pub(super) fn tie_weight(models: usize) -> f32 {
+        let count = models.max(1) as f32;
+        0.5 / (count * count)
     }
 }
 

@@ -30,7 +30,7 @@ pub use metrics::{
     Bin, CALIBRATION_BINS, Calibration, Confusion, ConfusionError, ExactSum, Score, Scores, Summary,
     SummaryError, predicted,
 };
-pub use model_file::{FORMAT_VERSION, Model, ModelError, ModelFault};
+pub use model_file::{FORMAT_VERSION, Model, ModelError, ModelFault, save_onnx, to_onnx};
 pub use network::{Layer, MAX_PARAMETERS, Network, NetworkError};
 pub use objective::Objective;
 pub use optimizer::{Adam, AdamW, Momentum, Nesterov, ReplicaOptimizer, Sgd};

@@ -45,7 +45,7 @@ impl Library {
     /// Looks up what is at a path or URL now.
     ///
     /// # Errors
-    /// [`ReadError::Absent`].
+    /// [`ReadError::Absent`] or [`ReadError::Unanswered`].
     pub fn look_up(&mut self, location: &str) -> Result<Arc<ObjectRef>, ReadError> {
         look_up(location, &mut self.stores, self.runtime.as_ref()).map(Arc::new)
     }
@@ -53,7 +53,7 @@ impl Library {
     /// Lists the objects below a URL.
     ///
     /// # Errors
-    /// [`ReadError::Absent`].
+    /// [`ReadError::Absent`] or [`ReadError::Unanswered`].
     pub fn list(&mut self, location: &str) -> Result<Vec<Listed>, ReadError> {
         self.stores.list(location, self.runtime.as_ref())
     }

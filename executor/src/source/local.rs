@@ -22,7 +22,7 @@ pub(super) fn read(file: &pb::FileEntry) -> Option<Result<Bytes, String>> {
     match read_listed(Path::new(&file.path), file.bytes, file.modified_unix_ns) {
         Ok(bytes) => Some(Ok(bytes)),
         Err(ReadError::Content(reason)) => Some(Err(reason)),
-        Err(ReadError::Absent { .. } | ReadError::Changed { .. }) => None,
+        Err(ReadError::Absent { .. } | ReadError::Unanswered { .. } | ReadError::Changed { .. }) => None,
     }
 }
 

@@ -17,6 +17,7 @@ use tonic::transport::Channel;
 
 pub use library::{Library, Unpacked};
 pub use local::{modified_unix_ns, read_listed};
+use object::is_url;
 pub use object::{Listed, Object, ObjectRef, ObjectStream, ReadError};
 pub use part::{Colour, Part, Place};
 pub use pixels::encoded_bytes;
@@ -51,6 +52,7 @@ pub struct FileReader<'a> {
     job: JobId,
     driver: Channel,
     library: Library,
+    stores: Stores,
     runtime: Handle,
 }
 
@@ -58,7 +60,8 @@ impl<'a> FileReader<'a> {
     /// Starts before the first file. Must be used from a thread that may block on `runtime`.
     pub fn new(files: &'a [pb::FileEntry], job: JobId, driver: Channel, runtime: Handle) -> Self {
         let library = Library::new(Some(runtime.clone()));
-        Self { files, window: WINDOW, next: 0, ready: VecDeque::new(), job, driver, library, runtime }
+        let (window, stores, ready) = (WINDOW, Stores::Answer, VecDeque::new());
+        Self { files, window, next: 0, ready, job, driver, library, stores, runtime }
     }
 
     /// Reads no file before it is wanted: for large ones.
@@ -82,7 +85,7 @@ impl<'a> FileReader<'a> {
         let end = self.files.len().min(self.next + self.window);
         let window = &self.files[self.next..end];
         let mut contents: Vec<Option<Result<Bytes, String>>> =
-            window.iter().map(|file| read_here(&mut self.library, file)).collect();
+            window.iter().map(|file| read_here(&mut self.library, &mut self.stores, file)).collect();
         let missing: Vec<usize> =
             (0..contents.len()).filter(|place| contents.get(*place).is_some_and(Option::is_none)).collect();
         if !missing.is_empty() {
@@ -101,16 +104,35 @@ impl<'a> FileReader<'a> {
     }
 }
 
+/// Whether object stores answer here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stores {
+    Answer,
+    /// One did not: the driver is asked instead, as each question to it takes its time.
+    Silent,
+}
+
 /// Reads a picture here; none if it can't be seen here, or isn't what was listed.
-fn read_here(library: &mut Library, file: &pb::FileEntry) -> Option<Result<Bytes, String>> {
+fn read_here(
+    library: &mut Library,
+    stores: &mut Stores,
+    file: &pb::FileEntry,
+) -> Option<Result<Bytes, String>> {
     let Some(part) = &file.part else { return local::read(file) };
     let part = match Part::try_from(part) {
         Ok(part) => part,
         Err(reason) => return Some(Err(reason)),
     };
+    if *stores == Stores::Silent && is_url(&part.object.location) {
+        return None;
+    }
     match library.read(&part) {
         Ok(bytes) => Some(Ok(bytes)),
         Err(ReadError::Content(reason)) => Some(Err(reason)),
         Err(ReadError::Absent { .. } | ReadError::Changed { .. }) => None,
+        Err(ReadError::Unanswered { .. }) => {
+            *stores = Stores::Silent;
+            None
+        }
     }
 }

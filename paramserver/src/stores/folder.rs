@@ -2,10 +2,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use howdah_proto::transport::root_cause;
 use object_store::{Error, ObjectStore, ObjectStoreExt, path::Path};
 
-use super::open_folder;
+use super::{Refusal, open_folder};
 
 /// A folder whose files are written and read whole.
 #[derive(Debug, Clone)]
@@ -94,7 +93,7 @@ impl Folder {
             location: self.location.clone(),
             file: file.to_owned(),
             action,
-            reason: root_cause(error),
+            reason: Refusal::of(error).reason(),
         }
     }
 }

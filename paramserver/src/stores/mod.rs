@@ -2,6 +2,8 @@
 
 mod folder;
 mod open;
+mod refusal;
 
 pub use folder::{Folder, FolderError};
 pub use open::{open_folder, open_url};
+pub use refusal::Refusal;

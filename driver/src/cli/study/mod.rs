@@ -1,10 +1,15 @@
 //! Carries out studies: several trainings that share a cluster, in a folder from which they can be gone on with.
 
+mod begin;
 mod given;
+mod results;
 mod run;
 mod show;
+mod site;
 mod table;
 mod trial;
 
 pub(super) use given::{Given, parse, searchable};
-pub(super) use run::{Keep, Run, Site, quoted};
+pub(super) use results::quoted;
+pub(super) use run::{Keep, Run};
+pub(super) use site::Site;

@@ -1,25 +1,22 @@
-use std::{collections::BTreeSet, path::PathBuf};
+use std::collections::BTreeSet;
 
-use howdah_executor::learn::Combine;
 use howdah_proto::settings::{SnapshotSettings, TrainSettings};
-use serde::Serialize;
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::{CliError, train},
+    super::CliError,
+    Site,
     given::{Base, command_line, parse},
+    results::quoted,
     show::Show,
     table,
     trial::{Ran, Trial},
 };
 use crate::{
     client::Client,
-    inference::{ENSEMBLE_FILE, EnsembleFile},
-    local::LocalCluster,
     output::StudyFolder,
-    scheduler::{Pool, PoolMode, PoolName},
-    search::{Assignment, Entry, Flags, Journal, Judged, Outcome, Study, TrialId, Trials},
+    search::{Assignment, Entry, Flags, Journal, Judged, Trials},
 };
 
 /// Which models of a study are kept.
@@ -36,25 +33,12 @@ pub(in crate::cli) struct Run {
     pub(in crate::cli) folder: StudyFolder,
     pub(in crate::cli) base: Base,
     pub(in crate::cli) trials: Trials,
-    journal: Journal,
-    keep: Keep,
+    pub(super) journal: Journal,
+    /// The command that carries it out.
+    pub(super) command: &'static str,
+    pub(super) keep: Keep,
     /// What it is called in messages, and how the trials' jobs are named.
-    name: String,
-}
-
-/// The cluster of a study.
-pub(in crate::cli) struct Site {
-    pub(in crate::cli) url: String,
-    own: Option<LocalCluster>,
-}
-
-impl Site {
-    /// Takes the cluster down, if it is the study's own.
-    pub(in crate::cli) async fn close(self) {
-        if let Some(cluster) = self.own {
-            cluster.shutdown().await;
-        }
-    }
+    pub(super) name: String,
 }
 
 /// Trials that are under way, and what is heard of them.
@@ -66,56 +50,6 @@ struct Jobs {
 }
 
 impl Run {
-    /// Begins a study in a new folder.
-    pub(in crate::cli) fn begin(
-        path: PathBuf,
-        base: Base,
-        study: Study,
-        keep: Keep,
-    ) -> Result<Self, CliError> {
-        study
-            .check()
-            .map_err(|(flag, reason)| CliError::Flag { flag: flag.to_owned(), reason: reason.to_owned() })?;
-        // What is wrong with the flags that all trials have is wrong before anything is started.
-        parse(&command_line(&base, &[&study.shared()]))?.settings()?;
-        let folder = StudyFolder::create(&path)?;
-        let journal = Journal::create(folder.path(), &study, &base)?;
-        Ok(Self::new(folder, base, Trials::new(study), journal, keep))
-    }
-
-    /// Goes on with a study, on the cluster that the flags of now describe.
-    pub(in crate::cli) fn resume(path: &str, now: &Base, keep: Keep) -> Result<Self, CliError> {
-        let folder = StudyFolder::reopen(path.as_ref())?;
-        let (journal, recorded) = Journal::open(folder.path())?;
-        let base = super::given::go_on(&recorded.base, now)?;
-        Ok(Self::new(folder, base, recorded.trials, journal, keep))
-    }
-
-    fn new(folder: StudyFolder, base: Base, trials: Trials, journal: Journal, keep: Keep) -> Self {
-        let name =
-            folder.path().file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        Self { folder, base, trials, journal, keep, name }
-    }
-
-    /// Finds the cluster that the study is carried out on: that of the driver at this address, or one of its own.
-    pub(in crate::cli) async fn open(
-        &self,
-        driver: Option<&str>,
-        interrupted: &CancellationToken,
-    ) -> Result<Site, CliError> {
-        if let Some(driver) = driver {
-            return Ok(Site { url: driver.to_owned(), own: None });
-        }
-        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
-        let args = parse(&command_line(&self.base, &[]))?;
-        let mut options = args.cluster.options(cores, self.folder.path().to_owned());
-        // Trials share the slots, instead of the first one having all that it can use.
-        options.pools =
-            vec![Pool { name: PoolName::default(), mode: PoolMode::Fair, weight: 1, min_share: 0 }];
-        let cluster = train::start_cluster(options, interrupted).await?;
-        Ok(Site { url: cluster.url(), own: Some(cluster) })
-    }
-
     /// Carries the study out, up to `concurrent` trials at once.
     pub(in crate::cli) async fn lead(
         &mut self,
@@ -243,83 +177,15 @@ impl Run {
         Ok(())
     }
 
-    /// Writes a file of results.
-    pub(in crate::cli) fn write_json(&self, name: &str, content: &impl Serialize) -> Result<(), CliError> {
-        let text = serde_json::to_string_pretty(content).map_err(std::io::Error::from)?;
-        self.folder.write(name.as_ref(), format!("{text}\n").as_bytes())?;
-        Ok(())
-    }
-
-    /// Makes the study's folder an ensemble of the models of its trials.
-    pub(in crate::cli) fn write_ensemble(&self, combine: Combine) -> Result<(), CliError> {
-        let mut trials: Vec<TrialId> =
-            self.trials.judged().iter().map(|judged| judged.assignment.trial).collect();
-        trials.sort_unstable();
-        trials.dedup();
-        let below = |trial: TrialId| {
-            let model = self.folder.model(trial);
-            model.strip_prefix(self.folder.path()).unwrap_or(&model).to_string_lossy().into_owned()
-        };
-        let models = trials.into_iter().map(below).collect();
-        self.write_json(ENSEMBLE_FILE, &EnsembleFile::new(combine, models))
-    }
-
     /// Adds to an error that what was done is not lost.
-    pub(in crate::cli) fn with_hint(&self, command: &str, error: CliError) -> CliError {
+    pub(in crate::cli) fn with_hint(&self, error: CliError) -> CliError {
         if self.trials.is_over() || matches!(error, CliError::Hopeless(_)) {
             return error;
         }
         let folder = quoted(&self.folder.path().to_string_lossy());
         CliError::CanBeResumed {
             error: Box::new(error),
-            command: format!("howdah-driver {command} --resume {folder}"),
+            command: format!("howdah-driver {} --resume {folder}", self.command),
         }
-    }
-
-    /// Removes the snapshots of all trials: nothing is left that could go on from them.
-    pub(in crate::cli) fn clear_snapshots(&self) {
-        for judged in self.trials.judged() {
-            // What can't be removed takes space and does no other harm.
-            let _ = std::fs::remove_dir_all(self.folder.trial(judged.assignment.trial).join("snapshots"));
-        }
-    }
-
-    /// A command line of `train` with the settings of a trial.
-    pub(in crate::cli) fn flags_of(&self, judged: &Judged, epochs: u32) -> Vec<String> {
-        let mut shared = self.trials.study().shared();
-        shared.remove("fold");
-        shared.insert("epochs".to_owned(), epochs.to_string());
-        command_line(&self.base, &[&self.trials.study().drawn(judged.assignment.trial), &shared])
-    }
-
-    /// Seconds of all jobs together, those that failed left out.
-    pub(in crate::cli) fn job_seconds(&self) -> f64 {
-        let seconds = self.trials.judged().iter().map(|judged| match &judged.outcome {
-            Outcome::Trained(measured) => measured.seconds,
-            Outcome::Failed { .. } => 0.0,
-        });
-        seconds.sum()
-    }
-}
-
-/// A word as a shell takes it.
-pub(in crate::cli) fn quoted(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=./:,+@%".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_quoted_when_a_shell_would_not_take_them_as_they_are() {
-        assert_eq!(quoted("--hidden=256,128"), "--hidden=256,128");
-        assert_eq!(quoted("--data=/my pictures"), "'--data=/my pictures'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
     }
 }

@@ -1,7 +1,7 @@
 use std::{path::PathBuf, time::Instant};
 
 use futures::{Stream, StreamExt};
-use howdah_executor::learn::{Model, ModelError};
+use howdah_executor::learn::{Combine, Model, ModelError, save_onnx};
 use howdah_paramserver::role::shutdown;
 use howdah_proto::{
     JobId,
@@ -116,7 +116,7 @@ impl Run<'_> {
         let path = folder.write_model(&bytes)?;
         let model = Model::from_bytes(&bytes).map_err(|fault| ModelError { path: path.clone(), fault })?;
         if onnx {
-            model.save_onnx(&folder.onnx_path())?;
+            save_onnx(std::slice::from_ref(&model), Combine::default(), &folder.onnx_path())?;
         }
         let synthetic = matches!(settings.data, DataSettings::Synthetic { .. });
         let total_seconds = started.elapsed().as_secs_f64();

@@ -8,7 +8,7 @@ use std::{
 
 use howdah_executor::{
     inference::{PictureRef, Whereabouts},
-    source::{Library, ObjectRef, Part, Place},
+    source::{Library, ObjectRef, Part, Place, ReadError},
 };
 use howdah_proto::settings::DataFormat;
 use tokio::runtime::Handle;
@@ -137,6 +137,7 @@ impl Finder {
         let absent = match self.library.look_up(text) {
             Ok(object) if !text.ends_with('/') => return self.object(text, &object, take),
             Ok(_) => "nothing is there".to_owned(),
+            Err(error @ ReadError::Unanswered { .. }) => return take(nowhere(text, error)),
             Err(error) => error.to_string(),
         };
         match self.library.list(text) {

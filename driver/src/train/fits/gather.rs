@@ -97,9 +97,7 @@ impl TrainJob {
             let tasks = self.tasks_of(PartitionUse::Train);
             return tasks.iter().map(|task| (task.partition, samples(task.partition))).collect();
         }
-        let Some(cut) = &self.pictures.cut else { return Vec::new() };
-        let train = cut.partitions().filter(|(_, role)| *role == PartitionUse::Train);
-        train.map(|(partition, _)| (partition, cut.files(partition).len() as u64)).collect()
+        self.listed_to_train().collect()
     }
 
     /// What a task gathers for the operator at a place.

@@ -102,6 +102,9 @@ pub enum ModelFault {
         /// The weights there are.
         got: usize,
     },
+    /// Models can't answer as one.
+    #[error("models that answer together have the same classes, and there is at least one of them")]
+    NotAlike,
     /// The network is larger than an ONNX file can be.
     #[error(
         "the network takes {size} bytes as ONNX, and such a file can have {most}: there is only the safetensors file"

@@ -13,8 +13,9 @@ use std::{
 
 use howdah_proto::settings::Pipeline;
 
-use super::{Layer, Network};
+use super::{Combine, Layer, Network};
 pub use error::{ModelError, ModelFault};
+pub use onnx::to_onnx;
 
 /// The newest version of the file's metadata that is read, and the one that is written.
 pub const FORMAT_VERSION: u32 = 1;
@@ -57,15 +58,6 @@ impl Model {
         read.map_err(|fault| ModelError { path: path.to_owned(), fault })
     }
 
-    /// Writes the network as an ONNX model to `path`; a file that is there is replaced at once or not at all.
-    ///
-    /// # Errors
-    /// [`ModelError`] as of [`Model::to_onnx`], or if the file can't be written.
-    pub fn save_onnx(&self, path: &Path) -> Result<(), ModelError> {
-        let written = self.to_onnx().and_then(|bytes| replace(path, &bytes).map_err(ModelFault::Write));
-        written.map_err(|fault| ModelError { path: path.to_owned(), fault })
-    }
-
     /// The bytes of the model's file; the same model always gives the same bytes.
     ///
     /// # Errors
@@ -81,6 +73,16 @@ impl Model {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelFault> {
         Self::decode(bytes)
     }
+}
+
+/// Writes the networks of models that answer as one as an ONNX model to `path`; a file that is there is replaced at once or
+/// not at all.
+///
+/// # Errors
+/// [`ModelError`] as of [`to_onnx`], or if the file can't be written.
+pub fn save_onnx(models: &[Model], combine: Combine, path: &Path) -> Result<(), ModelError> {
+    let written = to_onnx(models, combine).and_then(|bytes| replace(path, &bytes).map_err(ModelFault::Write));
+    written.map_err(|fault| ModelError { path: path.to_owned(), fault })
 }
 
 /// A tensor of the file: its name, its shape and its place in the flat weights.

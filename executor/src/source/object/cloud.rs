@@ -2,7 +2,7 @@ use std::{collections::HashMap, ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use howdah_paramserver::stores::open_url;
+use howdah_paramserver::stores::{Refusal, open_url};
 use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, ObjectStoreScheme, path::Path};
 use tokio::runtime::Handle;
 use url::Url;
@@ -10,17 +10,25 @@ use url::Url;
 use super::{ObjectRef, ReadError};
 use crate::source::modified_unix_ns;
 
-/// How long a store may take for one answer.
-const DEADLINE: Duration = Duration::from_secs(120);
+/// How long a store may take for one answer: less than executors wait for the driver, so that it can tell them which.
+const DEADLINE: Duration = Duration::from_secs(100);
 
-pub(super) fn is_url(location: &str) -> bool {
+/// Whether a location is a URL, and no path.
+pub fn is_url(location: &str) -> bool {
     location.contains("://")
 }
 
 /// The object stores that were asked so far, each with its connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Stores {
     open: HashMap<String, Arc<dyn ObjectStore>>,
+    deadline: Duration,
+}
+
+impl Default for Stores {
+    fn default() -> Self {
+        Self { open: HashMap::new(), deadline: DEADLINE }
+    }
 }
 
 /// An object in a store.
@@ -29,6 +37,7 @@ pub(super) struct Remote {
     store: Arc<dyn ObjectStore>,
     path: Path,
     runtime: Handle,
+    deadline: Duration,
 }
 
 /// What is below a URL.
@@ -46,20 +55,19 @@ impl Stores {
         let url = Url::parse(location).map_err(|error| absent(error.to_string()))?;
         let runtime = runtime.ok_or_else(|| absent("no object store can be asked from here".to_owned()))?;
         let (_, path) = ObjectStoreScheme::parse(&url).map_err(|error| absent(error.to_string()))?;
-        let text = url.as_str().trim_end_matches('/');
-        let root = text.strip_suffix(path.as_ref()).unwrap_or(text).to_owned();
-        if let Some(store) = self.open.get(&root) {
-            return Ok(Remote { store: store.clone(), path, runtime: runtime.clone() });
-        }
-        let (store, path) = open_url(&url).map_err(absent)?;
+        let root = root(&url, &path);
+        let store = match self.open.get(&root) {
+            Some(store) => store.clone(),
+            None => open_url(&url).map_err(absent)?.0,
+        };
         self.open.insert(root, store.clone());
-        Ok(Remote { store, path, runtime: runtime.clone() })
+        Ok(Remote { store, path, runtime: runtime.clone(), deadline: self.deadline })
     }
 
     /// Lists the objects below a URL, in the order of their names.
     ///
     /// # Errors
-    /// [`ReadError::Absent`].
+    /// [`ReadError::Absent`] or [`ReadError::Unanswered`].
     pub fn list(&mut self, location: &str, runtime: Option<&Handle>) -> Result<Vec<Listed>, ReadError> {
         let remote = self.open(location, runtime)?;
         let metas: Vec<ObjectMeta> =
@@ -73,7 +81,7 @@ impl Stores {
             .iter()
             .filter_map(|meta| {
                 let relative = relative(meta).filter(|name| !name.is_empty())?;
-                Some(Listed { object: object_of(format!("{base}/{relative}"), meta), relative })
+                Some(Listed { object: object_of(format!("{base}/{}", encoded(&relative)), meta), relative })
             })
             .collect();
         listed.sort_unstable_by(|a, b| a.relative.cmp(&b.relative));
@@ -110,12 +118,28 @@ impl Remote {
         answer: impl Future<Output = object_store::Result<T>>,
     ) -> Result<T, ReadError> {
         let absent = |reason: String| ReadError::Absent { location: location.to_owned(), reason };
-        let answer = async { tokio::time::timeout(DEADLINE, answer).await };
+        let unanswered = |reason: String| ReadError::Unanswered { location: location.to_owned(), reason };
+        let answer = async { tokio::time::timeout(self.deadline, answer).await };
         match tokio::task::block_in_place(|| self.runtime.block_on(answer)) {
-            Ok(answer) => answer.map_err(|error| absent(error.to_string())),
-            Err(_) => Err(absent(format!("no answer within {} s", DEADLINE.as_secs()))),
+            Ok(answer) => answer.map_err(|error| match Refusal::of(&error) {
+                Refusal::Denied(reason) => absent(reason),
+                Refusal::Unanswered(reason) => unanswered(reason),
+            }),
+            Err(_) => Err(unanswered(format!("no answer within {} s", self.deadline.as_secs_f64()))),
         }
     }
+}
+
+/// What comes before the path in a store: its server, and what else tells it from others.
+fn root(url: &Url, path: &Path) -> String {
+    let parts: Vec<&str> = url.path().split('/').filter(|part| !part.is_empty()).collect();
+    let before = parts.len().saturating_sub(path.parts().count());
+    [&[&url[..url::Position::BeforePath]], &parts[..before]].concat().join("/")
+}
+
+/// A name as it is written in a URL: what would end its path there is encoded.
+fn encoded(name: &str) -> String {
+    name.replace('%', "%25").replace('#', "%23").replace('?', "%3F")
 }
 
 fn object_of(location: String, meta: &ObjectMeta) -> ObjectRef {
@@ -126,3 +150,6 @@ fn object_of(location: String, meta: &ObjectMeta) -> ObjectRef {
         etag: meta.e_tag.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
-pub use cloud::{Listed, Stores};
+pub use cloud::{Listed, Stores, is_url};
 pub use stream::ObjectStream;
 
 use blocks::Blocks;
@@ -42,6 +42,14 @@ pub enum ReadError {
     #[error("{location} can't be read: {reason}")]
     Absent {
         /// The path or URL.
+        location: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The store of the object gives no answer, or not a whole one: it may do so later, or to another machine.
+    #[error("{location} can't be read: {reason}")]
+    Unanswered {
+        /// The URL.
         location: String,
         /// What went wrong.
         reason: String,
@@ -80,7 +88,7 @@ impl Object {
         stores: &mut Stores,
         runtime: Option<&Handle>,
     ) -> Result<Self, ReadError> {
-        let data = if cloud::is_url(&known.location) {
+        let data = if is_url(&known.location) {
             Data::Cloud(stores.open(&known.location, runtime)?, Blocks::default())
         } else {
             Data::File(file::open(&known)?)
@@ -132,15 +140,11 @@ impl Object {
 /// Looks up what is at a path or URL now.
 ///
 /// # Errors
-/// [`ReadError::Absent`].
+/// [`ReadError::Absent`] or [`ReadError::Unanswered`].
 pub fn look_up(
     location: &str,
     stores: &mut Stores,
     runtime: Option<&Handle>,
 ) -> Result<ObjectRef, ReadError> {
-    if cloud::is_url(location) {
-        stores.open(location, runtime)?.look_up(location)
-    } else {
-        file::look_up(location)
-    }
+    if is_url(location) { stores.open(location, runtime)?.look_up(location) } else { file::look_up(location) }
 }

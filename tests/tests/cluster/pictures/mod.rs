@@ -4,8 +4,7 @@ mod bad_pictures;
 mod classes;
 mod files_from_driver;
 mod hostile;
-#[cfg(feature = "http")]
-mod http;
 mod prepared;
 mod real_pictures;
 mod sources;
+mod stores;

@@ -237,15 +237,13 @@ fn sets_that_are_none_are_refused_with_what_is_wrong() {
     fs::write(folder.path().join("bad.tar"), [7; 1024]).unwrap();
     fs::write(folder.path().join("data_batch_1.bin"), [0; 5000]).unwrap();
     fs::write(folder.path().join("note.txt"), "nothing").unwrap();
-    let refused: [(&[&str], &[&str]); 10] = [
+    let refused: [(&[&str], &[&str]); 9] = [
         (&["--data", "one"], &["only the class `cats`", "at least two classes"]),
         (&["--data", "empty"], &["class `cats` has no training picture"]),
         (&["--data", "bad.tar"], &["bad.tar is no good tar file"]),
         (&["--data", "data_batch_1.bin"], &["data_batch_1.bin", "its 5000 bytes"]),
         (&["--data", "note.txt"], &["has no format that is known", "--format"]),
         (&["--data", "nowhere-*.tar"], &["nothing is called like this"]),
-        // Of no build that is tested, as it would ask who it is there.
-        (&["--data", "s3://bucket/a.tar"], &["s3://bucket/a.tar can't be read", "--features aws"]),
         (&["--data", "ftp://host/a.tar"], &["ftp://host/a.tar can't be read"]),
         (&["--data", data, "--test", "empty"], &["class `cats` has no picture in"]),
         (&["--data", data, "--classes", "cat=cat", "dog=dogs"], &["is it `cats`?"]),

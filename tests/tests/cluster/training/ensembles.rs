@@ -50,7 +50,7 @@ fn predicted(
 fn the_members_of_an_ensemble_differ_and_answer_together_by_averaging_or_voting() {
     let (pictures, folder) = (Pictures::draw(60), tempfile::tempdir().unwrap());
     let folder = folder.path();
-    train("ensemble", &["--members", "3"], &pictures, folder);
+    train("ensemble", &["--members", "3", "--onnx"], &pictures, folder);
     let members = [0, 1, 2].map(|member| format!("run/trials/{member:04}/model.safetensors"));
     let alone = members.each_ref().map(|member| predicted(&[member], &[], &pictures, folder));
     assert!(alone[0] != alone[1] && alone[1] != alone[2]);
@@ -70,6 +70,12 @@ fn the_members_of_an_ensemble_differ_and_answer_together_by_averaging_or_voting(
         let votes = alone.iter().filter(|one| &one[path].0 == class).count();
         assert!(votes >= 2, "{path}: {votes} of 3 say {class}");
     }
+
+    let export = ["export", "--model", "run", "--onnx", "again.onnx"];
+    let said = Process::start("howdah-driver", export, folder).wait().success().stdout;
+    assert!(said.contains("from 256 features") && said.contains("by 3 models"), "{said}");
+    let onnx = |path: &str| fs::read(folder.join(path)).unwrap();
+    assert!(onnx("run/model.onnx") == onnx("again.onnx"));
 
     let data = pictures.data.to_str().unwrap();
     let evaluate = ["evaluate", "--model", "run", "--data", data];

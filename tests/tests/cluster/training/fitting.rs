@@ -1,7 +1,6 @@
 //! Operators are fitted to the training pictures: the parameters, and what is trained with them, are the same whoever
 //! dies, and a run that is resumed keeps them.
 
-use howdah_driver::client::Client;
 use howdah_executor::{
     learn::Model,
     rdd::{Packed, spec_of},
@@ -13,6 +12,7 @@ use howdah_proto::{
 };
 use howdah_tests::{
     cluster::Cluster,
+    evaluation::{assert_evaluates_to, model_of},
     job::Job,
     pictures::Pictures,
     process::{Process, Signal},
@@ -46,9 +46,7 @@ fn settings(pictures: &Pictures) -> TrainSettings {
 
 fn model(cluster: &Cluster, job: &mut Job) -> Model {
     job.wait_for_report();
-    let bytes = cluster
-        .block_on(async { Client::connect(cluster.url()).await.unwrap().model(job.id).await.unwrap() });
-    Model::from_bytes(&bytes).unwrap()
+    Model::from_bytes(&model_of(cluster, job)).unwrap()
 }
 
 fn undisturbed(settings: &TrainSettings) -> Model {
@@ -155,16 +153,7 @@ fn a_model_is_evaluated_as_the_cluster_evaluated_it() {
     let _executor = cluster.executor_with("small", &["--memory", "100KiB"]);
     let mut job = cluster.submit(&settings);
     let report = job.wait_for_report();
-    let model = cluster
-        .block_on(async { Client::connect(cluster.url()).await.unwrap().model(job.id).await.unwrap() });
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("model.safetensors");
-    std::fs::write(&file, model).unwrap();
-    let paths = [&file, &held_out.data].map(|path| path.to_str().unwrap());
-    let ended = Process::driver(["evaluate", "--model", paths[0], "--data", paths[1]]).wait().success();
-    let line = ended.stdout.lines().find(|line| line.starts_with("accuracy")).unwrap();
-    let percent: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     let expected = report.epochs.last().unwrap().test_accuracy.unwrap();
-    assert!((percent - 100.0 * expected).abs() < 0.01, "{line}, not {expected}");
+    assert_evaluates_to(expected, &model_of(&cluster, &job), &held_out);
     assert!(expected > 0.5, "{expected}");
 }

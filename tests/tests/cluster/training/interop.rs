@@ -3,12 +3,13 @@
 //! Set HOWDAH_PYTHON to a Python that has the packages in python/requirements.txt; else `python3` is tried.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
-use howdah_executor::learn::{Average, Model, Network, Replica, initial_weights};
+use howdah_executor::learn::{Average, Combine, Model, Network, Replica, initial_weights};
 use howdah_proto::settings::{NetworkSettings, Pipeline};
 use howdah_tests::process::Process;
 
@@ -46,32 +47,58 @@ fn model(hidden: &[u32], inputs: usize, classes: &[&str]) -> Model {
     }
 }
 
-/// Features of some samples, and what the replica says of them.
-fn samples(model: &Model) -> serde_json::Value {
-    let inputs = model.network.inputs();
-    let features: Vec<Vec<f32>> = (0..SAMPLES)
-        .map(|row| (0..inputs).map(|column| ((row * 31 + column * 17) % 23) as f32 / 8.0 - 1.4).collect())
-        .collect();
+/// Features of some samples, for a network that takes so many.
+fn features(inputs: usize) -> Vec<Vec<f32>> {
+    let row = |row: usize| (0..inputs).map(move |column| ((row * 31 + column * 17) % 23) as f32 / 8.0 - 1.4);
+    (0..SAMPLES).map(|sample| row(sample).collect()).collect()
+}
+
+/// What a model says of each sample.
+fn answers(model: &Model) -> Vec<Vec<f32>> {
     let mut replica = Replica::new(model.network.clone(), SAMPLES, 1).unwrap();
     replica.set_weights(&model.weights).unwrap();
-    for (row, values) in features.iter().enumerate() {
+    for (row, values) in features(model.network.inputs()).iter().enumerate() {
         replica.input_row(row).unwrap().copy_from_slice(values);
     }
     let mut average = Average::default();
     average.add(&mut replica, SAMPLES).unwrap();
-    serde_json::json!({ "features": features, "probabilities": average.probabilities(SAMPLES) })
+    average.probabilities(SAMPLES)
 }
 
-fn compare(python: &Path, model: &Model, samples: &serde_json::Value) -> Output {
+/// What models say together, each of which takes the input of this name.
+fn samples(models: &[Model], takes: &[&str], combine: Combine) -> serde_json::Value {
+    let answers: Vec<_> = models.iter().map(answers).collect();
+    let of_sample = |sample: usize| answers.iter().map(|answers| answers[sample].clone()).collect::<Vec<_>>();
+    let probabilities: Vec<Vec<f32>> =
+        (0..SAMPLES).map(|sample| combine.combine(&of_sample(sample))).collect();
+    let inputs = models.iter().zip(takes);
+    let features: BTreeMap<&str, _> =
+        inputs.map(|(model, takes)| (*takes, features(model.network.inputs()))).collect();
+    serde_json::json!({
+        "features": features,
+        "takes": takes,
+        "combine": combine,
+        "probabilities": probabilities,
+    })
+}
+
+/// Exports models as one, and has Python compute the same.
+fn compare(python: &Path, models: &[Model], samples: &serde_json::Value) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let (saved, onnx, given) = (path("model.safetensors"), path("model.onnx"), path("samples.json"));
-    model.save(Path::new(&saved)).unwrap();
+    let (onnx, given) = (path("model.onnx"), path("samples.json"));
     fs::write(&given, samples.to_string()).unwrap();
-    let said = Process::driver(["export", "--model", &saved, "--onnx", &onnx]).wait().success().stdout;
-    assert!(said.contains(&format!("{} classes", model.classes.len())), "{said}");
+    let mut saved = Vec::new();
+    for (place, model) in models.iter().enumerate() {
+        saved.push(path(&format!("{place}.safetensors")));
+        model.save(Path::new(&saved[place])).unwrap();
+    }
+    let mut export = vec!["export", "--onnx", &onnx, "--combine", samples["combine"].as_str().unwrap()];
+    saved.iter().for_each(|file| export.extend(["--model", file]));
+    let said = Process::driver(export).wait().success().stdout;
+    assert!(said.contains(&format!("{} classes", models[0].classes.len())), "{said}");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/python/interop.py");
-    Command::new(python).args([script, &saved, &onnx, &given]).output().unwrap()
+    Command::new(python).args([script, &onnx, &given]).args(&saved).output().unwrap()
 }
 
 #[test]
@@ -82,17 +109,26 @@ fn other_runtimes_compute_the_same_probabilities() {
         return;
     };
     let (two, three) = (["cat", "dog \u{1F415}"], ["a", "b", "c"]);
+    let agree = |models: &[Model], takes: &[&str], combine: Combine| {
+        let compared = compare(&python, models, &samples(models, takes, combine));
+        assert!(compared.status.success(), "{combine:?} of {takes:?}: {compared:?}");
+    };
     for model in [model(&[5, 4], 6, &two), model(&[], 6, &two), model(&[8], 9, &three), model(&[], 3, &three)]
     {
-        let compared = compare(&python, &model, &samples(&model));
-        assert!(
-            compared.status.success(),
-            "{}: {compared:?}",
-            serde_json::to_string(&model.network).unwrap()
-        );
+        agree(&[model], &["features"], Combine::Average);
     }
-    let model = model(&[5], 6, &two);
-    let mut wrong = samples(&model);
+    let mut others = model(&[4], 6, &two);
+    others.weights.iter_mut().for_each(|weight| *weight *= -0.75);
+    let mut wider = model(&[3], 8, &two);
+    wider.pipeline.prepare.clear();
+    let opposed = [model(&[5, 4], 6, &two), others, wider];
+    for combine in [Combine::Average, Combine::Vote] {
+        agree(&[model(&[8], 9, &three), model(&[2], 9, &three)], &["features"; 2], combine);
+        agree(&opposed[..2], &["features"; 2], combine);
+        agree(&opposed, &["features.0", "features.0", "features.1"], combine);
+    }
+    let model = [model(&[5], 6, &two)];
+    let mut wrong = samples(&model, &["features"], Combine::Average);
     wrong["probabilities"][3][1] = serde_json::json!(0.125);
     assert!(!compare(&python, &model, &wrong).status.success(), "a wrong probability was not noticed");
 }

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use howdah_driver::client::Client;
 use howdah_proto::{
     event::{Event, StageKind},
     settings::{Fold, Mode, Selection, TrainSettings, UpdateRule, Updates},
@@ -10,6 +9,7 @@ use howdah_proto::{
 use howdah_tests::{
     cluster::Cluster,
     deadline::look_until,
+    evaluation::model_of,
     job::Job,
     log,
     pictures::Pictures,
@@ -192,8 +192,7 @@ fn a_cross_validation_holds_every_picture_out_once_and_prepares_it_once() {
 /// The weights in a model file.
 fn weights(cluster: &Cluster, job: &mut Job) -> Vec<u8> {
     job.wait_for_report();
-    let model = cluster
-        .block_on(async { Client::connect(cluster.url()).await.unwrap().model(job.id).await.unwrap() });
+    let model = model_of(cluster, job);
     let header = u64::from_le_bytes(model[..8].try_into().unwrap()) as usize;
     model[8 + header..].to_vec()
 }

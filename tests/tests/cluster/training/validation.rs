@@ -1,11 +1,15 @@
 //! Training pictures that nobody trains on choose the epoch whose weights become the model.
 
-use howdah_driver::client::Client;
 use howdah_proto::{
     event::Event,
     settings::{DataSettings, Monitor, Optimizer, TrainSettings, Updates, Validation},
 };
-use howdah_tests::{cluster::Cluster, pictures::Pictures, process::Process, settings::learning};
+use howdah_tests::{
+    cluster::Cluster,
+    evaluation::{assert_evaluates_to, model_of},
+    pictures::Pictures,
+    settings::learning,
+};
 
 fn settings(pictures: &Pictures, optimizer: Optimizer, patience: Option<u32>) -> TrainSettings {
     let validation = Validation { fraction: 0.3, monitor: Monitor::Loss, patience };
@@ -53,15 +57,5 @@ fn the_model_has_the_weights_of_the_best_epoch() {
     let best = report.epochs.iter().find(|epoch| epoch.validation_loss == Some(lowest)).unwrap();
     assert_eq!((report.epochs.len(), report.best_epoch), (6, Some(best.epoch)), "{losses:?}");
 
-    let model = cluster
-        .block_on(async { Client::connect(cluster.url()).await.unwrap().model(job.id).await.unwrap() });
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("model.safetensors");
-    std::fs::write(&file, model).unwrap();
-    let paths = [&file, &held_out.data].map(|path| path.to_str().unwrap());
-    let ended = Process::driver(["evaluate", "--model", paths[0], "--data", paths[1]]).wait().success();
-    let line = ended.stdout.lines().find(|line| line.starts_with("accuracy")).unwrap();
-    let percent: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    let expected = best.test_accuracy.unwrap();
-    assert!((percent - 100.0 * expected).abs() < 0.01, "{line}, not {expected}");
+    assert_evaluates_to(best.test_accuracy.unwrap(), &model_of(&cluster, &job), &held_out);
 }

@@ -63,7 +63,8 @@ pub(in crate::cli) struct Args {
     /// or be empty.
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) output: Option<PathBuf>,
-    /// Write the network as ONNX, too: model.onnx, which `export` makes of a model file.
+    /// Write the network as ONNX, too: model.onnx, which `export` makes of a model file. Models that answer together
+    /// become one.
     #[arg(long)]
     pub(in crate::cli) onnx: bool,
     /// The name of the run; by default made from the date and time.
@@ -74,6 +75,7 @@ pub(in crate::cli) struct Args {
 impl Args {
     /// What the driver is told, but for snapshots, whose default place is in the run's folder.
     pub(in crate::cli) fn settings(&self) -> Result<TrainSettings, CliError> {
+        self.snapshots.check()?;
         let (learn, data) = (&self.learn, &self.data);
         let prepared = data.prepared()?;
         let recipe = data.recipe(prepared.as_ref());

@@ -2,13 +2,17 @@ use std::path::Path;
 
 use howdah_proto::settings::SnapshotSettings;
 
+use crate::{
+    cli::CliError,
+    snapshot::{SnapshotError, Store},
+};
+
 /// When the shards are saved, and what a run goes on with.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Snapshots")]
 pub(in crate::cli) struct SnapshotArgs {
     /// Where snapshots of the weights go, which the driver and all parameter servers reach: a folder, or the URL of an
-    /// object store in a build with its feature (aws, azure, gcp or http). By default the folder `snapshots` of the
-    /// run, if the cluster is on this machine.
+    /// object store (s3, gs or az). By default the folder `snapshots` of the run, if the cluster is on this machine.
     #[arg(long, value_name = "FOLDER|URL")]
     snapshots: Option<String>,
     /// Seconds between two snapshots; one is also taken after each epoch.
@@ -24,6 +28,19 @@ pub(in crate::cli) struct SnapshotArgs {
 }
 
 impl SnapshotArgs {
+    /// Checks that this build could write where snapshots are wanted; nothing is asked of a store yet.
+    ///
+    /// # Errors
+    /// [`CliError::Flag`].
+    pub(in crate::cli) fn check(&self) -> Result<(), CliError> {
+        let Some(location) = &self.snapshots else { return Ok(()) };
+        let unfit = |error: SnapshotError| CliError::Flag {
+            flag: "--snapshots".to_owned(),
+            reason: error.to_string(),
+        };
+        Store::open(&absolute(location)).map(drop).map_err(unfit)
+    }
+
     /// Where snapshots go, and how often; by default to a folder in `run`, if there is one.
     pub(in crate::cli) fn settings(&self, run: Option<&Path>) -> Option<SnapshotSettings> {
         if self.no_snapshots {

@@ -200,3 +200,12 @@ fn snapshots_go_to_the_run_unless_told_otherwise() {
     let url = place(&["--snapshots", "s3://b/c", "--snapshot-every", "3"], Some("/runs/a"));
     assert_eq!(url, Some(("s3://b/c".to_owned(), 3)));
 }
+
+#[test]
+fn snapshots_that_could_not_be_written_are_refused_at_once() {
+    for url in ["https://host/run", "ftp://host/run"] {
+        let error = parsed(&["--snapshots", url]).settings().unwrap_err().to_string();
+        assert!(error.starts_with("--snapshots: ") && error.contains(url), "{error}");
+    }
+    assert!(parsed(&["--snapshots", "runs/here"]).settings().is_ok());
+}

@@ -4,6 +4,8 @@
 
 /// Values of f32, as `TensorProto.DataType` counts them.
 pub const FLOAT: i32 = 1;
+/// Values of i64, as `TensorProto.DataType` counts them.
+pub const INT64: i32 = 7;
 /// An attribute that is an integer, as `AttributeProto.AttributeType` counts them.
 pub const INT: i32 = 2;
 
