@@ -6,10 +6,7 @@ use howdah_proto::settings::TrainSettings;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::{
-    job::Job,
-    process::{Process, Signal},
-};
+use crate::{job::Job, process::Process};
 
 /// A driver, and what is needed to talk to it. The driver is killed when this is dropped.
 #[derive(Debug)]
@@ -41,7 +38,8 @@ impl Cluster {
 
     /// Kills the driver, and starts another at the same address, which knows nothing of it.
     pub fn replace_driver(&mut self) {
-        self.driver.send(Signal::KILL);
+        // Its address is free when it is gone.
+        self.driver.kill();
         let listen = self.url.trim_start_matches("http://").to_owned();
         (self.driver, self.url) = serve(self.folder.path(), &listen, &[]);
     }

@@ -145,6 +145,13 @@ impl Process {
         send(self.child.id(), signal);
     }
 
+    /// Kills the process, and waits until the operating system has let go of all that it held.
+    pub fn kill(&mut self) {
+        // Both fail only if it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Writes to the pipe that is its standard input.
     ///
     /// # Panics
@@ -188,9 +195,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail only if it has ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
         if thread::panicking() && !self.heard.is_empty() {
             self.heard.extend(self.lines.try_iter());
             #[allow(clippy::print_stderr, reason = "shown with the test that failed")]

@@ -10,7 +10,7 @@ use futures::{Stream, StreamExt};
 use howdah_driver::{client::Client, local::LocalCluster};
 use howdah_proto::{
     JobId, ShardIndex,
-    event::{Event, Move, Recorded},
+    event::{Event, Move, Recorded, Role},
     pb::{self, parameters_client::ParametersClient},
     settings::{Mode, PushEvery, TrainSettings},
     transport::endpoint,
@@ -93,7 +93,7 @@ impl Trial {
     /// Kills a server, and waits until one of the shards that it held takes a push elsewhere; none if it held none.
     async fn kill(&mut self, cluster: &LocalCluster, choice: u64) -> Option<Duration> {
         let killed = Instant::now();
-        assert!(cluster.kill_paramserver(choice), "a parameter server that runs");
+        assert!(cluster.processes().kill(Role::Paramserver, choice), "a parameter server that runs");
         loop {
             match self.next().await {
                 Event::ShardMoved { shard, address, how: Move::Promoted, .. } => {

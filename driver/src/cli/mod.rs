@@ -161,7 +161,7 @@ impl Command {
             Self::Status(args) => status::run(&args).await,
             Self::Reshard(args) => reshard::run(&args).await,
             Self::Explain(args) => explain::run(&args).await,
-            Self::Drill(args) => drill::run(*args, started).await,
+            Self::Drill(args) => drill::run(*args).await,
             Self::Executor(args) => roles::executor(args, registry).await,
             Self::Paramserver(args) => roles::paramserver(args).await,
         }

@@ -7,6 +7,7 @@ use howdah_proto::{
 
 use super::{
     Effect, Engine, IoRequest, IoResult,
+    members::joined,
     shards::ask_request,
     state::{JobState, Stage},
 };
@@ -26,15 +27,9 @@ impl Engine {
         let job = self.next_job();
         self.next_job += 1;
         self.emit(job, Event::JobSubmitted { job, name, settings: Box::new(settings.clone()) });
-        for member in self.members.iter().map(|member| Event::MemberJoined {
-            member: member.id,
-            role: member.role.role(),
-            name: member.name.clone(),
-            address: member.address.clone(),
-            slots: member.role.slots(),
-        }) {
-            self.effects.push(Effect::Emit { job, event: member });
-        }
+        let there = self.members.iter().filter(|member| self.counts_on(member.id));
+        let there: Vec<Event> = there.map(joined).collect();
+        there.into_iter().for_each(|event| self.emit(job, event));
         let options = JobOptions {
             task_attempts: settings.task_attempts,
             executor_wait: settings.executor_wait_seconds.map(std::time::Duration::from_secs),

@@ -20,19 +20,12 @@ impl Engine {
         session: SessionId,
         now: Millis,
     ) -> (MemberId, Vec<Effect>) {
-        let event = |member: MemberId, registration: &Registration| Event::MemberJoined {
-            member,
-            role: registration.role.role(),
-            name: registration.name.clone(),
-            address: registration.address.clone(),
-            slots: registration.role.slots(),
-        };
-        let described = registration.clone();
         let (id, lost) = self.members.on_register(registration, session, now);
         self.lose(lost.into_iter().collect(), now);
-        tracing::info!(member = %id, name = described.name, address = described.address, "a member joined");
-        self.emit_to_all(&event(id, &described));
-        self.members_changed(now);
+        if self.counts_on(id) {
+            self.tell_joined(id);
+            self.members_changed(now);
+        }
         (id, std::mem::take(&mut self.effects))
     }
 
@@ -62,6 +55,7 @@ impl Engine {
         let (slots, host) = (member.role.slots(), host_of(&member.address).to_owned());
         let draining = member.draining;
         self.attached.insert(id, BTreeMap::new());
+        self.tell_joined(id);
         if draining {
             // The scheduler never hears of it, and so gives it nothing.
             self.release(id);
@@ -107,8 +101,25 @@ impl Engine {
         }
     }
 
+    /// Whether a member can be given something: an executor only once it has a stream of tasks.
+    pub(super) fn counts_on(&self, id: MemberId) -> bool {
+        let is_executor = |member: &Member| member.role.role() == Role::Executor;
+        self.members.get(id).is_some_and(|member| !is_executor(member) || self.attached.contains_key(&id))
+    }
+
+    fn tell_joined(&mut self, id: MemberId) {
+        let Some(member) = self.members.get(id) else { return };
+        tracing::info!(member = %id, name = member.name, address = member.address, "a member joined");
+        let joined = joined(member);
+        self.emit_to_all(&joined);
+    }
+
     fn tell_lost(&mut self, member: &Member, reason: &str) {
         let (id, role, name) = (member.id, member.role.role(), member.name.clone());
+        if role == Role::Executor && !self.attached.contains_key(&id) {
+            tracing::warn!(member = %id, name, %reason, "lost an executor before it could be given tasks");
+            return;
+        }
         let left = member.draining && self.has_nothing_to_do(id);
         let event = if left {
             tracing::info!(member = %id, name, "the {role} left");
@@ -144,6 +155,17 @@ impl Engine {
     fn members_changed(&mut self, now: Millis) {
         let view = self.view();
         self.do_for_all(|train| train.on_members_changed(&view, now), now);
+    }
+}
+
+/// Tells that a member is there.
+pub(super) fn joined(member: &Member) -> Event {
+    Event::MemberJoined {
+        member: member.id,
+        role: member.role.role(),
+        name: member.name.clone(),
+        address: member.address.clone(),
+        slots: member.role.slots(),
     }
 }
 

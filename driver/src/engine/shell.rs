@@ -60,7 +60,8 @@ async fn run(
     let mut shell = Shell {
         engine: Engine::new(options.heartbeat_timeout, options.scheduler)
             .knowing(options.registry)
-            .counting_jobs_from(JobId(unix_ms() / 1000)),
+            // Members outlive their driver: no job of the next one may have a number that they have seen.
+            .counting_jobs_from(JobId(unix_ms())),
         board,
         io,
         links: HashMap::new(),

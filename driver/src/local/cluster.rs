@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     child::{ChildError, Program, Restart, Running},
     in_process,
-    pids::Pids,
+    processes::Processes,
 };
 use crate::{
     driver::{Driver, DriverError, DriverOptions},
@@ -86,7 +86,10 @@ pub struct LocalCluster {
     driver: Driver,
     stop: CancellationToken,
     children: JoinSet<()>,
-    pids: Pids,
+    processes: Processes,
+    executors: u32,
+    paramservers: u32,
+    folder: PathBuf,
     scratch: PathBuf,
 }
 
@@ -105,9 +108,16 @@ impl LocalCluster {
             DriverOptions { registry, pools, ..DriverOptions::loopback(options.folder.clone()) };
         let driver = Driver::start(driver_options).await?;
         let (died, mut deaths) = mpsc::channel(16);
-        let (stop, pids) = (CancellationToken::new(), Pids::default());
-        let scratch = scratch(&options);
-        let mut cluster = Self { driver, stop, children: JoinSet::new(), pids, scratch };
+        let mut cluster = Self {
+            driver,
+            stop: CancellationToken::new(),
+            children: JoinSet::new(),
+            processes: Processes::default(),
+            executors: options.executors,
+            paramservers: options.paramservers,
+            folder: options.folder.clone(),
+            scratch: scratch(&options),
+        };
         create_logs(&options.folder)?;
         let program = std::env::current_exe().map_err(|error| LocalError::Program(error.to_string()))?;
         let url = cluster.driver.url();
@@ -131,10 +141,7 @@ impl LocalCluster {
             }
         }
         let joined = tokio::select! {
-            joined = tokio::time::timeout(
-                START_TIMEOUT,
-                cluster.driver.engine().wait_for_members(options.executors, options.paramservers),
-            ) => joined.map_or(Err(LocalError::Slow(START_TIMEOUT, options.folder.clone())), |_| Ok(())),
+            joined = cluster.all_joined() => joined,
             Some(error) = deaths.recv() => Err(error),
         };
         match joined {
@@ -151,26 +158,21 @@ impl LocalCluster {
         self.driver.url()
     }
 
-    /// Kills one of the executors that run with SIGKILL, chosen by `choice`. Says whether there was one.
-    pub fn kill_executor(&self, choice: u64) -> bool {
-        self.pids.kill(Role::Executor, choice)
+    /// The children that run.
+    pub fn processes(&self) -> Processes {
+        self.processes.clone()
     }
 
-    /// Kills one of the parameter servers that run with SIGKILL, chosen by `choice`. Says whether there was one.
-    pub fn kill_paramserver(&self, choice: u64) -> bool {
-        self.pids.kill(Role::Paramserver, choice)
-    }
-
-    /// Puts one of the parameter servers that run to sleep with SIGSTOP, chosen by `choice`; after `pause` it goes on.
-    /// Says whether there was one.
-    pub fn pause_paramserver(&self, choice: u64, pause: Duration) -> bool {
-        let Some(stopped) = self.pids.stop(Role::Paramserver, choice) else { return false };
-        let pids = self.pids.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(pause).await;
-            pids.wake(stopped);
-        });
-        true
+    /// Waits until as many executors and parameter servers as were started have joined.
+    ///
+    /// # Errors
+    /// [`LocalError::Slow`].
+    pub async fn all_joined(&self) -> Result<(), LocalError> {
+        let joined = self.driver.engine().wait_for_members(self.executors, self.paramservers);
+        // The engine lives as long as the driver.
+        tokio::time::timeout(START_TIMEOUT, joined)
+            .await
+            .map_or_else(|_| Err(LocalError::Slow(START_TIMEOUT, self.folder.clone())), |_| Ok(()))
     }
 
     /// Ends all processes of the cluster.
@@ -196,7 +198,7 @@ impl LocalCluster {
             restart,
             stop: self.stop.clone(),
             died: died.clone(),
-            pids: self.pids.clone(),
+            processes: self.processes.clone(),
         };
         self.children.spawn(watched.watch(running));
         Ok(())
@@ -210,7 +212,7 @@ struct Watched {
     restart: Restart,
     stop: CancellationToken,
     died: mpsc::Sender<LocalError>,
-    pids: Pids,
+    processes: Processes,
 }
 
 impl Watched {
@@ -218,14 +220,14 @@ impl Watched {
     async fn watch(self, mut running: Running) {
         let name = &self.program.name;
         loop {
-            self.pids.note(self.role, name, running.pid());
+            self.processes.note(self.role, name, running.pid());
             let status = tokio::select! {
                 () = self.stop.cancelled() => return running.end().await,
                 status = running.wait() => {
                     status.map_or_else(|error| error.to_string(), |status| status.to_string())
                 }
             };
-            self.pids.note(self.role, name, None);
+            self.processes.note(self.role, name, None);
             tracing::warn!(name, %status, "a child ended");
             let log = self.program.last_words();
             // Nobody listens once the cluster is up: a death is then seen by the driver.

@@ -4,7 +4,8 @@
 mod child;
 mod cluster;
 mod in_process;
-mod pids;
+mod processes;
 
 pub use child::{ChildError, Restart};
 pub use cluster::{LocalCluster, LocalError, LocalOptions, Placement};
+pub use processes::{Processes, Stopped};

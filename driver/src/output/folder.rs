@@ -25,6 +25,20 @@ pub enum OutputError {
     },
 }
 
+/// Makes a folder, which must not exist or be empty; gives its path from the root.
+///
+/// # Errors
+/// [`OutputError`], naming the folder.
+pub fn create_empty(path: &Path) -> Result<PathBuf, OutputError> {
+    let failed = |error: io::Error| OutputError::Write { path: path.to_owned(), reason: error.to_string() };
+    fs::create_dir_all(path).map_err(failed)?;
+    if fs::read_dir(path).map_err(failed)?.next().is_some() {
+        return Err(OutputError::NotEmpty(path.to_owned()));
+    }
+    // Children and the driver may run in other folders.
+    path.canonicalize().map_err(failed)
+}
+
 /// The output folder of a run.
 #[derive(Debug)]
 pub struct RunFolder {
@@ -42,12 +56,7 @@ impl RunFolder {
             let path = path.to_owned();
             move |error: io::Error| OutputError::Write { path, reason: error.to_string() }
         };
-        fs::create_dir_all(path).map_err(failed(path))?;
-        if fs::read_dir(path).map_err(failed(path))?.next().is_some() {
-            return Err(OutputError::NotEmpty(path.to_owned()));
-        }
-        // Children and the driver may run in other folders.
-        let path = path.canonicalize().map_err(failed(path))?;
+        let path = create_empty(path)?;
         fs::create_dir(path.join("logs")).map_err(failed(&path))?;
         let log = path.join("events.jsonl");
         let events = BufWriter::new(File::create(&log).map_err(failed(&log))?);

@@ -7,7 +7,7 @@ mod pictures;
 mod study;
 
 pub use card::Card;
-pub use folder::{OutputError, RunFolder};
+pub use folder::{OutputError, RunFolder, create_empty};
 pub use metrics::RunMetrics;
 pub use pictures::PictureCounts;
 pub use study::StudyFolder;

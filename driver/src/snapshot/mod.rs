@@ -7,6 +7,7 @@ mod cut;
 mod error;
 mod location;
 mod manifest;
+mod retire;
 mod store;
 
 pub use cut::{AheadOf, plan_ahead};
@@ -14,4 +15,5 @@ pub use error::SnapshotError;
 pub use location::{Location, MANIFEST};
 pub(crate) use manifest::is_fitted;
 pub use manifest::{Evaluated, Manifest, Progress, SavedFile, TrainSums, fingerprint};
+pub use retire::{Lacking, retirable};
 pub use store::Store;

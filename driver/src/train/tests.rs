@@ -10,7 +10,7 @@ use howdah_proto::{
     event::{Event, StageKind},
     lineage::{Lineage, NodeKind, OperatorSpec},
     pb::{self, attempt_succeeded::Result as TaskResult, task_spec::Work},
-    settings::{Pipeline, TrainSettings},
+    settings::{Pipeline, SnapshotSettings, TrainSettings},
 };
 
 use super::{
@@ -20,6 +20,7 @@ use crate::scheduler::Millis;
 
 const FIT_0: StageKind = StageKind::Fit { operator: 0 };
 const TRAIN_2: StageKind = StageKind::Train { epoch: Epoch(2) };
+const TRAIN_3: StageKind = StageKind::Train { epoch: Epoch(3) };
 const COLLECT_2: Question = Question::Collect { tag: 2, counting: false };
 const EVALUATE_1: StageKind = StageKind::Evaluate { epoch: Epoch(1) };
 const EVALUATE_2: StageKind = StageKind::Evaluate { epoch: Epoch(2) };
@@ -308,4 +309,27 @@ fn an_epoch_whose_evaluation_is_late_is_still_reported_before_the_next() {
     let last = job.answer(&late, Answer::Collected(collected(1, 4)), Millis(7_000));
     let Some(Ending::Finished(report)) = ending(&last) else { panic!("{last:?}") };
     assert_eq!(report.test.as_ref().unwrap().confusion, [[10, 0], [0, 10]], "that of the last epoch");
+}
+
+#[test]
+fn snapshots_take_a_fifth_of_the_time_at_most_however_often_they_are_wanted() {
+    let taken = |commands: &[JobCommand]| {
+        commands.iter().find_map(|command| match command {
+            JobCommand::Snapshot(request) => Some(request.manifest.clone()),
+            _ => None,
+        })
+    };
+    let always = SnapshotSettings { location: "/runs/a/snapshots".to_owned(), every_seconds: 0 };
+    let mut job = training(TrainSettings { snapshots: Some(always), ..settings(3) }, 0);
+    let done = job.do_stage(TRAIN_1, &[0, 1], &trained(10, 10), Millis(3_000));
+    let manifest = taken(&job.close(&done, 1, Millis(3_000))).unwrap();
+    assert_eq!(kinds(&job.on_snapshot_planned(manifest.snapshot, Millis(3_000))), [(TRAIN_2, 2)]);
+    job.on_snapshot_taken(manifest.snapshot, Ok(manifest), Millis(5_000));
+    assert_eq!(job.deadline(), Some(Millis(13_000)), "it took two seconds");
+
+    let done = job.do_stage(TRAIN_2, &[0, 1], &trained(10, 10), Millis(6_000));
+    let goes_on = job.close(&done, 2, Millis(6_000));
+    assert_eq!((kinds(&goes_on), taken(&goes_on)), (vec![(TRAIN_3, 2)], None));
+    let done = job.do_stage(TRAIN_3, &[0, 1], &trained(10, 10), Millis(7_000));
+    assert!(taken(&job.close(&done, 3, Millis(7_000))).is_some(), "the last one is always taken");
 }

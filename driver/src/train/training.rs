@@ -98,7 +98,7 @@ impl TrainJob {
     /// Takes a snapshot, if one can be taken, and begins the epoch after this one.
     fn go_on_after(&mut self, epoch: Epoch, now: Millis) -> Vec<JobCommand> {
         self.closed = false;
-        if self.saves_after(epoch) {
+        if self.saves_after(epoch, now) {
             self.save_then_go_on(now)
         } else {
             self.begin_epoch(Epoch(epoch.0 + 1), now)

@@ -8,33 +8,38 @@ use howdah_proto::{
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_stream::wrappers::UnboundedReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tonic::{Status, transport::Channel};
 
 use crate::worker::Worker;
 
 /// The task stream of one registration; it ends when this is dropped.
-pub(super) struct Session(JoinHandle<()>);
+pub(super) struct Session {
+    id: SessionId,
+    stream: JoinHandle<()>,
+}
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.0.abort();
+        self.stream.abort();
     }
 }
 
 impl Session {
     /// Attaches to the driver at each registration, and lets go of everything when the driver is lost.
     pub(super) async fn follow(worker: Worker, mut events: mpsc::UnboundedReceiver<JoinEvent>) -> Infallible {
-        let mut session = None;
+        let mut session: Option<Self> = None;
         loop {
             match events.recv().await {
-                Some(JoinEvent::Joined { member, session: id, driver }) => {
-                    tracing::info!(%member, "the executor has joined");
-                    session = Some(Self(tokio::spawn(attach(worker.clone(), member, id, driver))));
+                Some(JoinEvent::Joined { member, session: id, driver, over }) => {
+                    let stream = tokio::spawn(attach(worker.clone(), member, id, driver, over));
+                    session = Some(Self { id, stream });
                 }
                 Some(JoinEvent::Lost { reason }) => {
                     tracing::warn!(reason, "the driver is gone");
-                    drop(session.take());
-                    worker.end();
+                    if let Some(lost) = session.take() {
+                        worker.end(lost.id);
+                    }
                 }
                 None => std::future::pending().await,
             }
@@ -42,19 +47,28 @@ impl Session {
     }
 }
 
-/// Takes commands until the stream ends; the driver sees its end, and takes the executor for lost.
-async fn attach(worker: Worker, member: MemberId, session: SessionId, driver: Channel) {
+/// Takes commands until the stream ends, and the registration with it: the driver, who sees the end, takes the executor
+/// for lost.
+async fn attach(
+    worker: Worker,
+    member: MemberId,
+    session: SessionId,
+    driver: Channel,
+    over: CancellationToken,
+) {
     let (reports, updates) = mpsc::unbounded_channel();
     let hello = pb::AttachHello { member_id: member.0, session: session.0 };
     // The receiver is in this function.
     let _ = reports.send(pb::TaskUpdate { update: Some(Update::Hello(hello)) });
-    worker.begin(member, reports, driver.clone());
+    worker.begin(member, session, reports, driver.clone());
     let mut client = TasksClient::new(driver).max_decoding_message_size(MESSAGE_LIMIT_BYTES);
     let ended: Result<(), Status> = async {
         let mut commands = client.attach(UnboundedReceiverStream::new(updates)).await?.into_inner();
+        // The driver answers when it counts on the slots.
+        tracing::info!(%member, "the executor has joined");
         while let Some(command) = commands.message().await? {
             if let Some(command) = command.command {
-                worker.on_command(command);
+                worker.on_command(session, command);
             }
         }
         Ok(())
@@ -64,5 +78,6 @@ async fn attach(worker: Worker, member: MemberId, session: SessionId, driver: Ch
         Ok(()) => tracing::warn!("the driver closed the stream of tasks"),
         Err(status) => tracing::warn!(reason = status.message(), "the stream of tasks broke"),
     }
-    worker.end();
+    worker.end(session);
+    over.cancel();
 }

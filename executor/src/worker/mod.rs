@@ -5,7 +5,7 @@ mod slot_thread;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use howdah_proto::{ContextId, MemberId, NodeId, pb, pb::task_command::Command};
+use howdah_proto::{ContextId, MemberId, NodeId, SessionId, pb, pb::task_command::Command};
 use tokio::sync::{mpsc, watch};
 use tonic::transport::Channel;
 
@@ -33,6 +33,7 @@ struct Inner {
 /// What attempts need of the driver they work for.
 #[derive(Clone)]
 struct SessionLink {
+    id: SessionId,
     member: MemberId,
     reports: mpsc::UnboundedSender<pb::TaskUpdate>,
     driver: Channel,
@@ -74,28 +75,37 @@ impl Worker {
         Ok(worker)
     }
 
-    /// Begins a session with a driver, to which reports go from now on.
-    pub fn begin(&self, member: MemberId, reports: mpsc::UnboundedSender<pb::TaskUpdate>, driver: Channel) {
+    /// Begins a session with a driver, to which reports go from now on; one before it ends.
+    pub fn begin(
+        &self,
+        member: MemberId,
+        id: SessionId,
+        reports: mpsc::UnboundedSender<pb::TaskUpdate>,
+        driver: Channel,
+    ) {
         let mut inner = self.lock();
+        if inner.session.is_some() {
+            inner.end();
+        }
         inner.released.send_replace(false);
-        inner.session = Some(SessionLink { member, reports, driver });
+        inner.session = Some(SessionLink { id, member, reports, driver });
     }
 
-    /// Ends the session: whatever runs is no longer wanted, and the blocks are nobody's.
-    pub fn end(&self) {
+    /// Ends a session: whatever runs is no longer wanted, and the blocks are nobody's. The end of one that another has
+    /// followed changes nothing.
+    pub fn end(&self, session: SessionId) {
         let mut inner = self.lock();
-        inner.session = None;
-        inner.released.send_replace(true);
-        let actions = inner.dispatch.on_session_end();
-        inner.perform(actions);
-        inner.environment.store.clear();
-        inner.environment.outputs.clear();
-        inner.environment.broadcasts.clear_all();
+        if inner.is_in(session) {
+            inner.end();
+        }
     }
 
-    /// Does what the driver says.
-    pub fn on_command(&self, command: Command) {
+    /// Does what the driver of a session says, while that lasts.
+    pub fn on_command(&self, session: SessionId, command: Command) {
         let mut inner = self.lock();
+        if !inner.is_in(session) {
+            return;
+        }
         let actions = match command {
             Command::PutJob(message) => match JobContext::from_wire(message) {
                 Ok(job) => inner.dispatch.on_job(job),
@@ -187,6 +197,20 @@ fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
 }
 
 impl Inner {
+    fn is_in(&self, session: SessionId) -> bool {
+        self.session.as_ref().is_some_and(|link| link.id == session)
+    }
+
+    fn end(&mut self) {
+        self.session = None;
+        self.released.send_replace(true);
+        let actions = self.dispatch.on_session_end();
+        self.perform(actions);
+        self.environment.store.clear();
+        self.environment.outputs.clear();
+        self.environment.broadcasts.clear_all();
+    }
+
     /// Lets go of the blocks of a node. The map outputs of a shuffle stay: the driver still counts on them.
     fn forget_node(&mut self, context: ContextId, node: NodeId) {
         self.environment.store.forget(context, node);
@@ -222,5 +246,54 @@ impl Inner {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use howdah_proto::transport;
+
+    use super::*;
+    use crate::{
+        rdd::Registry,
+        service::Peers,
+        shuffle::OutputStore,
+        store::{BlockStore, Scratch},
+    };
+
+    fn worker() -> Worker {
+        let (memory, scratch) = (crate::memory::Memory::new(1 << 20), Scratch::new(None).unwrap());
+        let environment = Environment {
+            store: BlockStore::new(&memory, &scratch),
+            outputs: OutputStore::new(&memory, &scratch),
+            memory,
+            scratch,
+            broadcasts: Arc::default(),
+            peers: Peers::default(),
+            registry: Arc::new(Registry::new()),
+            runtime: tokio::runtime::Handle::current(),
+        };
+        Worker::start(environment, 1, 1).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_comes_late_of_a_session_that_another_has_followed_changes_nothing() {
+        let worker = worker();
+        let driver = transport::endpoint("http://127.0.0.1:1").unwrap().connect_lazy();
+        let mut reports = Vec::new();
+        for session in [1, 2] {
+            let (sender, receiver) = mpsc::unbounded_channel();
+            worker.begin(MemberId(session), SessionId(session), sender, driver.clone());
+            reports.push(receiver);
+        }
+        let go = || Command::Shutdown(pb::Shutdown::default());
+        worker.on_command(SessionId(1), go());
+        worker.end(SessionId(1));
+        assert!(worker.drain().now_or_never().is_none(), "the second driver has not let it go");
+        assert!(reports[0].try_recv().is_err());
+        assert!(reports[1].try_recv().is_ok(), "the second driver is told that it wants to leave");
+        worker.on_command(SessionId(2), go());
+        assert!(worker.drain().now_or_never().is_some());
     }
 }

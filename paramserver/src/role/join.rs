@@ -14,6 +14,7 @@ use howdah_proto::{
 };
 use tokio::time::{Instant, timeout};
 use tokio_stream::wrappers::IntervalStream;
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, transport::Channel};
 
 use super::{backoff, notify};
@@ -53,6 +54,8 @@ pub enum JoinEvent {
         session: SessionId,
         /// The connection to the driver.
         driver: Channel,
+        /// To be cancelled by a member that can't go on with this registration: it registers again then.
+        over: CancellationToken,
     },
     /// The driver is gone. The member tries to come back, under a new id and session.
     Lost {
@@ -207,8 +210,12 @@ impl Join {
         *joined = true;
         notify::ready();
         let (member, session) = (MemberId(accepted.member_id), SessionId(accepted.session));
-        on_event(JoinEvent::Joined { member, session, driver });
-        End::Lost(show_life(&mut client, accepted, vitals).await)
+        let over = CancellationToken::new();
+        on_event(JoinEvent::Joined { member, session, driver, over: over.clone() });
+        End::Lost(tokio::select! {
+            reason = show_life(&mut client, accepted, vitals) => reason,
+            () = over.cancelled() => "this registration is over".to_owned(),
+        })
     }
 
     async fn register(&self, client: &mut MembershipClient<Channel>) -> Result<pb::Accepted, End> {

@@ -2,11 +2,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures::future::{join_all, try_join_all};
 use howdah_paramserver::client::{ParametersError, SavedCut, ShardClient, ShardMarks};
-use howdah_proto::{Epoch, JobId, Step, fence::TrainTask, pb};
+use howdah_proto::{Epoch, JobId, Partition, Step, fence::TrainTask, pb};
 use tokio::time::Instant;
 
 use crate::{
-    snapshot::{AheadOf, Location, Manifest, SavedFile, Store, plan_ahead},
+    snapshot::{AheadOf, Location, Manifest, SavedFile, Store, plan_ahead, retirable},
     train::{CutKind, SnapshotRequest},
 };
 
@@ -30,6 +30,7 @@ pub(super) async fn take(
     let mut manifest = request.manifest;
     let snapshot = manifest.snapshot;
     let written = async {
+        manifest.retired = retire(shards, &request.steps, &manifest).await?;
         let cut = plan(shards, &request.steps, request.cut, &manifest).await?;
         manifest.marks = cut.into_iter().collect();
         planned.await;
@@ -56,19 +57,34 @@ fn file(place: &pb::ShardPlace, saved: &SavedCut) -> SavedFile {
     SavedFile::new(name(place.shard), place, saved.bytes, &saved.checksum)
 }
 
-/// Plans the cut on all shards; gives what is in it.
-async fn plan(
+fn said(error: ParametersError) -> String {
+    error.to_string()
+}
+
+/// Has all shards forget the marks of the same epochs; gives the last of them.
+async fn retire(
     shards: &[ShardClient],
-    steps: &BTreeMap<howdah_proto::Partition, u64>,
-    cut: CutKind,
+    steps: &BTreeMap<Partition, u64>,
     manifest: &Manifest,
-) -> Result<Marks, String> {
-    let said = |error: ParametersError| error.to_string();
-    // All images of a snapshot must have forgotten the same marks: one that was made anew may know more.
-    let retired = manifest.retired;
+) -> Result<Epoch, String> {
+    let marks = try_join_all(shards.iter().map(ShardClient::marks)).await.map_err(said)?;
+    // In rounds, shards have the same rounds or go back together; a late contribution leaves a mark behind for good.
+    let none = BTreeMap::new();
+    let steps = if manifest.settings.mode.in_rounds() { &none } else { steps };
+    let retired = retirable(&marks, steps, manifest.retired).map_err(|lacking| lacking.to_string())?;
     if retired > Epoch(0) {
         try_join_all(shards.iter().map(|shard| shard.retire_epochs(retired))).await.map_err(said)?;
     }
+    Ok(retired)
+}
+
+/// Plans the cut on all shards; gives what is in it.
+async fn plan(
+    shards: &[ShardClient],
+    steps: &BTreeMap<Partition, u64>,
+    cut: CutKind,
+    manifest: &Manifest,
+) -> Result<Marks, String> {
     for attempt in 0..TRIES {
         let marks = try_join_all(shards.iter().map(ShardClient::marks)).await.map_err(said)?;
         let cuts = cuts(&marks, steps, cut, attempt);
@@ -83,12 +99,7 @@ async fn plan(
 }
 
 /// The cut of each shard. In a quiet moment each has what it has; else all have the same.
-fn cuts(
-    marks: &[ShardMarks],
-    steps: &BTreeMap<howdah_proto::Partition, u64>,
-    cut: CutKind,
-    attempt: u32,
-) -> Vec<Marks> {
+fn cuts(marks: &[ShardMarks], steps: &BTreeMap<Partition, u64>, cut: CutKind, attempt: u32) -> Vec<Marks> {
     match cut {
         CutKind::Quiet => marks.iter().map(|shard| shard.marks.clone()).collect(),
         CutKind::Ahead(ahead) => {

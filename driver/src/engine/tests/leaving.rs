@@ -61,3 +61,20 @@ fn a_process_that_comes_back_at_the_same_address_gets_the_tasks_of_the_old_one_a
     let Event::JobFinished(report) = cluster.last_event(job) else { panic!() };
     assert_eq!(report.executors_lost, 1);
 }
+
+#[test]
+fn an_executor_is_told_of_when_it_can_be_given_tasks() {
+    let mut cluster = Cluster::new(1, &[]);
+    let job = cluster.submit(settings(1));
+    let role = RoleDetails::Executor { slots: 2, memory_bytes: 0 };
+    let (id, session) = cluster.register("http://slow:1", role);
+    let joined = |cluster: &Cluster| {
+        let events = cluster.jobs[&job].events.iter();
+        events.filter(|event| matches!(event, Event::MemberJoined { member, .. } if *member == id)).count()
+    };
+    assert_eq!((joined(&cluster), cluster.engine.counts().executors), (0, 0));
+    cluster.executors.insert(id, super::executor::Executor::new(session, "http://slow:1".to_owned(), 2));
+    let (_, effects) = cluster.engine.on_attach(id, session, cluster.now);
+    cluster.carry_out(effects);
+    assert_eq!((joined(&cluster), cluster.engine.counts().executors), (1, 1));
+}

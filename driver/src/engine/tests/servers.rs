@@ -12,7 +12,7 @@ use pb::{attempt_failed::Kind, task_spec::Work};
 use super::content::Content;
 use crate::{
     engine::{AskRequest, IoRequest, IoResult},
-    snapshot::{Location, Manifest, SavedFile, SnapshotError},
+    snapshot::{Location, Manifest, SavedFile, SnapshotError, retirable},
     train::{Answer, Collected, CutKind, MakeShards, Origin, ShardIo, SnapshotRequest},
 };
 
@@ -31,6 +31,8 @@ pub(super) struct Servers {
     disk: BTreeMap<String, Content>,
     /// What a snapshot has that is planned and not yet written.
     planned: BTreeMap<(JobId, SnapshotId), (Content, Manifest)>,
+    /// What a snapshot has that all shards have written, and that has no manifest yet.
+    written: BTreeMap<(JobId, SnapshotId), (Content, Manifest)>,
     pub(super) manifests: Vec<Manifest>,
 }
 
@@ -243,38 +245,33 @@ impl Servers {
         })
     }
 
-    /// Plans a snapshot when it is first asked for it, and writes it when it is asked again.
+    /// Plans a snapshot when it is first asked for it, has the shards write it when it is asked again, and writes the
+    /// manifest when it is asked once more, whatever has become of the shards.
     pub(super) fn snapshot(
         &mut self,
         job: JobId,
         request: SnapshotRequest,
     ) -> (Vec<IoResult>, Option<SnapshotRequest>) {
-        let (id, retired) = (request.manifest.snapshot, request.manifest.retired);
-        for place in &request.places {
-            // One that can't be reached is found below.
-            let _ = self.change(job, place, |shard| {
-                shard.retired = shard.retired.max(retired.0);
-                shard.marks.retain(|task, _| task.epoch > retired);
-                Ok(())
-            });
-        }
-        let contents: Made<Vec<Content>> = request
-            .places
-            .iter()
-            .map(|place| self.primary(job, place).map(|shard| shard.content.clone()))
-            .collect();
-        let contents = match contents {
-            Ok(contents) => contents,
-            Err(error) => {
-                self.planned.remove(&(job, id));
-                return (vec![IoResult::SnapshotTaken(id, Box::new(Err(error)))], None);
-            }
-        };
-        if let Some((content, manifest)) = self.planned.remove(&(job, id)) {
+        let id = request.manifest.snapshot;
+        if let Some((content, manifest)) = self.written.remove(&(job, id)) {
             let folder = Location::parse(&request.location).unwrap().snapshot(id);
             self.disk.insert(folder, content);
             self.manifests.push(manifest.clone());
             return (vec![IoResult::SnapshotTaken(id, Box::new(Ok(manifest)))], None);
+        }
+        let planned = self.planned.remove(&(job, id));
+        let retired = match &planned {
+            Some(_) => Ok(Epoch(0)),
+            None => self.retire(job, &request),
+        };
+        let retired_and_contents = retired.and_then(|retired| Ok((retired, self.contents(job, &request)?)));
+        let (retired, contents) = match retired_and_contents {
+            Ok(both) => both,
+            Err(error) => return (vec![IoResult::SnapshotTaken(id, Box::new(Err(error)))], None),
+        };
+        if let Some(planned) = planned {
+            self.written.insert((job, id), planned);
+            return (Vec::new(), Some(request));
         }
         let content = match request.cut {
             CutKind::Quiet => {
@@ -290,8 +287,32 @@ impl Servers {
         let file = |place: &pb::ShardPlace| SavedFile::new("shard".to_owned(), place, 1, &[0; 32]);
         let marks = content.marks.iter().map(|(task, mark)| (*task, Step(*mark))).collect();
         let shards = request.places.iter().map(file).collect();
-        let manifest = Manifest { marks, shards, ..request.manifest.clone() };
+        let manifest = Manifest { marks, shards, retired, ..request.manifest.clone() };
         self.planned.insert((job, id), (content, manifest));
         (vec![IoResult::SnapshotPlanned(id)], Some(request))
+    }
+
+    fn contents(&mut self, job: JobId, request: &SnapshotRequest) -> Made<Vec<Content>> {
+        let content = |place| self.primary(job, place).map(|shard| shard.content.clone());
+        request.places.iter().map(content).collect()
+    }
+
+    /// Has all shards forget the marks of the same epochs.
+    fn retire(&mut self, job: JobId, request: &SnapshotRequest) -> Made<Epoch> {
+        let marks: Vec<_> = self.contents(job, request)?.iter().map(Content::marks).collect();
+        let none = BTreeMap::new();
+        let in_rounds = request.manifest.settings.mode.in_rounds();
+        let steps = if in_rounds { &none } else { &request.steps };
+        let retired =
+            retirable(&marks, steps, request.manifest.retired).map_err(|lacking| lacking.to_string())?;
+        for place in &request.places {
+            // One whose standby can't be reached is found when it is written.
+            let _ = self.change(job, place, |shard| {
+                shard.retired = shard.retired.max(retired.0);
+                shard.marks.retain(|task, _| task.epoch > retired);
+                Ok(())
+            });
+        }
+        Ok(retired)
     }
 }

@@ -73,11 +73,14 @@ pub(in crate::train) struct Saves {
     pub(in crate::train) last: SnapshotId,
     /// When the next one is due.
     pub(super) due: Option<Millis>,
+    /// Until when none is taken that nobody waits for.
+    pub(super) rests_until: Millis,
     /// The number of shards to spread the parameters over, from the next one.
     pub(in crate::train) reshard: Option<u32>,
     /// Whether one was begun after the last epoch.
     pub(super) last_taken: bool,
-    /// The epochs up to this one are in it whole: the next one begins with the shards forgetting their marks.
+    /// The epochs up to this one are in it whole: the next one begins with the shards forgetting their marks, if each of
+    /// them has them whole, too.
     pub(in crate::train) retired: Epoch,
 }
 

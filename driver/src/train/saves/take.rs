@@ -15,6 +15,12 @@ use crate::{
 /// How many pushes ahead of the replicas a snapshot is planned at first.
 const PUSHES_AHEAD: u64 = 4;
 
+/// How many times as long as a snapshot took no other is begun: they take a fifth of the time at most.
+const REST: u32 = 4;
+
+/// The longest such rest. Most of what takes longer is waiting for pushes.
+const LONGEST_REST: Duration = Duration::from_secs(60);
+
 impl TrainJob {
     /// When a snapshot should be taken while tasks push.
     pub(in crate::train) fn saves_at(&self) -> Option<Millis> {
@@ -38,8 +44,13 @@ impl TrainJob {
         due && self.can_save() && self.evaluating.is_empty()
     }
 
-    /// Whether a snapshot can be taken after an epoch.
-    pub(in crate::train) fn saves_after(&self, epoch: Epoch) -> bool {
+    /// Whether a snapshot is to be taken after an epoch that is not the last.
+    pub(in crate::train) fn saves_after(&self, epoch: Epoch, now: Millis) -> bool {
+        let rests = now < self.saves.rests_until && self.saves.reshard.is_none();
+        !rests && self.can_save_after(epoch)
+    }
+
+    fn can_save_after(&self, epoch: Epoch) -> bool {
         let repeatable = !self.settings.mode.in_rounds() || self.evaluating.range(..epoch).next().is_none();
         self.can_save() && repeatable
     }
@@ -60,7 +71,7 @@ impl TrainJob {
 
     /// Takes the last snapshot, before the weights are fetched.
     pub(in crate::train) fn save_last(&mut self, now: Millis) -> Vec<JobCommand> {
-        if self.saves.last_taken || !self.saves_after(self.position.epoch) {
+        if self.saves.last_taken || !self.can_save_after(self.position.epoch) {
             return Vec::new();
         }
         self.saves.last_taken = true;
@@ -119,6 +130,13 @@ impl TrainJob {
     /// Sets the time of the next snapshot.
     pub(in crate::train) fn plan_next(&mut self, now: Millis) {
         let every = self.settings.snapshots.as_ref().map(|settings| u64::from(settings.every_seconds));
-        self.saves.due = every.map(|every| now.after(Duration::from_secs(every)));
+        let rests_until = self.saves.rests_until;
+        self.saves.due = every.map(|every| now.after(Duration::from_secs(every)).max(rests_until));
+    }
+
+    /// Leaves the shards alone for a while after a snapshot, however often one is wanted.
+    pub(super) fn rest_after(&mut self, taking: &Taking, now: Millis) {
+        let rest = now.since(taking.since).saturating_mul(REST).min(LONGEST_REST);
+        self.saves.rests_until = now.after(rest);
     }
 }

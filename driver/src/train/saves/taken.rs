@@ -25,8 +25,11 @@ impl TrainJob {
         let Some(taking) = self.saves.taking.take_if(|taking| taking.snapshot == snapshot) else {
             return Vec::new();
         };
-        self.plan_next(now);
         let mut commands = Vec::new();
+        if taken.is_ok() {
+            self.rest_after(&taking, now);
+        }
+        self.plan_next(now);
         match taken {
             Ok(manifest) => commands.extend(self.saved(&taking, &manifest, now)),
             Err(reason) => commands.push(JobCommand::Emit(Event::SnapshotFailed { reason })),

@@ -52,6 +52,35 @@ fn killing_executors_at_random_points_applies_every_batch_exactly_once() {
 }
 
 #[test]
+fn a_drill_goes_through_many_seeds_whoever_is_killed_or_put_to_sleep() {
+    for copies in ["1", "2"] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("drill");
+        let place =
+            ["drill", "--output", output.to_str().unwrap(), "--seed", "5", "--seeds", "3", "--at-once", "2"];
+        let harm = [
+            "--kills",
+            "1",
+            "--kill-shards",
+            "1",
+            "--pauses",
+            "1",
+            "--pause-executors",
+            "1",
+            "--pause",
+            "0.5",
+        ];
+        let shards = ["--replicas", copies, "--shards", "3", "--push-every", "1"];
+        let drill = Process::driver(place.iter().chain(&SMALL).chain(&harm).chain(&shards)).wait().success();
+        for seed in ["seed 5: ", "seed 6: ", "seed 7: "] {
+            assert!(drill.stdout.contains(seed), "{drill:?}");
+            assert!(!output.join(seed.replace(' ', "-").trim_end_matches(":-")).exists());
+        }
+        assert!(drill.stdout.contains("3 of 3 seeds exact"), "{drill:?}");
+    }
+}
+
+#[test]
 fn an_executor_that_is_killed_while_it_trains_loses_no_batch_and_doubles_none() {
     let pictures = Pictures::draw(160);
     let cluster = Cluster::start();

@@ -109,6 +109,34 @@ fn servers_that_are_killed_make_no_difference_to_rounds() {
 }
 
 #[test]
+fn an_executor_and_a_server_that_die_together_make_no_difference_to_rounds() {
+    let pictures = Pictures::draw(100);
+    let saved = tempfile::tempdir().unwrap();
+    let settings = TrainSettings { shards: Some(2), epochs: 4, ..synchronous(learning(&pictures.data)) };
+    let undisturbed = {
+        let cluster = Cluster::start();
+        let _servers = [cluster.paramserver("left"), cluster.paramserver("right")];
+        let _executors = executors(&cluster, 2);
+        weights(&cluster, &mut cluster.submit(&settings))
+    };
+    let with_snapshots = snapshots(settings.clone(), saved.path());
+    let with_standbys = TrainSettings { shard_copies: 2, ..settings };
+    for settings in [with_snapshots, with_standbys] {
+        let cluster = Cluster::start();
+        let mut servers: Vec<Process> =
+            ["first", "second", "third", "fourth"].iter().map(|name| cluster.paramserver(name)).collect();
+        let mut executors = executors(&cluster, 3);
+        let mut job = cluster.submit(&settings);
+        for _ in 0..2 {
+            wait_for_epoch(&mut job);
+            servers.remove(0).send(Signal::KILL);
+            executors.pop().unwrap().send(Signal::KILL);
+        }
+        assert!(weights(&cluster, &mut job) == undisturbed, "{settings:?}");
+    }
+}
+
+#[test]
 fn counting_in_rounds_counts_every_batch_once() {
     let pictures = Pictures::draw(60);
     let cluster = Cluster::start();

@@ -15,7 +15,8 @@ pub(in crate::cli) struct SnapshotArgs {
     /// object store (s3, gs or az). By default the folder `snapshots` of the run, if the cluster is on this machine.
     #[arg(long, value_name = "FOLDER|URL")]
     snapshots: Option<String>,
-    /// Seconds between two snapshots; one is also taken after each epoch.
+    /// Seconds between two snapshots; one is also taken after each epoch. However often that is, they take no more than
+    /// a fifth of the time.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     snapshot_every: u32,
     /// Take no snapshots: what a lost parameter server had is computed again from the beginning.
