@@ -146,8 +146,7 @@ impl Replica {
     /// and no longer than it may be. Where nothing needs the whole gradient, that of the first layer's weights is left to
     /// [`Replica::gradient`] or [`Replica::update`]. The loss that is reported is that of the objective without `l2`.
     ///
-    /// The same weights, samples and `dropout_seed` give the same gradient, bit for bit, on the same processor
-    /// and number of threads.
+    /// The same weights, samples and `dropout_seed` give the same gradient, bit for bit, on the same kind of processor.
     ///
     /// # Errors
     /// [`LearnError::Rows`], or [`LearnError::Diverged`] if a layer's values are not finite; the gradient is

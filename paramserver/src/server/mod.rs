@@ -41,6 +41,9 @@ pub const STAGING_BYTES: u64 = 1 << 30;
 pub struct Paramserver {
     shards: Arc<Table>,
     staging: Arc<Staging>,
+    /// For what primaries forward. Of the room for pushes, each of two servers that are standbys of each other could hold what
+    /// the other waits for.
+    forwarded: Arc<Staging>,
 }
 
 impl Default for Paramserver {
@@ -50,10 +53,11 @@ impl Default for Paramserver {
 }
 
 impl Paramserver {
-    /// Makes a parameter server that stages at most `staging_bytes` of pushes at a time; the others wait. A
-    /// push that is larger than that is staged alone.
+    /// Makes a parameter server that stages at most `staging_bytes` of pushes at a time, and as much of what primaries
+    /// forward to it; the others wait. A push that is larger than that is staged alone.
     pub fn new(staging_bytes: u64) -> Self {
-        Self { shards: Arc::default(), staging: Arc::new(Staging::new(staging_bytes)) }
+        let room = || Arc::new(Staging::new(staging_bytes));
+        Self { shards: Arc::default(), staging: room(), forwarded: room() }
     }
 
     /// Gives the gRPC services.

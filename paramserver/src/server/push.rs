@@ -103,15 +103,18 @@ async fn values_of(
         return Ok((staged, finite));
     }
     let length = header.encoded_bytes as usize;
-    let mut encoded = server.staging.take(length.div_ceil(size_of::<f32>())).await?;
+    // The values and what they are decoded from: whoever held room for one and waited for the other could wait for itself.
+    let mut staged = server.staging.take(values + length.div_ceil(size_of::<f32>())).await?;
     let short = |given| format!("{key}: {given} of {length} encoded bytes came");
-    let room = encoded.bytes_mut().get_mut(..length).unwrap_or_default();
+    let (_, encoded) = staged.values_mut().split_at_mut(values);
+    let room = bytemuck::cast_slice_mut::<f32, u8>(encoded).get_mut(..length).unwrap_or_default();
     receive::fill(parts, room, |_| {}, short).await?;
     receive::end(parts, more).await?;
-    let mut staged = server.staging.take(values).await?;
     let decode = move || {
-        let bytes = encoded.bytes_mut().get(..length).unwrap_or_default();
-        codec::decode(encoding, bytes, staged.values_mut()).map_err(wrong)?;
+        let (decoded, encoded) = staged.values_mut().split_at_mut(values);
+        let bytes = bytemuck::cast_slice::<f32, u8>(encoded).get(..length).unwrap_or_default();
+        codec::decode(encoding, bytes, decoded).map_err(wrong)?;
+        staged.shorten(values);
         Ok((staged, Finite::Unknown))
     };
     access.cell.aside(decode).await

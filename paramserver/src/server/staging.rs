@@ -72,6 +72,11 @@ impl Staged {
         &mut self.values
     }
 
+    /// Leaves the first values alone.
+    pub(super) fn shorten(&mut self, values: usize) {
+        self.values.truncate(values);
+    }
+
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
         bytemuck::cast_slice_mut(&mut self.values)
     }

@@ -57,7 +57,7 @@ impl Table {
                 if let Some(there) = there {
                     // Whoever holds it still learns that it has gone.
                     there.step_down(there.standing().await?.term).await?;
-                    there.link.detach();
+                    there.link.give_up(format!("{} has another primary now", new.key));
                 }
                 return Ok(new);
             }

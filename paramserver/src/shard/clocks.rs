@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use howdah_proto::{MemberId, ReplicaId};
 
@@ -10,6 +10,8 @@ use howdah_proto::{MemberId, ReplicaId};
 pub struct Clocks {
     running: BTreeMap<ReplicaId, u64>,
     left: BTreeMap<ReplicaId, u64>,
+    /// Executors that are lost. What they still say is of no interest, as nobody would take it back.
+    forgotten: BTreeSet<MemberId>,
     // How far the slowest has come; it stays when nobody runs a task, so that who enters then isn't behind the rest.
     slowest: u64,
 }
@@ -23,8 +25,11 @@ impl Clocks {
         self.running.get(&replica).copied().unwrap_or(self.slowest)
     }
 
-    /// A replica's clock has come to `clock`; a clock never goes back.
+    /// A replica's clock has come to `clock`; a clock never goes back. One that has left says so too late.
     pub fn advance(&mut self, replica: ReplicaId, clock: u64) {
+        if self.left.contains_key(&replica) || self.forgotten.contains(&replica.member) {
+            return;
+        }
         let now = self.running.entry(replica).or_insert(self.slowest);
         *now = clock.max(*now);
         self.settle();
@@ -43,6 +48,7 @@ impl Clocks {
     pub fn forget(&mut self, member: MemberId) {
         self.running.retain(|replica, _| replica.member != member);
         self.left.retain(|replica, _| replica.member != member);
+        self.forgotten.insert(member);
         self.settle();
     }
 
@@ -99,7 +105,14 @@ mod tests {
             moves in prop::collection::vec(moves(), 0..200),
         ) {
             let mut clocks = Clocks::default();
+            // An executor that comes back is another member.
+            let mut lives = [0; 3];
             for next in moves {
+                let replica = |number: u32| {
+                    let host = number / 2;
+                    let member = MemberId(u64::from(host) + 3 * lives[host as usize]);
+                    ReplicaId { member, slot: number % 2 }
+                };
                 match next {
                     Move::Enter(number) => {
                         let clock = clocks.enter(replica(number));
@@ -113,8 +126,21 @@ mod tests {
                             clocks.advance(replica(number), clock + 1);
                         }
                     }
-                    Move::Leave(number) => clocks.leave(replica(number)),
-                    Move::Forget(number) => clocks.forget(replica(number).member),
+                    Move::Leave(number) => {
+                        clocks.leave(replica(number));
+                        // What it said before can come late.
+                        if clocks.left.contains_key(&replica(number)) {
+                            clocks.advance(replica(number), 1000);
+                            prop_assert!(!clocks.running.contains_key(&replica(number)));
+                        }
+                    }
+                    Move::Forget(number) => {
+                        clocks.forget(replica(number).member);
+                        clocks.advance(replica(number), 1000);
+                        clocks.enter(replica(number));
+                        prop_assert!(!clocks.running.contains_key(&replica(number)));
+                        lives[number as usize / 2] += 1;
+                    }
                 }
                 let slowest = clocks.slowest();
                 let fastest = clocks.running.values().copied().max();

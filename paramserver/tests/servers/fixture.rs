@@ -35,14 +35,17 @@ pub struct Server {
 
 impl Server {
     pub fn start() -> Self {
+        Self::with(Paramserver::default())
+    }
+
+    pub fn with(paramserver: Paramserver) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let incoming = {
             let _inside = runtime.enter();
             TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap().with_nodelay(Some(true))
         };
         let address = format!("http://{}", incoming.local_addr().unwrap());
-        let routes = Paramserver::default().routes();
-        runtime.spawn(transport::server().add_routes(routes).serve_with_incoming(incoming));
+        runtime.spawn(transport::server().add_routes(paramserver.routes()).serve_with_incoming(incoming));
         Self { address, runtime: Some(runtime) }
     }
 

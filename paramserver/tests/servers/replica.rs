@@ -143,6 +143,20 @@ async fn pulls_come_near_the_weights_in_every_encoding_and_deltas_do_not_add_the
 }
 
 #[tokio::test]
+async fn shards_without_a_lock_send_the_weights_where_a_difference_would_do() {
+    let hogwild = spec(Mode::Hogwild { push_every: PushEvery::Steps(1) });
+    for pull in ENCODINGS {
+        let parameters = parameters(shards(2, 1).await.0, &hogwild).await;
+        let mut replica = replica(&parameters, Encoding::F32, pull, true);
+        for step in 1..=3 {
+            push(&mut replica, &vec![1.0; VALUES], step, PushKind::Stream).await;
+            replica.pull(Wanted::Latest).await.unwrap();
+            assert!(replica.weights().iter().all(|weight| (weight - step as f32).abs() < 0.01), "{pull:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_shard_that_has_a_push_is_sent_nothing() {
     let parameters = parameters(shards(2, 1).await.0, &stream()).await;
     let ahead = &parameters.shards()[0];

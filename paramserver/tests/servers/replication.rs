@@ -1,3 +1,6 @@
+use std::time::Duration;
+
+use howdah_paramserver::server::Paramserver;
 use howdah_proto::pb::{self, push_reply::Outcome};
 use tokio::task::JoinSet;
 
@@ -105,6 +108,39 @@ async fn nothing_is_acknowledged_without_the_standby_until_it_is_detached() {
     shard.control().detach_standby(pb::DetachStandbyRequest { shard: shard.shard() }).await.unwrap();
     assert_eq!(pushing.await.unwrap().unwrap().outcome(), Outcome::Applied);
     assert_eq!(asking.await.unwrap().unwrap().into_inner().mark, 1);
+}
+
+#[tokio::test]
+async fn two_servers_with_room_for_one_push_are_standbys_of_each_other() {
+    let room = || Server::with(Paramserver::new(4 * VALUES as u64));
+    let (one, two) = (room(), room());
+    let mut pushers = JoinSet::new();
+    for (index, primary, standby) in [(0, &one, &two), (1, &two, &one)] {
+        let shard = primary.shard(index, 1).await;
+        shard.create(u64::from(index) * VALUES as u64, VALUES as u64, &SPEC).await.unwrap();
+        shard.attach(standby).await.unwrap();
+        for partition in 0..3 {
+            let shard = shard.clone();
+            pushers.spawn(async move {
+                for step in 1..=20 {
+                    let applied = shard.push_ones(VALUES, partition, step).await.unwrap();
+                    assert_eq!(applied.outcome(), Outcome::Applied);
+                }
+            });
+        }
+    }
+    let all = async {
+        while let Some(pushed) = pushers.join_next().await {
+            pushed.unwrap()
+        }
+    };
+    // Less than a push waits for room.
+    tokio::time::timeout(Duration::from_secs(14), all).await.unwrap();
+    for (index, standby) in [(0, &two), (1, &one)] {
+        let promoted = standby.shard(index, 2).await;
+        promoted.promote().await.unwrap();
+        assert_eq!(promoted.pull().await, vec![60.0; VALUES]);
+    }
 }
 
 #[tokio::test]

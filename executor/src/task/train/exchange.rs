@@ -129,7 +129,8 @@ async fn exchange(
 ) -> Result<Combined, ParametersError> {
     let Flight { fence, kind, then, gate } = flight;
     let outcome = client.push(&fence, kind).await?;
-    if outcome != Combined::Accepted {
+    // An attempt that is no longer wanted has left the gate, or will: nobody must wait for it.
+    if outcome != Combined::Accepted || cancel.check().is_err() {
         return Ok(outcome);
     }
     if let Some(gate) = gate {

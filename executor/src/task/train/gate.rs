@@ -28,18 +28,20 @@ impl Gate {
         runtime: &Handle,
         cancel: &CancelFlag,
     ) -> Result<Self, TaskError> {
-        let told = wait(runtime, cancel, parameters.enter(replica))??.clock;
-        let gate = Self { parameters: parameters.clone(), replica, clock: told.max(made) };
-        match wait(runtime, cancel, gate.pass(cancel)) {
-            Ok(Ok(())) => Ok(gate),
-            ended => {
-                gate.leave(runtime);
-                Err(ended.map_or_else(
-                    |error| error,
-                    |failed| failed.map_or_else(Into::into, |()| TaskError::Cancelled),
-                ))
-            }
-        }
+        let mut gate = Self { parameters: parameters.clone(), replica, clock: made };
+        let entered = wait(runtime, cancel, async {
+            let told = parameters.enter(replica).await?.clock;
+            gate.clock = told.max(made);
+            gate.pass(cancel).await
+        });
+        let failed: TaskError = match entered {
+            Ok(Ok(())) => return Ok(gate),
+            Ok(Err(error)) => error.into(),
+            Err(error) => error,
+        };
+        // It may have entered though the answer didn't come.
+        gate.leave(runtime);
+        Err(failed)
     }
 
     /// The gate after the next push.

@@ -30,8 +30,7 @@ pub(in crate::task) struct Input {
 ///
 /// What a step computes is a function of the weights, the seed, the epoch, the partition and the number of the step:
 /// its batch, its augmentation and its dropout are drawn from these. It is the same bit for bit in every slot whose
-/// executor has the same kind of processor and computes on as many threads, as matrix products add up in an order that
-/// may depend on both.
+/// executor has the same kind of processor, as the order in which matrix products add up may depend on that.
 pub(super) struct Lesson<'a> {
     pub(super) context: &'a TrainContext,
     pub(super) task: TrainTask,

@@ -63,8 +63,8 @@ impl Feedback {
 
     /// Splits the residual by the shards' lengths, for the next push.
     pub(super) fn parts(&mut self, lengths: impl Iterator<Item = usize>) -> Vec<Part<'_>> {
-        self.unsettled = None;
         self.cut(lengths);
+        self.drop_unsettled();
         let [first, second] = &mut self.buffers;
         let (mut first, mut second) = (first.as_mut_slice(), second.as_mut_slice());
         let mut parts = Vec::with_capacity(self.shards.len());
@@ -100,6 +100,19 @@ impl Feedback {
             }
         }
         self.shards = ranges.into_iter().map(|values| Accepted { values, buffer: Buffer::First }).collect();
+    }
+
+    /// Drops what a push may have brought that was never settled: better lost than sent twice.
+    fn drop_unsettled(&mut self) {
+        let Some(open) = self.unsettled.take() else { return };
+        for range in open.ranges {
+            let open = range.start as usize..range.end as usize;
+            let meets = |shard: &&Accepted| shard.values.start < open.end && open.start < shard.values.end;
+            for shard in self.shards.iter().filter(meets) {
+                let values = shard.values.start.max(open.start)..shard.values.end.min(open.end);
+                self.buffers[shard.buffer as usize][values].fill(0.0);
+            }
+        }
     }
 
     /// Remembers of which shards it isn't known what became of a push.
@@ -200,6 +213,19 @@ mod tests {
         known.note(&place(1..2), Step(3));
         feedback.settle_late(TASK, &known);
         assert_eq!(accepted(&mut feedback), [1.0, 0.0]);
+    }
+
+    #[test]
+    fn what_a_push_of_unknown_fate_may_have_brought_is_not_sent_again() {
+        let mut feedback = Feedback::new(2);
+        let applied = sent(PushOutcome::Applied { mark: Step(3) }, false);
+        push(&mut feedback).into_iter().for_each(|part| part.settle(&applied));
+        push(&mut feedback);
+        feedback.leave_open(TASK, Step(6), std::iter::once(0..1).collect());
+        let other = TrainTask { partition: Partition(1), ..TASK };
+        feedback.settle_late(other, &KnownMarks::default());
+        assert_eq!(accepted(&mut feedback), [0.0, 2.0]);
+        assert_eq!(accepted(&mut feedback), [0.0, 2.0]);
     }
 
     #[test]

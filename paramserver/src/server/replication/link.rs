@@ -108,6 +108,15 @@ impl Link {
         });
     }
 
+    /// Another cell has taken the shard's place: what waits for the standby is not acknowledged any more.
+    pub(in crate::server) fn give_up(&self, reason: String) {
+        self.alter(|state| {
+            state.phase = Phase::Superseded { reason };
+            state.pairing.number += 1;
+            state.queue.clear();
+        });
+    }
+
     /// Begins to queue for a standby; nothing if it is the one that there is. Must be called under the lock of the
     /// shard.
     pub(super) fn attach(&self, address: &str) -> Option<Pairing> {

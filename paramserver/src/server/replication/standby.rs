@@ -47,7 +47,7 @@ pub(in crate::server) async fn follow(
     };
     let access = Access::new(cell, Claim { term, role: Role::Standby });
     let sequence = access.read(sequence).await?;
-    let following = Following { access, parts, staging: Arc::clone(&server.staging), sequence };
+    let following = Following { access, parts, staging: Arc::clone(&server.forwarded), sequence };
     let first = stream::iter([Ok(Part::Message(pb::ReplicateReply { sequence }))]);
     let rest = stream::try_unfold(following, |mut following| async {
         let reply = following.next().await?;
