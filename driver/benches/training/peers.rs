@@ -49,6 +49,8 @@ fn settings(batch: usize, push_every: PushEvery) -> TrainSettings {
     TrainSettings {
         epochs: WARM_UP + EPOCHS,
         batch: batch as u32,
+        // As many as there are executors, as elephas has it: an epoch is one task for each, with one push if that is wanted.
+        partitions: Some(2),
         pipeline: seed_pipeline(128, 1.0, Augment::None),
         mode: Mode::Asynchronous { push_every },
         ..run::settings()
