@@ -1,10 +1,9 @@
-use howdah_executor::learn::Combine;
 use serde::Serialize;
 
 use super::{
     CliError,
     out::{self, percent, table},
-    study::{Given, Keep, Run},
+    study::{Given, Keep, Run, Said},
 };
 use crate::search::{Measured, Outcome, Study, TrialId, Trials};
 
@@ -24,6 +23,8 @@ use crate::search::{Measured, Outcome, Study, TrialId, Trials};
                   of the folds answer together."
 )]
 pub(super) struct Args {
+    #[command(flatten)]
+    said: Said,
     /// Into how many folds the training pictures are split, each with its share of every class.
     #[arg(short = 'k', long, default_value_t = 5)]
     folds: u32,
@@ -63,7 +64,7 @@ const VERSION: u32 = 1;
 /// Cross-validates.
 pub(super) async fn run(args: Args) -> Result<(), CliError> {
     let given = &args.train;
-    let mut run = given.begin("cross-validate", Keep::All, || {
+    let mut run = given.begin::<Args>(&args.said, "cross-validate", Keep::All, || {
         if given.base.contains_key("fold") {
             return Err(CliError::Flag {
                 flag: "--fold".to_owned(),
@@ -91,7 +92,7 @@ fn finish(run: &Run) -> Result<(), CliError> {
     });
     let summary = Summary { version: VERSION, folds: summaries.collect(), accuracy, loss };
     run.write_json("cross-validation.json", &summary)?;
-    run.write_ensemble(Combine::Average)?;
+    run.write_ensemble()?;
     run.clear_snapshots();
     let cell = |value: Option<f64>, show: fn(f64) -> String| value.map_or_else(|| "-".to_owned(), show);
     let loss_text = |loss: f64| format!("{loss:.4}");

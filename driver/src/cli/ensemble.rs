@@ -1,10 +1,8 @@
-use howdah_executor::learn::Combine;
-
 use super::{
     CliError,
     models::CombineArg,
     out::{self, percent, table},
-    study::{Given, Keep, Run},
+    study::{Given, Keep, Run, Said},
 };
 use crate::search::{Outcome, Study};
 
@@ -22,6 +20,8 @@ use crate::search::{Outcome, Study};
                   its model, a table (trials.csv) and the journal (journal.jsonl)."
 )]
 pub(super) struct Args {
+    #[command(flatten)]
+    said: Said,
     /// How many models to train; the first has --seed, and the others the seeds that follow it.
     #[arg(long, value_name = "MODELS", default_value_t = 5)]
     members: u32,
@@ -38,20 +38,21 @@ pub(super) struct Args {
 /// Trains an ensemble.
 pub(super) async fn run(args: Args) -> Result<(), CliError> {
     let given = &args.train;
-    let mut run = given.begin("ensemble", Keep::All, || {
+    let mut run = given.begin::<Args>(&args.said, "ensemble", Keep::All, || {
         let settings = given.args.settings()?;
         Ok(Study::Ensemble {
             members: args.members,
             epochs: settings.epochs,
             seed: settings.seed,
             data_seed: settings.selection_seed(),
+            combine: args.combine.into(),
         })
     })?;
     let led = given.carry_out(&mut run, args.concurrent).await;
-    led.and_then(|()| finish(&run, args.combine.into())).map_err(|error| run.with_hint(error))
+    led.and_then(|()| finish(&run)).map_err(|error| run.with_hint(error))
 }
 
-fn finish(run: &Run, combine: Combine) -> Result<(), CliError> {
+fn finish(run: &Run) -> Result<(), CliError> {
     let mut rows = vec![["member", "accuracy"].map(str::to_owned).to_vec()];
     let mut judged: Vec<_> = run.trials.judged().iter().collect();
     judged.sort_unstable_by_key(|judged| judged.assignment.trial);
@@ -63,7 +64,7 @@ fn finish(run: &Run, combine: Combine) -> Result<(), CliError> {
         let accuracy = measured.accuracy.map_or_else(|| "-".to_owned(), percent);
         rows.push(vec![member.assignment.trial.to_string(), accuracy]);
     }
-    run.write_ensemble(combine)?;
+    run.write_ensemble()?;
     run.clear_snapshots();
     out::say(&table(&rows));
     out::say(&format!("\noutput  {}", run.folder.path().display()));

@@ -16,6 +16,7 @@ use crate::{
     prepared::PreparedError,
     rdd::ContextError,
     search::{JournalError, SpaceError},
+    snapshot::SnapshotError,
 };
 
 /// Why a command did not do what it was asked.
@@ -96,6 +97,9 @@ pub enum CliError {
     /// The search space can't be used.
     #[error(transparent)]
     Space(#[from] SpaceError),
+    /// What a trial would go on from can't be read.
+    #[error("can't tell what a trial would go on from: {0}")]
+    Snapshot(#[from] SnapshotError),
     /// The journal of a study can't be used.
     #[error(transparent)]
     Journal(#[from] JournalError),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{
     CliError,
     out::{self, percent},
-    study::{Given, Keep, Run, Site, parse, quoted, searchable},
+    study::{Given, Keep, Run, Said, Site, parse, quoted, searchable},
     train,
 };
 use crate::search::{Algorithm, Flags, Objective, Outcome, Space, Study};
@@ -27,9 +27,12 @@ use crate::search::{Algorithm, Flags, Objective, Outcome, Space, Study};
                   lr = { log-uniform = [1e-4, 1e-2] }\n  dropout = { uniform = [0, 0.6] }\n  \
                   momentum-every = { integers = [1, 16] }\n  batch = [16, 32, 64]\n  hidden = [[256, 128], [512]]\n\n\
                   The output folder has the journal (journal.jsonl), a table of the trials (trials.csv), the best \
-                  settings (search.json) and the best trial's model (model.safetensors)."
+                  settings (search.json), the best trial's model (model.safetensors; with --onnx also model.onnx), and with \
+                  --refit the folder of a run of its own (refit)."
 )]
 pub(super) struct Args {
+    #[command(flatten)]
+    said: Said,
     /// What to vary, and between which values; by default the learning rate, the decay of
     /// weights, both kinds of dropout, the batch and the hidden layers.
     #[arg(long, value_name = "FILE")]
@@ -55,7 +58,7 @@ pub(super) struct Args {
     /// How many trials are trained at the same time.
     #[arg(long, value_name = "TRIALS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=256))]
     concurrent: u32,
-    /// Train the best settings once more in the end, on all training pictures.
+    /// Train the best settings once more in the end, on all training pictures; also with --resume.
     #[arg(long)]
     refit: bool,
     #[command(flatten)]
@@ -106,12 +109,15 @@ const VERSION: u32 = 1;
 /// Searches.
 pub(super) async fn run(args: Args, started: Instant) -> Result<(), CliError> {
     let given = &args.train;
-    let mut run = given.begin("search", Keep::Best, || study(&args))?;
+    let mut run = given.begin::<Args>(&args.said, "search", Keep::Best, || study(&args))?;
     let interrupted = train::interruption();
     let site = run.open(given.args.driver.as_deref(), &interrupted).await?;
     let led = run.lead(&site, args.concurrent as usize, &interrupted).await;
     let ended = match led {
-        Ok(()) => finish(&run, args.refit, &site, started).await,
+        Ok(()) => {
+            let refit = args.refit || run.trials.study().refits();
+            finish(&run, refit, &site, started).await
+        }
         Err(error) => Err(error),
     };
     site.close().await;
@@ -158,6 +164,7 @@ fn study(args: &Args) -> Result<Study, CliError> {
         folds: args.hold_out,
         seed: settings.seed,
         space,
+        refit: args.refit,
     })
 }
 
@@ -174,6 +181,7 @@ async fn finish(run: &Run, refit: bool, site: &Site, started: Instant) -> Result
     let model = run.folder.path().join("model.safetensors");
     let trained = std::fs::read(run.folder.model(trial))?;
     run.folder.write(&model, &trained)?;
+    run.write_onnx(&model)?;
     let summary = Summary {
         version: VERSION,
         study: run.trials.study(),

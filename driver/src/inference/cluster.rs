@@ -112,7 +112,8 @@ impl OnCluster {
             }
             let (brought, missing) = bring(pictures.to_vec(), verdicts.to_vec()).await?;
             let again = match missing {
-                Missing::All => brought.iter().map(|_| Verdict::Unseen(String::new())).collect(),
+                // What was said of the others stands.
+                Missing::All => verdicts.to_vec(),
                 Missing::Some => {
                     self.run(brought.iter().map(|(picture, _)| picture.clone()).collect()).await?
                 }

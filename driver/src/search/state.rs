@@ -205,6 +205,7 @@ mod tests {
             folds: 5,
             seed: 1,
             space: Space::standard(),
+            refit: false,
         }
     }
 

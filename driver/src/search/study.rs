@@ -1,3 +1,4 @@
+use howdah_executor::learn::Combine;
 use howdah_proto::settings::{Fold, MAX_FOLDS};
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,9 @@ pub enum Study {
         seed: u64,
         /// What it is drawn from.
         space: Space,
+        /// Whether the best are trained once more in the end, on all training pictures.
+        #[serde(default)]
+        refit: bool,
     },
     /// As many trainings as there are folds, each of which is held out once.
     CrossValidation {
@@ -49,6 +53,9 @@ pub enum Study {
         seed: u64,
         /// Decides the order of the pictures, for all of them.
         data_seed: u64,
+        /// How their answers become one.
+        #[serde(default)]
+        combine: Combine,
     },
 }
 
@@ -123,6 +130,19 @@ impl Study {
         }
     }
 
+    /// How the answers of its models become one, if they answer together.
+    pub fn combine(&self) -> Combine {
+        match self {
+            Self::Ensemble { combine, .. } => *combine,
+            Self::Search { .. } | Self::CrossValidation { .. } => Combine::Average,
+        }
+    }
+
+    /// Whether the best settings are trained once more in the end.
+    pub fn refits(&self) -> bool {
+        matches!(self, Self::Search { refit: true, .. })
+    }
+
     /// The flags in which a trial differs from the others.
     pub fn drawn(&self, trial: TrialId) -> Flags {
         let one = |name: &str, value: String| Flags::from([(name.to_owned(), value)]);
@@ -148,5 +168,40 @@ impl Study {
                 Flags::from([("data-seed".to_owned(), data_seed.to_string())])
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_an_ensemble_answers_is_kept_and_those_that_do_not_say_it_average() {
+        let ensemble =
+            Study::Ensemble { members: 3, epochs: 2, seed: 1, data_seed: 1, combine: Combine::Vote };
+        let text = serde_json::to_string(&ensemble).unwrap();
+        assert_eq!(serde_json::from_str::<Study>(&text).unwrap().combine(), Combine::Vote);
+        let older = r#"{"study":"ensemble","members":3,"epochs":2,"seed":1,"data_seed":1}"#;
+        assert_eq!(serde_json::from_str::<Study>(older).unwrap().combine(), Combine::Average);
+    }
+
+    #[test]
+    fn a_search_of_an_older_journal_does_not_refit() {
+        let search = Study::Search {
+            algorithm: Algorithm::Asha,
+            trials: 4,
+            max_epochs: 2,
+            reduction: 2,
+            objective: Objective::Loss,
+            folds: 5,
+            seed: 1,
+            space: Space::standard(),
+            refit: true,
+        };
+        let mut written = serde_json::to_value(&search).unwrap();
+        let read = |value: &serde_json::Value| serde_json::from_value::<Study>(value.clone()).unwrap();
+        assert!(read(&written) == search && search.refits());
+        written.as_object_mut().unwrap().remove("refit");
+        assert!(!read(&written).refits());
     }
 }

@@ -50,6 +50,17 @@ impl Layout {
         let [first, second, third] = [train, train + validation, train + validation + test];
         [0..first, first..second, second..third]
     }
+
+    /// Where the pictures of the fold lie that is held out; nowhere without folds.
+    pub fn held_out_fold(&self) -> Range<usize> {
+        match self {
+            Self::Split { .. } => 0..0,
+            Self::Folds { sizes, held_out } => {
+                let start = sizes.iter().take(*held_out).sum();
+                start..start + sizes.get(*held_out).copied().unwrap_or(0)
+            }
+        }
+    }
 }
 
 impl Default for Layout {

@@ -49,10 +49,7 @@ impl Listing {
             Layout::Split { train, validation, .. } => {
                 (*train..train + validation, train + validation..self.files.len())
             }
-            Layout::Folds { sizes, held_out } => {
-                let start = sizes.iter().take(*held_out).sum();
-                (0..0, start..start + sizes.get(*held_out).copied().unwrap_or(0))
-            }
+            Layout::Folds { .. } => (0..0, self.layout.held_out_fold()),
         };
         let none = || vec![0; classes];
         let mut all = Counts { train: none(), validation: none(), test: none() };

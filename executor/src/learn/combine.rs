@@ -26,12 +26,14 @@ impl Combine {
                 *vote += 1.0 / count;
             }
         }
+        // Parts of one add up to a little more than one, as they are rounded.
+        let at_most_one = |share: f32| share.min(1.0);
         match self {
-            Self::Average => mean,
+            Self::Average => mean.into_iter().map(at_most_one).collect(),
             Self::Vote => {
                 let tie = Self::tie_weight(answers.len());
                 let broken = votes.iter().zip(&mean).map(|(vote, mean)| vote * (1.0 - tie) + mean * tie);
-                broken.collect()
+                broken.map(at_most_one).collect()
             }
         }
     }
@@ -62,6 +64,18 @@ mod tests {
         let answers = [vec![0.9, 0.1], vec![0.4, 0.6], vec![0.2, 0.8]];
         assert!(close(&Combine::Average.combine(&answers), &[0.5, 0.5]));
         assert!(close(&Combine::Average.combine(&answers[..1]), &answers[0]));
+    }
+
+    #[test]
+    fn any_number_of_models_that_are_all_sure_are_sure_together_and_no_more_than_that() {
+        for models in 1..=100 {
+            let answers = vec![vec![0.0, 1.0]; models];
+            for combine in [Combine::Average, Combine::Vote] {
+                let together = combine.combine(&answers);
+                assert!(close(&together, &[0.0, 1.0]), "{models}: {together:?}");
+                assert!(together.iter().all(|share| (0.0..=1.0).contains(share)), "{models}: {together:?}");
+            }
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use super::{
     super::{CliError, train},
-    Given, Keep, Run,
+    Given, Keep, Run, Said,
     given::{Base, command_line, go_on, parse},
 };
 use crate::{
@@ -12,17 +12,20 @@ use crate::{
 
 impl Given {
     /// Begins a study, or goes on with the one that `--resume` names. The folder of a new one is called as the flags say,
-    /// else after the command and the time.
+    /// else after the command and the time. `A` has all flags of the command.
     ///
     /// # Errors
-    /// [`CliError`] if the study makes no sense, or its folder can't be used.
-    pub(in crate::cli) fn begin(
+    /// [`CliError`] if the study makes no sense, its folder can't be used, or a flag was given that can't be changed any
+    /// more.
+    pub(in crate::cli) fn begin<A: clap::Args>(
         &self,
+        said: &Said,
         command: &'static str,
         keep: Keep,
         study: impl FnOnce() -> Result<Study, CliError>,
     ) -> Result<Run, CliError> {
         if let Some(folder) = &self.args.snapshots.resume {
+            said.check_going_on::<A>()?;
             return Run::resume(folder, &self.base, command, keep);
         }
         let study = study()?;

@@ -1,8 +1,11 @@
-use std::{collections::BTreeMap, ffi::OsStr, path::Path};
+use std::{collections::BTreeMap, ffi::OsStr};
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser};
 
-use super::super::{CliError, train};
+use super::{
+    super::{CliError, train},
+    place::independent,
+};
 use crate::search::Flags;
 
 /// Flags of `train`, without their dashes, and their values.
@@ -49,7 +52,9 @@ struct Alone {
 
 impl FromArgMatches for Given {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        Ok(Self { args: train::Args::from_arg_matches(matches)?, base: given(matches) })
+        let args = train::Args::from_arg_matches(matches)?;
+        let base = given(matches, args.driver.is_some());
+        Ok(Self { args, base })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -63,7 +68,8 @@ impl Args for Given {
         train::Args::augment_args(command).mut_arg("resume", |arg| {
             arg.value_name("DIR").help(
                 "Go on with what was begun in this folder: what has ended is not done again, and what was under way \
-                 goes on from its snapshot. Only flags of the cluster may be given with it",
+                 goes on from its snapshot. Only flags of the cluster, and how many run at the same time, may be \
+                 given with it",
             )
         })
     }
@@ -78,11 +84,16 @@ fn flags() -> Vec<Arg> {
     train::Args::augment_args(Command::new("train")).get_arguments().cloned().collect()
 }
 
+/// Whether a flag of another command is one of `train`.
+pub(super) fn is_of_train(arg: &Arg) -> bool {
+    flags().iter().any(|flag| flag.get_id() == arg.get_id())
+}
+
 fn is_switch(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::SetTrue)
 }
 
-fn given(matches: &ArgMatches) -> Base {
+fn given(matches: &ArgMatches, is_remote: bool) -> Base {
     let mut base = Base::new();
     for arg in flags() {
         let Some(name) = arg.get_long().filter(|name| !OF_THE_RUN.contains(name)) else { continue };
@@ -102,18 +113,11 @@ fn given(matches: &ArgMatches) -> Base {
         let default: Vec<String> =
             arg.get_default_values().iter().map(|text| text.to_string_lossy().into_owned()).collect();
         if !texts.is_empty() && texts != default {
-            base.insert(name.to_owned(), texts.into_iter().map(|text| independent(name, text)).collect());
+            let texts = texts.into_iter().map(|text| independent(name, text, is_remote));
+            base.insert(name.to_owned(), texts.collect());
         }
     }
     base
-}
-
-/// Makes the path of something that is here independent of the folder that the command runs in.
-fn independent(name: &str, text: String) -> String {
-    if !["data", "test", "pipeline"].contains(&name) || !Path::new(&text).exists() {
-        return text;
-    }
-    std::path::absolute(&text).map_or(text, |path| path.to_string_lossy().into_owned())
 }
 
 /// The flags that a search can vary.

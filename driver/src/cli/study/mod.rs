@@ -2,8 +2,10 @@
 
 mod begin;
 mod given;
+mod place;
 mod results;
 mod run;
+mod said;
 mod show;
 mod site;
 mod table;
@@ -12,4 +14,5 @@ mod trial;
 pub(super) use given::{Given, parse, searchable};
 pub(super) use results::quoted;
 pub(super) use run::{Keep, Run};
+pub(super) use said::Said;
 pub(super) use site::Site;

@@ -1,4 +1,6 @@
-use howdah_executor::learn::{Combine, save_onnx};
+use std::path::Path;
+
+use howdah_executor::learn::save_onnx;
 use serde::Serialize;
 
 use super::{super::CliError, Run, given::command_line};
@@ -17,7 +19,7 @@ impl Run {
 
     /// Makes the study's folder an ensemble of the models of its trials, and writes their networks as ONNX if that is
     /// wanted.
-    pub(in crate::cli) fn write_ensemble(&self, combine: Combine) -> Result<(), CliError> {
+    pub(in crate::cli) fn write_ensemble(&self) -> Result<(), CliError> {
         let mut trials: Vec<TrialId> =
             self.trials.judged().iter().map(|judged| judged.assignment.trial).collect();
         trials.sort_unstable();
@@ -27,11 +29,16 @@ impl Run {
             model.strip_prefix(self.folder.path()).unwrap_or(&model).to_string_lossy().into_owned()
         };
         let models = trials.into_iter().map(below).collect();
-        self.write_json(ENSEMBLE_FILE, &EnsembleFile::new(combine, models))?;
+        self.write_json(ENSEMBLE_FILE, &EnsembleFile::new(self.trials.study().combine(), models))?;
+        self.write_onnx(self.folder.path())
+    }
+
+    /// Writes the network of a model, or of an ensemble in a folder, as ONNX into the study's folder, if that is wanted.
+    pub(in crate::cli) fn write_onnx(&self, model: &Path) -> Result<(), CliError> {
         if self.base.contains_key("onnx") {
-            let folder = self.folder.path();
-            let ensemble = Ensemble::load(&[folder.to_owned()], None)?;
-            save_onnx(&ensemble.models, ensemble.files.combine, &folder.join("model.onnx"))?;
+            let ensemble = Ensemble::load(&[model.to_owned()], None)?;
+            let onnx = self.folder.path().join("model.onnx");
+            save_onnx(&ensemble.models, ensemble.files.combine, &onnx)?;
         }
         Ok(())
     }

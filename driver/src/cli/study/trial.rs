@@ -13,7 +13,7 @@ use crate::{
     client::Client,
     output::RunFolder,
     search::{Assignment, Measured, Outcome},
-    snapshot::Store,
+    snapshot::{SnapshotError, Store},
 };
 
 /// An assignment that is to be carried out as a job.
@@ -49,7 +49,7 @@ impl Trial {
             Ok(settings) => settings,
             Err(error) => return Ok(Ran::failed(&error)),
         };
-        settings.resume = resumable(settings.snapshots.as_ref()).await;
+        settings.resume = resumable(settings.snapshots.as_ref()).await?;
         let mut folder = RunFolder::reopen(&self.folder)?;
         let mut client = self.client;
         let job = client.submit(&self.name, &settings).await?;
@@ -70,16 +70,13 @@ impl Trial {
     }
 }
 
-/// Where the newest snapshot of a trial is, if it has one.
-async fn resumable(snapshots: Option<&SnapshotSettings>) -> Option<String> {
-    let location = &snapshots?.location;
-    let newest = async { Store::open(location)?.newest().await };
-    match newest.await {
-        Ok(_) => Some(location.clone()),
-        Err(error) => {
-            tracing::info!(location, %error, "there is no snapshot to go on with");
-            None
-        }
+/// Where the newest snapshot of a trial is, if it has one. A place that can't be looked at may have one.
+async fn resumable(snapshots: Option<&SnapshotSettings>) -> Result<Option<String>, SnapshotError> {
+    let Some(SnapshotSettings { location, .. }) = snapshots else { return Ok(None) };
+    match Store::open(location)?.newest().await {
+        Ok(_) => Ok(Some(location.clone())),
+        Err(SnapshotError::None(_)) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -105,4 +102,28 @@ fn news(event: &Event) -> Option<String> {
         Event::SnapshotFailed { reason } => format!("a snapshot could not be taken: {reason}"),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_place_without_a_snapshot_lets_a_trial_begin_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| SnapshotSettings {
+            location: folder.path().join(name).to_string_lossy().into_owned(),
+            every_seconds: 10,
+        };
+        assert_eq!(resumable(None).await, Ok(None));
+        assert_eq!(resumable(Some(&at("absent"))).await, Ok(None));
+        let torn = folder.path().join("torn/snapshot-0000000001");
+        fs::create_dir_all(&torn).unwrap();
+        assert_eq!(resumable(Some(&at("torn"))).await, Ok(None));
+        fs::write(torn.join("manifest.json"), "{").unwrap();
+        let error = resumable(Some(&at("torn"))).await.unwrap_err().to_string();
+        assert!(error.contains("torn/snapshot-0000000001/manifest.json"), "{error}");
+    }
 }

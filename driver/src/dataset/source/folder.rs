@@ -13,6 +13,7 @@ use crate::dataset::{
 };
 
 const NOT_UTF8: &str = "its name is not UTF-8";
+const LEADS_BACK: &str = "it is a link that leads back to the folder it is in, or to one above it";
 const EXTENSIONS: [&str; 12] =
     ["jpg", "jpeg", "jpe", "png", "bmp", "gif", "webp", "tif", "tiff", "pgm", "ppm", "pnm"];
 
@@ -65,7 +66,8 @@ pub(super) fn list_objects(
     Ok(listing.finish())
 }
 
-/// The folders in a folder, which are classes, in the order of their names; also links to folders.
+/// The folders in a folder, which are classes, in the order of their names; also links to folders, but for those that
+/// lead back to it or to a folder above it, which would be a class of all pictures.
 fn subfolders(root: &Path, skipped: &mut Vec<(String, String)>) -> Result<Vec<String>, DatasetError> {
     let unreadable = |error: std::io::Error| DatasetError::Unreadable {
         folder: root.to_owned(),
@@ -77,12 +79,21 @@ fn subfolders(root: &Path, skipped: &mut Vec<(String, String)>) -> Result<Vec<St
         let Some(name) = path.file_name().filter(|_| path.is_dir()) else { continue };
         match name.to_str() {
             Some(name) if name.starts_with('.') => {}
+            Some(_) if leads_back(&path, root) => {
+                skipped.push((path.to_string_lossy().into_owned(), LEADS_BACK.to_owned()));
+            }
             Some(name) => names.push(name.to_owned()),
             None => skipped.push((path.to_string_lossy().into_owned(), NOT_UTF8.to_owned())),
         }
     }
     names.sort_unstable();
     Ok(names)
+}
+
+/// Whether a folder is `root` or one above it, which only a link can be that is in `root`.
+fn leads_back(path: &Path, root: &Path) -> bool {
+    let (Ok(target), Ok(root)) = (path.canonicalize(), root.canonicalize()) else { return false };
+    root.starts_with(target)
 }
 
 /// Finds the pictures in a folder and in the folders below it, in the order of their paths.
@@ -118,8 +129,10 @@ fn walk(
         let entry = entry.map_err(unreadable)?;
         let path = entry.path();
         if entry.file_type().map_err(unreadable)?.is_dir() {
-            if let Some(name) = entry.file_name().to_str().filter(|name| !name.starts_with('.')) {
-                open.push((path, format!("{relative}/{name}")));
+            match entry.file_name().to_str() {
+                Some(name) if name.starts_with('.') => {}
+                Some(name) => open.push((path, format!("{relative}/{name}"))),
+                None => skipped.push((path.to_string_lossy().into_owned(), NOT_UTF8.to_owned())),
             }
             continue;
         }
@@ -201,13 +214,31 @@ mod tests {
     }
 
     #[test]
+    fn a_link_that_leads_back_to_the_set_is_no_class_and_is_named() {
+        let root = root(&["set/cats/a.jpg", "set/dogs/b.jpg", "else/c.jpg"]);
+        let set = root.path().join("set");
+        for (target, name) in [(".", "loop"), ("..", "above"), ("/", "top"), ("../else", "more")] {
+            symlink(target, set.join(name)).unwrap();
+        }
+        let listed = list(&set, |_| true).unwrap();
+        let names = [("cats/a.jpg", "cats"), ("dogs/b.jpg", "dogs"), ("more/c.jpg", "more")];
+        assert_eq!((labels(&listed), listed.names.len()), (names.to_vec(), 3));
+        let mut skipped = listed.skipped;
+        skipped.sort_unstable();
+        let expected = ["above", "loop", "top"]
+            .map(|name| (set.join(name).to_string_lossy().into_owned(), LEADS_BACK.to_owned()));
+        assert_eq!(skipped, expected);
+    }
+
+    #[test]
     fn names_that_are_not_utf8_are_left_out_and_named() {
         let root = root(&["a/1.jpg", "b/1.jpg"]);
         let odd = |name: &[u8]| std::ffi::OsStr::from_bytes(name).to_owned();
         fs::write(root.path().join("a").join(odd(b"\xff.jpg")), b"x").unwrap();
         fs::create_dir(root.path().join(odd(b"\xfe"))).unwrap();
+        fs::create_dir(root.path().join("b").join(odd(b"\xfd"))).unwrap();
         let listed = list(root.path(), |_| true).unwrap();
-        assert_eq!((listed.found.len(), listed.skipped.len()), (2, 2));
+        assert_eq!((listed.found.len(), listed.skipped.len()), (2, 3));
         assert!(listed.skipped.iter().all(|(_, reason)| reason == NOT_UTF8));
     }
 }

@@ -151,8 +151,11 @@ impl TrainJob {
         }
         let mut usable = vec![0u64; self.pictures.classes.len()];
         let [train, ..] = self.pictures.layout.roles();
+        let held_out = self.pictures.layout.held_out_fold();
         let train = self.pictures.files.iter().take(train.end).zip(0u32..);
-        for (file, _) in train.filter(|(_, index)| !self.saved.left_out.contains_key(index)) {
+        let is_usable =
+            |index: u32| !held_out.contains(&(index as usize)) && !self.saved.left_out.contains_key(&index);
+        for (file, _) in train.filter(|(_, index)| is_usable(*index)) {
             if let Some(count) = usable.get_mut(file.label as usize) {
                 *count += 1;
             }
@@ -172,4 +175,31 @@ fn saved_shard(shard: &SavedSamples) -> Option<SavedShard> {
 pub(super) fn set_bytes(digits: &str) -> Vec<u8> {
     let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     digits.as_bytes().chunks(2).map_while(pair).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use howdah_proto::settings::{Fold, Selection, TrainSettings};
+
+    use super::*;
+    use crate::train::fixture::{preparing, settings};
+
+    #[test]
+    fn a_class_that_can_be_used_in_the_held_out_fold_alone_can_not_be_trained_on() {
+        let selection = Selection { fold: Some(Fold { number: 1, of: 2 }), seed: None };
+        let mut job = preparing(TrainSettings { selection, ..settings(1) }, 0);
+        let held_out = job.pictures.layout.held_out_fold();
+        let dogs: Vec<u32> = (0u32..)
+            .zip(job.pictures.files.iter())
+            .filter(|(index, file)| file.label == 1 && !held_out.contains(&(*index as usize)))
+            .map(|(index, _)| index)
+            .collect();
+        assert_eq!((held_out, dogs.len()), (0..10, 5));
+        assert_eq!(job.unusable_class(), None);
+        for index in dogs {
+            let (path, reason) = (format!("{index}.png"), "it is torn".to_owned());
+            job.leave_out(&pb::SkippedFile { path, reason, index });
+        }
+        assert_eq!(job.unusable_class(), Some("dog"));
+    }
 }

@@ -83,6 +83,7 @@ fn each_hostile_picture_is_used_or_left_out_by_name_and_the_others_train() {
         fs::write(cats.join(name), content).unwrap();
     }
     symlink(&pictures.data, cats.join("loop")).unwrap();
+    symlink(".", pictures.data.join("no-class")).unwrap();
     symlink("itself.jpg", cats.join("itself.jpg")).unwrap();
     fs::write(cats.join(OsStr::from_bytes(b"odd-\xff.jpg")), &whole).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -98,10 +99,10 @@ fn each_hostile_picture_is_used_or_left_out_by_name_and_the_others_train() {
     for (name, _) in &unusable {
         assert!(skipped.contains(name), "{name} is used: {skipped:?}");
     }
-    for name in ["itself.jpg", "odd-\u{fffd}.jpg"] {
+    for name in ["itself.jpg", "odd-\u{fffd}.jpg", "no-class"] {
         assert!(skipped.contains(&name), "{name} is used: {skipped:?}");
     }
-    assert_eq!(skipped.len(), unusable.len() + 2, "{}", ended.stderr);
+    assert_eq!(skipped.len(), unusable.len() + 3, "{}", ended.stderr);
     let listed = events.iter().find_map(|event| match event {
         Event::DatasetListed { train, test, .. } => Some(train.iter().chain(test).sum::<u64>()),
         _ => None,

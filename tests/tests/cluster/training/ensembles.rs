@@ -88,6 +88,19 @@ fn the_members_of_an_ensemble_differ_and_answer_together_by_averaging_or_voting(
 }
 
 #[test]
+fn an_ensemble_that_is_gone_on_with_answers_as_it_was_begun_to() {
+    let (pictures, folder) = (Pictures::draw(60), tempfile::tempdir().unwrap());
+    train("ensemble", &["--members", "2", "--combine", "vote"], &pictures, folder.path());
+    let file = folder.path().join("run/ensemble.json");
+    let written = fs::read_to_string(&file).unwrap();
+    assert!(written.contains("vote"), "{written}");
+    fs::remove_file(&file).unwrap();
+    let resume = ["ensemble", "--resume", "run"];
+    Process::start("howdah-driver", resume, folder.path()).wait().success();
+    assert_eq!(fs::read_to_string(&file).unwrap(), written);
+}
+
+#[test]
 fn the_models_of_a_cross_validation_answer_together() {
     let (pictures, folder) = (Pictures::draw(60), tempfile::tempdir().unwrap());
     train("cross-validate", &["-k", "2"], &pictures, folder.path());

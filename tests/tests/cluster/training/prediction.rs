@@ -32,7 +32,7 @@ impl Trained {
     }
 
     /// A good picture, a text with the name of a picture, and a file that isn't there.
-    fn mixed(&self) -> [String; 3] {
+    pub(super) fn mixed(&self) -> [String; 3] {
         let good = files(&self.pictures.data.join("cats"))[0].clone();
         let text = self.folder.path().join("diary.jpg");
         fs::write(&text, "Today I drew a cat.").unwrap();

@@ -63,6 +63,20 @@ fn the_same_bytes_come_out_in_this_process_and_on_one_executor_and_three() {
 }
 
 #[test]
+fn what_is_no_picture_and_what_is_not_there_have_the_same_reasons_anywhere() {
+    let trained = Trained::new();
+    let [_, text, gone] = trained.mixed();
+    let run = |place: &[&str]| {
+        let flags = [&["--format", "csv", text.as_str(), gone.as_str()], place].concat();
+        trained.run("predict", &flags).failure(1, &["2 of 2 pictures could not be classified"]).stdout
+    };
+    let here = run(&[]);
+    let rows = fields(here.as_bytes());
+    assert!(rows.len() == 3 && rows.iter().all(|row| !row[3].is_empty()), "{here}");
+    assert_eq!(run(&["--executors", "1"]), here);
+}
+
+#[test]
 fn an_executor_that_is_killed_in_the_middle_changes_nothing() {
     let trained = Trained::new();
     many(&trained);

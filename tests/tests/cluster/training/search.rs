@@ -74,7 +74,7 @@ fn ended(journal: &[Value]) -> Vec<&Value> {
 #[test]
 fn a_search_that_is_killed_goes_on_with_the_same_trials_and_repeats_none_that_has_ended() {
     let (pictures, folder) = (Pictures::draw(80), tempfile::tempdir().unwrap());
-    let mut killed = search(&pictures, folder.path(), &["--trials", "6", "--max-epochs", "4"]);
+    let mut killed = search(&pictures, folder.path(), &["--trials", "6", "--max-epochs", "4", "--onnx"]);
     let family = killed.family().clone();
     for _ in 0..3 {
         killed.wait_for_line(" lr=");
@@ -113,12 +113,16 @@ fn a_search_that_is_killed_goes_on_with_the_same_trials_and_repeats_none_that_ha
     }
     let csv = fs::read_to_string(folder.path().join("run/trials.csv")).unwrap();
     assert_eq!(csv.lines().count(), 1 + started.len(), "{csv}");
-    assert!(folder.path().join("run/model.safetensors").exists());
+    for model in ["run/model.safetensors", "run/model.onnx"] {
+        assert!(folder.path().join(model).exists(), "{model}");
+    }
 
     // What has ended stays as it is.
     let again = Process::start("howdah-driver", resume, folder.path()).wait().success();
     assert_eq!(again.stdout, done.stdout);
     assert_eq!(journal(folder.path()), after);
+    let other = resume.iter().chain(&["--trials", "7"]);
+    Process::start("howdah-driver", other, folder.path()).wait().failure(2, &["--trials: it was settled"]);
 }
 
 #[test]
