@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use howdah_executor::source::{Library, ObjectRef};
 use howdah_proto::settings::DataFormat;
 
-use super::{Shard, file_name};
+use super::file_name;
 use crate::{
     dataset::DatasetError,
     prepared::{MANIFEST, SAMPLES},
@@ -11,8 +11,6 @@ use crate::{
 
 /// What has the magic of a tar file.
 pub(in crate::dataset) const HEAD_BYTES: usize = 512;
-/// How names of files begin whose pictures the set itself holds out.
-const HELD_OUT: [&str; 4] = ["t10k", "test", "val", "dev"];
 
 /// Tells the format of a folder from the names in it, and which of them have pictures.
 pub(super) fn of_folder(
@@ -117,17 +115,6 @@ pub(in crate::dataset) fn by_content(head: &[u8]) -> Option<DataFormat> {
     }
 }
 
-/// Tells which files the set itself holds out: those that are called so, next to others.
-pub(super) fn own_split(objects: Vec<Arc<ObjectRef>>) -> Vec<Shard> {
-    let held_out = |object: &Arc<ObjectRef>| {
-        let name = file_name(object).to_ascii_lowercase();
-        HELD_OUT.iter().any(|start| name.starts_with(start))
-    };
-    let some_are_not = objects.iter().any(|object| !held_out(object));
-    let shard = |object| Shard { held_out: some_are_not && held_out(&object), object };
-    objects.into_iter().map(shard).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,21 +138,5 @@ mod tests {
         assert_eq!(of(&["stray.tar"], 2, DataFormat::Tar), Ok((DataFormat::Tar, 1)));
         assert!(of(&["a.tar", "a.parquet"], 0, auto).unwrap_err().contains("--format"));
         assert!(of(&["a.tar"], 0, DataFormat::Idx).unwrap_err().contains("no file of that format"));
-    }
-
-    #[test]
-    fn files_that_are_called_test_are_held_out_next_to_others() {
-        let split = |names: &[&str]| {
-            let object = |name: &&str| ObjectRef {
-                location: format!("/data/{name}"),
-                bytes: 0,
-                modified_unix_ns: 0,
-                etag: None,
-            };
-            let objects = names.iter().map(|name| Arc::new(object(name))).collect();
-            own_split(objects).iter().map(|shard| shard.held_out).collect::<Vec<_>>()
-        };
-        assert_eq!(split(&["train-images-idx3-ubyte", "t10k-images-idx3-ubyte"]), [false, true]);
-        assert_eq!(split(&["test-0.tar", "test-1.tar"]), [false, false]);
     }
 }

@@ -1,15 +1,15 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
     time::UNIX_EPOCH,
 };
 
-use howdah_executor::source::{Library, Listed as Object, Place, modified_unix_ns};
+use howdah_executor::source::modified_unix_ns;
 
+use super::own_split;
 use crate::dataset::{
     DatasetError, PictureFile,
-    listing::{Listed, Listing, PartName},
+    listing::{Listed, Listing},
 };
 
 const NOT_UTF8: &str = "its name is not UTF-8";
@@ -23,50 +23,62 @@ pub(in crate::dataset) fn is_picture_name(path: &Path) -> bool {
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()))
 }
 
-/// Lists the pictures of a folder for each class.
+/// A folder with the pictures of a class.
+struct ClassFolder {
+    class: String,
+    /// Its path below the folder of the set.
+    relative: String,
+    held_out: bool,
+}
+
+/// Lists the pictures of a folder for each class, or of one for each part of a split and in it one for each class.
 ///
 /// Links to folders below a class are not followed, so that a loop of links ends.
 pub(super) fn list(root: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<Listed, DatasetError> {
     let (mut listing, mut skipped) = (Listing::default(), Vec::new());
-    for folder in subfolders(root, &mut skipped)? {
-        let label = listing.label(&folder);
-        if !is_wanted(&folder) {
+    for ClassFolder { class, relative, held_out } in class_folders(root, &mut skipped)? {
+        let label = listing.label(&class);
+        if !is_wanted(&class) {
             continue;
         }
         let mut files = Vec::new();
-        let mut open = vec![(root.join(&folder), folder)];
+        let mut open = vec![(root.join(&relative), relative)];
         while let Some((folder, relative)) = open.pop() {
             walk(folder, &relative, label, &mut open, &mut files, &mut skipped)?;
         }
-        files.into_iter().for_each(|file| listing.push(file, false));
+        files.into_iter().for_each(|file| listing.push(file, held_out));
     }
     skipped.into_iter().for_each(|(name, reason)| listing.skip(name, reason));
     Ok(listing.finish())
 }
 
-/// Lists the pictures of a folder for each class in an object store.
-pub(super) fn list_objects(
-    url: &str,
-    is_wanted: impl Fn(&str) -> bool,
-    library: &mut Library,
-) -> Result<Listed, DatasetError> {
-    let mut listing = Listing::default();
-    for Object { object, relative } in library.list(url)? {
-        let Some((folder, _)) = relative.split_once('/') else { continue };
-        let hidden = relative.split('/').any(|part| part.starts_with('.'));
-        if hidden || !is_picture_name(relative.as_ref()) {
-            continue;
-        }
-        let label = listing.label(folder);
-        if is_wanted(folder) {
-            let bytes = object.bytes;
-            listing.push_part(&Arc::new(object), Place::Whole, PartName { relative, label, bytes }, false);
+/// The folders of classes: those in the set's folder or, where they are the parts of a split, those in each of them.
+fn class_folders(root: &Path, skipped: &mut Vec<(String, String)>) -> Result<Vec<ClassFolder>, DatasetError> {
+    let folders = subfolders(root, skipped)?;
+    if own_split::is_of_folders(folders.iter().map(String::as_str)) {
+        let mut skipped_below = Vec::new();
+        let parts: Vec<(&String, Vec<String>)> = folders
+            .iter()
+            .map(|part| Ok((part, subfolders(&root.join(part), &mut skipped_below)?)))
+            .collect::<Result<_, DatasetError>>()?;
+        if parts.iter().all(|(_, classes)| !classes.is_empty()) {
+            skipped.append(&mut skipped_below);
+            let class_of = |part: &str, class: String| ClassFolder {
+                relative: format!("{part}/{class}"),
+                class,
+                held_out: own_split::is_held_out(part),
+            };
+            let below = parts
+                .into_iter()
+                .flat_map(|(part, classes)| classes.into_iter().map(move |class| class_of(part, class)));
+            return Ok(below.collect());
         }
     }
-    Ok(listing.finish())
+    let class_of = |class: String| ClassFolder { relative: class.clone(), class, held_out: false };
+    Ok(folders.into_iter().map(class_of).collect())
 }
 
-/// The folders in a folder, which are classes, in the order of their names; also links to folders, but for those that
+/// The folders in a folder, in the order of their names; also links to folders, but for those that
 /// lead back to it or to a folder above it, which would be a class of all pictures.
 fn subfolders(root: &Path, skipped: &mut Vec<(String, String)>) -> Result<Vec<String>, DatasetError> {
     let unreadable = |error: std::io::Error| DatasetError::Unreadable {
@@ -191,6 +203,31 @@ mod tests {
         assert!(listed.skipped.is_empty(), "{:?}", listed.skipped);
         let dogs = list(root.path(), |name| name == "dogs").unwrap();
         assert_eq!((dogs.found.len(), dogs.names.len()), (1, 2));
+    }
+
+    #[test]
+    fn folders_to_train_and_to_test_are_the_split_of_the_set_and_no_classes() {
+        let root = root(&["train/cats/a.jpg", "train/dogs/b.jpg", "test/cats/a.jpg", "test/dogs/deep/c.jpg"]);
+        fs::write(root.path().join("train/stray.jpg"), b"x").unwrap();
+        symlink("..", root.path().join("test/loop")).unwrap();
+        let listed = list(root.path(), |_| true).unwrap();
+        let names = [
+            ("test/cats/a.jpg", "cats"),
+            ("test/dogs/deep/c.jpg", "dogs"),
+            ("train/cats/a.jpg", "cats"),
+            ("train/dogs/b.jpg", "dogs"),
+        ];
+        assert_eq!(labels(&listed), names);
+        let held_out: Vec<bool> = listed.found.iter().map(|found| found.held_out).collect();
+        assert_eq!((held_out, listed.skipped.len()), (vec![true, true, false, false], 1));
+    }
+
+    #[test]
+    fn classes_may_be_called_train_and_test() {
+        let root = root(&["train/a.jpg", "test/b.jpg"]);
+        let listed = list(root.path(), |_| true).unwrap();
+        assert_eq!(labels(&listed), [("test/b.jpg", "test"), ("train/a.jpg", "train")]);
+        assert!(listed.found.iter().all(|found| !found.held_out));
     }
 
     #[test]

@@ -4,6 +4,8 @@ mod cifar;
 mod detect;
 mod folder;
 mod idx;
+mod object_folder;
+mod own_split;
 mod parquet;
 mod tar;
 
@@ -60,7 +62,7 @@ pub(super) fn list(
             let (format, files) = detect::of_folder(text, format, files, folders)?;
             if format == DataFormat::Folder {
                 return match text.contains("://") {
-                    true => folder::list_objects(text, is_wanted, library),
+                    true => object_folder::list(text, is_wanted, library),
                     false => folder::list(place, is_wanted),
                 };
             }
@@ -69,7 +71,7 @@ pub(super) fn list(
         }
         Content::Objects(objects) => (detect::of_objects(text, format, &objects, library)?, objects),
     };
-    let shards = detect::own_split(objects);
+    let shards = own_split::of_files(objects);
     match format {
         DataFormat::Tar => tar::list(&shards, library),
         DataFormat::Parquet => parquet::list(&shards, library),

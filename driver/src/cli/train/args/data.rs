@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Pictures")]
 pub(in crate::cli) struct DataArgs {
-    /// The training pictures: a folder with a folder for each class; tar files named as WebDataset's, Parquet, IDX
+    /// The training pictures: a folder with a folder for each class, or with train and test and the classes in both; tar files named as WebDataset's, Parquet, IDX
     /// (MNIST) or CIFAR batches; a path, a URL (file, s3, gs, az, http, https), or a pattern such as
     /// 'shard-{000..017}.tar' or 'train-*.parquet'; or what `prepare` has written. Credentials of stores are in the
     /// environment of the driver and of all executors: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,
@@ -23,8 +23,8 @@ pub(in crate::cli) struct DataArgs {
     /// cats and dogs are drawn.
     #[arg(long, value_name = "PLACE")]
     data: Option<PathBuf>,
-    /// The held-out pictures, in any of these forms. Without it, those that the set itself holds out (files called
-    /// test.., val.. or t10k..), else a fraction.
+    /// The held-out pictures, in any of these forms. Without it, those that the set itself holds out (files or
+    /// folders called test.., val.., dev.. or t10k..), else a fraction.
     #[arg(long, value_name = "PLACE", requires = "data", conflicts_with = "test_fraction")]
     test: Option<PathBuf>,
     /// Without --test: the fraction of the pictures to hold out, chosen by a hash of their paths.
