@@ -5,7 +5,10 @@ use super::{
     out::{self, percent, table},
     study::{Given, Keep, Run, Said},
 };
-use crate::search::{Measured, Outcome, Study, TrialId, Trials};
+use crate::{
+    output::MeasuredOn,
+    search::{Measured, Outcome, Study, TrialId, Trials},
+};
 
 /// Trains as often as there are folds of the training pictures, each of which is held out once.
 ///
@@ -18,8 +21,8 @@ use crate::search::{Measured, Outcome, Study, TrialId, Trials};
     after_help = "Examples:\n  howdah-driver cross-validate -k 5 --data pictures\n  \
                   howdah-driver cross-validate --resume runs/NAME\n  \
                   howdah-driver predict --model runs/NAME pictures\n\n\
-                  The output folder has the results (cross-validation.json), a folder for each fold with its model, a \
-                  table (trials.csv) and the journal (journal.jsonl). `predict` and `evaluate` take it as a model: those \
+                  The output folder has the results (cross-validation.json), a folder for each fold with its model \
+                  and the model's card, a card of all together (model.md), a table (trials.csv) and the journal (journal.jsonl). `predict` and `evaluate` take it as a model: those \
                   of the folds answer together."
 )]
 pub(super) struct Args {
@@ -92,7 +95,7 @@ fn finish(run: &Run) -> Result<(), CliError> {
     });
     let summary = Summary { version: VERSION, folds: summaries.collect(), accuracy, loss };
     run.write_json("cross-validation.json", &summary)?;
-    run.write_ensemble()?;
+    run.write_ensemble(MeasuredOn::OwnFold)?;
     run.clear_snapshots();
     let cell = |value: Option<f64>, show: fn(f64) -> String| value.map_or_else(|| "-".to_owned(), show);
     let loss_text = |loss: f64| format!("{loss:.4}");

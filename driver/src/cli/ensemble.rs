@@ -4,7 +4,10 @@ use super::{
     out::{self, percent, table},
     study::{Given, Keep, Run, Said},
 };
-use crate::search::{Outcome, Study};
+use crate::{
+    output::MeasuredOn,
+    search::{Outcome, Study},
+};
 
 /// Trains several models that differ in their seeds alone, and answer together.
 ///
@@ -16,8 +19,8 @@ use crate::search::{Outcome, Study};
     next_help_heading = "Ensemble",
     after_help = "Examples:\n  howdah-driver ensemble --members 5 --data pictures --output runs/five\n  \
                   howdah-driver evaluate --model runs/five --data pictures\n\n\
-                  The output folder has a description of the ensemble (ensemble.json), a folder for each member with \
-                  its model, a table (trials.csv) and the journal (journal.jsonl)."
+                  The output folder has a description of the ensemble (ensemble.json) and its card (model.md), a \
+                  folder for each member with its model and the model's card, a table (trials.csv) and the journal (journal.jsonl)."
 )]
 pub(super) struct Args {
     #[command(flatten)]
@@ -64,7 +67,7 @@ fn finish(run: &Run) -> Result<(), CliError> {
         let accuracy = measured.accuracy.map_or_else(|| "-".to_owned(), percent);
         rows.push(vec![member.assignment.trial.to_string(), accuracy]);
     }
-    run.write_ensemble()?;
+    run.write_ensemble(MeasuredOn::HeldOut)?;
     run.clear_snapshots();
     out::say(&table(&rows));
     out::say(&format!("\noutput  {}", run.folder.path().display()));

@@ -27,8 +27,8 @@ use crate::search::{Algorithm, Flags, Objective, Outcome, Space, Study};
                   lr = { log-uniform = [1e-4, 1e-2] }\n  dropout = { uniform = [0, 0.6] }\n  \
                   momentum-every = { integers = [1, 16] }\n  batch = [16, 32, 64]\n  hidden = [[256, 128], [512]]\n\n\
                   The output folder has the journal (journal.jsonl), a table of the trials (trials.csv), the best \
-                  settings (search.json), the best trial's model (model.safetensors; with --onnx also model.onnx), and with \
-                  --refit the folder of a run of its own (refit)."
+                  settings (search.json), the best trial's model (model.safetensors; with --onnx also model.onnx) and its \
+                  card (model.md), and with --refit the folder of a run of its own (refit)."
 )]
 pub(super) struct Args {
     #[command(flatten)]
@@ -178,10 +178,7 @@ async fn finish(run: &Run, refit: bool, site: &Site, started: Instant) -> Result
     let flags = run.flags_of(best, epochs);
     let words: Vec<String> = flags.iter().map(|flag| quoted(flag)).collect();
     let command = format!("howdah-driver train {}", words.join(" "));
-    let model = run.folder.path().join("model.safetensors");
-    let trained = std::fs::read(run.folder.model(trial))?;
-    run.folder.write(&model, &trained)?;
-    run.write_onnx(&model)?;
+    let model = run.write_model(trial)?;
     let summary = Summary {
         version: VERSION,
         study: run.trials.study(),

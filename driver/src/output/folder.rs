@@ -9,6 +9,9 @@ use serde::Serialize;
 
 use super::Card;
 
+/// The name of a model's card.
+pub const CARD_FILE: &str = "model.md";
+
 /// An output folder that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
@@ -125,7 +128,7 @@ impl RunFolder {
     /// # Errors
     /// [`OutputError::Write`].
     pub fn write_card(&self, card: &Card<'_>) -> Result<PathBuf, OutputError> {
-        write_atomically(&self.path.join("model.md"), card.markdown().as_bytes())
+        write_atomically(&self.path.join(CARD_FILE), card.markdown().as_bytes())
     }
 
     /// Writes the metrics, whole or not at all.

@@ -1,6 +1,7 @@
 use howdah_proto::{
     Epoch,
     event::{EpochReport, JobReport, Metrics, ShardReport},
+    settings::DataSettings,
 };
 use serde::{Deserialize, Serialize};
 
@@ -91,7 +92,7 @@ impl RunMetrics {
     /// Makes the metrics of a finished job. `start_seconds` is the time before its submission.
     pub fn new(
         name: &str,
-        synthetic: bool,
+        data: &DataSettings,
         report: &JobReport,
         start_seconds: f64,
         total_seconds: f64,
@@ -101,7 +102,10 @@ impl RunMetrics {
         Self {
             version: VERSION,
             name: name.to_owned(),
-            data: if synthetic { "synthetic" } else { "folder" }.to_owned(),
+            data: match data {
+                DataSettings::Synthetic { .. } => "synthetic".to_owned(),
+                DataSettings::Folder { .. } => "folder".to_owned(),
+            },
             classes: report.classes.clone(),
             best_epoch: report.best_epoch,
             test: report.test.clone(),

@@ -6,8 +6,8 @@ mod metrics;
 mod pictures;
 mod study;
 
-pub use card::Card;
-pub use folder::{OutputError, RunFolder, create_empty};
+pub use card::{Card, EnsembleCard, HeldOut, MeasuredOn, Member};
+pub use folder::{CARD_FILE, OutputError, RunFolder, create_empty};
 pub use metrics::RunMetrics;
 pub use pictures::PictureCounts;
 pub use study::StudyFolder;

@@ -3,7 +3,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::folder::{OutputError, write_atomically};
+use super::folder::{CARD_FILE, OutputError, write_atomically};
 use crate::search::TrialId;
 
 /// The folder of a study: its journal and results, and a folder for each trial.
@@ -46,6 +46,11 @@ impl StudyFolder {
     /// Where the model of a trial goes.
     pub fn model(&self, trial: TrialId) -> PathBuf {
         self.trial(trial).join("model.safetensors")
+    }
+
+    /// Where the card of a trial's model goes.
+    pub fn card(&self, trial: TrialId) -> PathBuf {
+        self.trial(trial).join(CARD_FILE)
     }
 
     /// Makes the folder of a trial, if it isn't there.

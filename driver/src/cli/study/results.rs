@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::{collections::BTreeMap, io::ErrorKind, path::PathBuf};
 
 use howdah_executor::learn::save_onnx;
 use serde::Serialize;
@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{super::CliError, Run, given::command_line};
 use crate::{
     inference::{ENSEMBLE_FILE, Ensemble, EnsembleFile},
+    output::{CARD_FILE, EnsembleCard, MeasuredOn, Member},
     search::{Judged, Outcome, TrialId},
 };
 
@@ -17,26 +18,49 @@ impl Run {
         Ok(())
     }
 
-    /// Makes the study's folder an ensemble of the models of its trials, and writes their networks as ONNX if that is
-    /// wanted.
-    pub(in crate::cli) fn write_ensemble(&self) -> Result<(), CliError> {
-        let mut trials: Vec<TrialId> =
-            self.trials.judged().iter().map(|judged| judged.assignment.trial).collect();
-        trials.sort_unstable();
-        trials.dedup();
-        let below = |trial: TrialId| {
-            let model = self.folder.model(trial);
-            model.strip_prefix(self.folder.path()).unwrap_or(&model).to_string_lossy().into_owned()
+    /// Makes the study's folder an ensemble of the models of its trials, with a card, and writes their networks as ONNX
+    /// if that is wanted.
+    pub(in crate::cli) fn write_ensemble(&self, measured_on: MeasuredOn) -> Result<(), CliError> {
+        let measured: BTreeMap<TrialId, &Outcome> =
+            self.trials.judged().iter().map(|judged| (judged.assignment.trial, &judged.outcome)).collect();
+        let below = |path: PathBuf| {
+            path.strip_prefix(self.folder.path()).unwrap_or(&path).to_string_lossy().into_owned()
         };
-        let models = trials.into_iter().map(below).collect();
-        self.write_json(ENSEMBLE_FILE, &EnsembleFile::new(self.trials.study().combine(), models))?;
-        self.write_onnx(self.folder.path())
+        let combine = self.trials.study().combine();
+        let models = measured.keys().map(|trial| below(self.folder.model(*trial))).collect();
+        self.write_json(ENSEMBLE_FILE, &EnsembleFile::new(combine, models))?;
+        let ensemble = Ensemble::load(&[self.folder.path().to_owned()], None)?;
+        if let Some(model) = ensemble.models.first() {
+            let member = |(trial, outcome): (&TrialId, &&Outcome)| {
+                let (accuracy, loss) = match outcome {
+                    Outcome::Trained(measured) => (measured.accuracy, measured.loss),
+                    Outcome::Failed { .. } => (None, None),
+                };
+                Member { folder: below(self.folder.trial(*trial)), accuracy, loss }
+            };
+            let members: Vec<Member> = measured.iter().map(member).collect();
+            let card = EnsembleCard { name: &self.name, model, combine, members: &members, measured_on };
+            self.folder.write(CARD_FILE.as_ref(), card.markdown().as_bytes())?;
+        }
+        self.write_onnx(&ensemble)
     }
 
-    /// Writes the network of a model, or of an ensemble in a folder, as ONNX into the study's folder, if that is wanted.
-    pub(in crate::cli) fn write_onnx(&self, model: &Path) -> Result<(), CliError> {
+    /// Makes the model of a trial that of the study, with its card, and writes its network as ONNX if that is wanted.
+    pub(in crate::cli) fn write_model(&self, trial: TrialId) -> Result<PathBuf, CliError> {
+        let model = self.folder.path().join("model.safetensors");
+        self.folder.write(&model, &std::fs::read(self.folder.model(trial))?)?;
+        match std::fs::read(self.folder.card(trial)) {
+            Ok(card) => drop(self.folder.write(CARD_FILE.as_ref(), &card)?),
+            // Whoever trained it didn't write cards.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.write_onnx(&Ensemble::load(std::slice::from_ref(&model), None)?)?;
+        Ok(model)
+    }
+
+    fn write_onnx(&self, ensemble: &Ensemble) -> Result<(), CliError> {
         if self.base.contains_key("onnx") {
-            let ensemble = Ensemble::load(&[model.to_owned()], None)?;
             let onnx = self.folder.path().join("model.onnx");
             save_onnx(&ensemble.models, ensemble.files.combine, &onnx)?;
         }

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use howdah_executor::learn::{Model, ModelError};
 use howdah_proto::settings::{SnapshotSettings, TrainSettings};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     client::Client,
-    output::StudyFolder,
+    output::{HeldOut, StudyFolder},
     search::{Assignment, Entry, Flags, Journal, Judged, Trials},
 };
 
@@ -26,6 +27,16 @@ pub(in crate::cli) enum Keep {
     Best,
     /// All of them.
     All,
+}
+
+impl Keep {
+    /// What the pictures have decided that the trials were judged by.
+    fn held_out(self) -> HeldOut {
+        match self {
+            Self::Best => HeldOut::ChoseSettings,
+            Self::All => HeldOut::DecidedNothing,
+        }
+    }
 }
 
 /// A study that is carried out on a cluster.
@@ -162,15 +173,21 @@ impl Run {
             Keep::Best => self.trials.would_be_best(&judged),
             Keep::All => true,
         };
-        if let Some(job) = ran.job.filter(|_| keeps) {
-            let model = client.model(job).await?;
-            self.folder.write(&self.folder.model(trial), &model)?;
+        if let Some(trained) = ran.trained.filter(|_| keeps) {
+            let bytes = client.model(trained.job).await?;
+            let path = self.folder.model(trial);
+            let model =
+                Model::from_bytes(&bytes).map_err(|fault| ModelError { path: path.clone(), fault })?;
+            let card = trained.card(&model, self.keep.held_out());
+            self.folder.write(&path, &bytes)?;
+            self.folder.write(&self.folder.card(trial), card.as_bytes())?;
         }
         self.journal.append(&Entry::Ended { trial, outcome: ran.outcome.clone() })?;
         self.trials.on_ended(trial, ran.outcome);
         if let Some(before) = before.filter(|before| self.keep == Keep::Best && keeps && *before != trial) {
             // It is only in the way if it can't be removed.
             let _ = std::fs::remove_file(self.folder.model(before));
+            let _ = std::fs::remove_file(self.folder.card(before));
         }
         let csv = table::csv(&self.trials);
         self.folder.write("trials.csv".as_ref(), csv.as_bytes())?;

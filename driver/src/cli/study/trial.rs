@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use howdah_executor::learn::Model;
 use howdah_proto::{
     JobId,
     event::{Event, JobReport, Role},
@@ -11,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::{CliError, train};
 use crate::{
     client::Client,
-    output::RunFolder,
+    output::{Card, HeldOut, PictureCounts, RunFolder, RunMetrics},
     search::{Assignment, Measured, Outcome},
     snapshot::{SnapshotError, Store},
 };
@@ -28,16 +29,34 @@ pub(super) struct Trial {
     pub(super) news: mpsc::UnboundedSender<String>,
 }
 
-/// A trial that has ended, and the job that it was.
+/// A trial that has ended.
 pub(super) struct Ran {
     pub(super) outcome: Outcome,
-    /// The job that has its model; none if there is no model.
-    pub(super) job: Option<JobId>,
+    /// None if there is no model.
+    pub(super) trained: Option<Box<Trained>>,
+}
+
+/// A job that has a model, and what its card tells.
+pub(super) struct Trained {
+    pub(super) job: JobId,
+    name: String,
+    settings: TrainSettings,
+    pictures: Option<PictureCounts>,
+    report: JobReport,
+}
+
+impl Trained {
+    /// The card of its model.
+    pub(super) fn card(&self, model: &Model, held_out: HeldOut) -> String {
+        let Self { name, settings, pictures, report, .. } = self;
+        let run = RunMetrics::new(name, &settings.data, report, 0.0, report.seconds.total);
+        Card { model, settings, pictures: pictures.as_ref(), run: &run, held_out }.markdown()
+    }
 }
 
 impl Ran {
     fn failed(error: &CliError) -> Self {
-        Self { outcome: Outcome::Failed { error: error.to_string() }, job: None }
+        Self { outcome: Outcome::Failed { error: error.to_string() }, trained: None }
     }
 }
 
@@ -52,9 +71,11 @@ impl Trial {
         settings.resume = resumable(settings.snapshots.as_ref()).await?;
         let mut folder = RunFolder::reopen(&self.folder)?;
         let mut client = self.client;
+        let mut pictures = None;
         let job = client.submit(&self.name, &settings).await?;
         let events = client.watch(job).await?;
         let report = train::follow_to_the_end(&mut client, job, events, &self.stop, |recorded| {
+            pictures = PictureCounts::of(&recorded.event).or_else(|| pictures.take());
             if let Some(news) = news(&recorded.event) {
                 // Nobody listens any more when the study has been given up.
                 let _ = self.news.send(news);
@@ -63,7 +84,11 @@ impl Trial {
         })
         .await;
         match report {
-            Ok(report) => Ok(Ran { outcome: Outcome::Trained(measured(&report)), job: Some(job) }),
+            Ok(report) => {
+                let outcome = Outcome::Trained(measured(&report));
+                let trained = Trained { job, name: self.name, settings, pictures, report };
+                Ok(Ran { outcome, trained: Some(Box::new(trained)) })
+            }
             Err(error @ CliError::Job { .. }) => Ok(Ran::failed(&error)),
             Err(error) => Err(error),
         }

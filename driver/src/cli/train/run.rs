@@ -6,7 +6,7 @@ use howdah_paramserver::role::shutdown;
 use howdah_proto::{
     JobId,
     event::{Event, JobReport, Recorded},
-    settings::{DataSettings, TrainSettings},
+    settings::TrainSettings,
 };
 
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,7 @@ use crate::{
     cli::{CliError, out},
     client::{Client, ClientError},
     local::{LocalCluster, LocalOptions},
-    output::{Card, PictureCounts, RunFolder, RunMetrics},
+    output::{Card, HeldOut, PictureCounts, RunFolder, RunMetrics},
 };
 
 /// How long a cancelled job may take to say so.
@@ -118,11 +118,11 @@ impl Run<'_> {
         if onnx {
             save_onnx(std::slice::from_ref(&model), Combine::default(), &folder.onnx_path())?;
         }
-        let synthetic = matches!(settings.data, DataSettings::Synthetic { .. });
         let total_seconds = started.elapsed().as_secs_f64();
-        let metrics = RunMetrics::new(name, synthetic, &report, start_seconds, total_seconds);
+        let metrics = RunMetrics::new(name, &settings.data, &report, start_seconds, total_seconds);
         folder.write_metrics(&metrics)?;
-        let card = Card { model: &model, settings, pictures: pictures.as_ref(), run: &metrics };
+        let (pictures, held_out) = (pictures.as_ref(), HeldOut::DecidedNothing);
+        let card = Card { model: &model, settings, pictures, run: &metrics, held_out };
         folder.write_card(&card)?;
         let shown = |path: &std::path::Path| output.join(path.file_name().unwrap_or_default());
         out::say(&results(&metrics, &shown(&path), output));

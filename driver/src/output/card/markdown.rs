@@ -40,6 +40,11 @@ pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     format!("{}{}{body}", line(&heading), line(&rule))
 }
 
+/// A list with a point for each text, which is escaped already.
+pub(super) fn list(points: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    points.into_iter().map(|point| format!("- {}\n", point.as_ref())).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! The model card: what a model is, where it comes from and how well it does, for people (Mitchell et al. 2019, "Model
 //! cards for model reporting").
 
+mod ensemble;
 mod markdown;
 mod quality;
 
@@ -14,8 +15,10 @@ use howdah_proto::{
 };
 
 use super::{PictureCounts, RunMetrics};
-use markdown::{code_block, escape, table};
+use markdown::{code_block, escape, list, table};
 use quality::percent;
+
+pub use ensemble::{EnsembleCard, MeasuredOn, Member};
 
 /// Parameters that are longer were fitted, and are no reading for people.
 const LONGEST_PARAMETER: usize = 200;
@@ -23,6 +26,20 @@ const LONGEST_PARAMETER: usize = 200;
 const FEW_PICTURES: u64 = 30;
 /// Confidence that is further from accuracy than this should not be relied on.
 const MISCALIBRATED: f64 = 0.05;
+
+const ALWAYS_NAMES_A_CLASS: &str =
+    "It names one of its classes for every picture, also for one of something else.";
+const SAME_KIND: &str = "What it was measured on is of the same kind as what it was trained on: of pictures that were taken \
+                         or chosen in another way, nothing is known.";
+
+/// What the pictures that were held out have decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldOut {
+    /// Nothing.
+    DecidedNothing,
+    /// Which settings of a search are the best.
+    ChoseSettings,
+}
 
 /// What a model card is made of.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +52,8 @@ pub struct Card<'a> {
     pub pictures: Option<&'a PictureCounts>,
     /// What the run gave.
     pub run: &'a RunMetrics,
+    /// What the pictures have decided on which it was tested.
+    pub held_out: HeldOut,
 }
 
 impl Card<'_> {
@@ -144,6 +163,10 @@ impl Card<'_> {
             Some(test) => section("held-out pictures", test),
             None => "No picture was held out: how well the model does on others is not known.\n\n".to_owned(),
         };
+        if run.test.is_some() && self.held_out == HeldOut::ChoseSettings {
+            text += "The held-out pictures are a part of the training pictures and chose the settings, among those of a \
+                     search, so the model does a little better on them than on others.\n\n";
+        }
         if let Some(validation) = &run.validation {
             text += &section("validation pictures", validation);
             text += "The validation pictures chose the epoch, so the model does a little better on them than on others.\n\n";
@@ -157,12 +180,7 @@ impl Card<'_> {
     }
 
     fn limits(&self) -> String {
-        let mut limits = vec![
-            "It names one of its classes for every picture, also for one of something else.".to_owned(),
-            "What it was measured on is of the same kind as what it was trained on: of pictures that were taken or \
-             chosen in another way, nothing is known."
-                .to_owned(),
-        ];
+        let mut limits = vec![ALWAYS_NAMES_A_CLASS.to_owned(), SAME_KIND.to_owned()];
         if matches!(self.settings.data, DataSettings::Synthetic { .. }) {
             limits.push("It was trained on drawings, and is of no use for photographs.".to_owned());
         }
@@ -190,7 +208,7 @@ impl Card<'_> {
                 ));
             }
         }
-        limits.into_iter().map(|limit| format!("- {limit}\n")).collect()
+        list(limits)
     }
 }
 

@@ -1,4 +1,4 @@
-use howdah_executor::learn::{Network, Summary, initial_weights};
+use howdah_executor::learn::{Combine, Network, Summary, initial_weights};
 use howdah_proto::{
     Epoch,
     event::{EpochReport, JobReport, Seconds},
@@ -55,15 +55,23 @@ fn run(classes: &[&str]) -> RunMetrics {
         snapshots: 0,
         seconds: Seconds::default(),
     };
-    RunMetrics::new("my *run*", true, &report, 1.0, 2.0)
+    RunMetrics::new("my *run*", &settings(2).data, &report, 1.0, 2.0)
 }
 
 fn card(classes: &[&str], change: impl Fn(&mut RunMetrics, &mut TrainSettings)) -> String {
+    card_of(classes, HeldOut::DecidedNothing, change)
+}
+
+fn card_of(
+    classes: &[&str],
+    held_out: HeldOut,
+    change: impl Fn(&mut RunMetrics, &mut TrainSettings),
+) -> String {
     let (model, mut run, mut settings) = (model(classes), run(classes), settings(2));
     change(&mut run, &mut settings);
     let counts = vec![7; classes.len()];
     let pictures = PictureCounts { train: counts.clone(), validation: Vec::new(), test: counts };
-    Card { model: &model, settings: &settings, pictures: Some(&pictures), run: &run }.markdown()
+    Card { model: &model, settings: &settings, pictures: Some(&pictures), run: &run, held_out }.markdown()
 }
 
 #[test]
@@ -125,4 +133,41 @@ fn many_classes_have_their_worst_confusions_instead_of_a_matrix() {
 fn without_held_out_pictures_a_card_says_that_nothing_is_known() {
     let card = card(&["cat", "dog"], |run, _| run.test = None);
     assert!(card.contains("No picture was held out") && !card.contains("It finds"), "{card}");
+}
+
+#[test]
+fn a_card_tells_that_the_pictures_held_out_chose_the_settings() {
+    let words = "chose the settings, among those of a search";
+    let chosen = card_of(&["cat", "dog"], HeldOut::ChoseSettings, |_, _| {});
+    assert!(chosen.contains(words), "{chosen}");
+    assert!(!card(&["cat", "dog"], |_, _| {}).contains(words));
+}
+
+#[test]
+fn the_card_of_an_ensemble_leads_to_those_of_its_models() {
+    let model = model(&["cat", "d|g"]);
+    let member = |place: u32, accuracy| Member {
+        folder: format!("trials/{place:04}"),
+        accuracy,
+        loss: accuracy.map(|accuracy| 1.0 - accuracy),
+    };
+    let members = [member(0, Some(0.75)), member(1, None)];
+    let card = |combine, measured_on| {
+        EnsembleCard { name: "a*b", model: &model, combine, members: &members, measured_on }.markdown()
+    };
+    let averaged = card(Combine::Average, MeasuredOn::HeldOut);
+    for part in [
+        "# a\\*b\n",
+        "apart: cat, d\\|g. 2 dense networks",
+        "the mean of their probabilities",
+        "| [trials/0000](<trials/0000/model.md>) | 75.00 % | 0.2500 |",
+        "| [trials/0001](<trials/0001/model.md>) | - | - |",
+        "howdah-driver evaluate --model . --data pictures",
+        "that none of them was trained on",
+        "- It names one of its classes",
+    ] {
+        assert!(averaged.contains(part), "no `{part}` in\n{averaged}");
+    }
+    let voted = card(Combine::Vote, MeasuredOn::OwnFold);
+    assert!(voted.contains("most of them take") && voted.contains("new to all of them"), "{voted}");
 }

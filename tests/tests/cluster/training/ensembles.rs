@@ -54,6 +54,10 @@ fn the_members_of_an_ensemble_differ_and_answer_together_by_averaging_or_voting(
     let members = [0, 1, 2].map(|member| format!("run/trials/{member:04}/model.safetensors"));
     let alone = members.each_ref().map(|member| predicted(&[member], &[], &pictures, folder));
     assert!(alone[0] != alone[1] && alone[1] != alone[2]);
+    for card in ["run/model.md", "run/trials/0000/model.md", "run/trials/0002/model.md"] {
+        let text = fs::read_to_string(folder.join(card)).unwrap();
+        assert!(text.contains("classes of pictures apart"), "{card}: {text}");
+    }
 
     let averaged = predicted(&["run"], &[], &pictures, folder);
     assert_eq!(averaged.len(), alone[0].len());

@@ -116,6 +116,8 @@ fn a_search_that_is_killed_goes_on_with_the_same_trials_and_repeats_none_that_ha
     for model in ["run/model.safetensors", "run/model.onnx"] {
         assert!(folder.path().join(model).exists(), "{model}");
     }
+    let card = fs::read_to_string(folder.path().join("run/model.md")).unwrap();
+    assert!(card.contains("chose the settings, among those of a search"), "{card}");
 
     // What has ended stays as it is.
     let again = Process::start("howdah-driver", resume, folder.path()).wait().success();
