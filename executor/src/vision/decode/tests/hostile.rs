@@ -60,13 +60,14 @@ fn of_an_animated_webp_the_first_frame_is_taken() {
     }
 }
 
-/// A PNG of `rows`, as they are before compression.
-fn png(width: u32, height: u32, depth: u8, kind: u8, palette: &[u8], rows: &[u8]) -> Vec<u8> {
-    let chunk = |name: &[u8; 4], content: &[u8]| {
-        let checked = [name, content].concat();
-        let crc = crc32fast::hash(&checked).to_be_bytes();
-        [&(content.len() as u32).to_be_bytes()[..], &checked, &crc].concat()
-    };
+fn png_chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    let checked = [name, content].concat();
+    let crc = crc32fast::hash(&checked).to_be_bytes();
+    [&(content.len() as u32).to_be_bytes()[..], &checked, &crc].concat()
+}
+
+/// Rows of pixels, packed without being compressed.
+fn zlib(rows: &[u8]) -> Vec<u8> {
     let (mut low, mut high) = (1u32, 0u32);
     for &byte in rows {
         low = (low + u32::from(byte)) % 65_521;
@@ -74,17 +75,41 @@ fn png(width: u32, height: u32, depth: u8, kind: u8, palette: &[u8], rows: &[u8]
     }
     let length = rows.len() as u16;
     let stored = [&[0x78, 1, 1], &length.to_le_bytes()[..], &(!length).to_le_bytes(), rows].concat();
-    let data = [&stored[..], &(high << 16 | low).to_be_bytes()].concat();
-    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[depth, kind, 0, 0, 0]].concat();
-    let palette = if palette.is_empty() { Vec::new() } else { chunk(b"PLTE", palette) };
+    [&stored[..], &(high << 16 | low).to_be_bytes()].concat()
+}
+
+/// A PNG of `rows`, as they are before compression, with other chunks before and after them.
+fn png_with(size: (u32, u32), (depth, kind): (u8, u8), before: &[u8], rows: &[u8], after: &[u8]) -> Vec<u8> {
+    let header = [&size.0.to_be_bytes()[..], &size.1.to_be_bytes(), &[depth, kind, 0, 0, 0]].concat();
     [
-        b"\x89PNG\r\n\x1a\n".to_vec(),
-        chunk(b"IHDR", &header),
-        palette,
-        chunk(b"IDAT", &data),
-        chunk(b"IEND", &[]),
+        b"\x89PNG\r\n\x1a\n",
+        &png_chunk(b"IHDR", &header)[..],
+        before,
+        &png_chunk(b"IDAT", &zlib(rows)),
+        after,
+        &png_chunk(b"IEND", &[]),
     ]
     .concat()
+}
+
+fn png(width: u32, height: u32, depth: u8, kind: u8, palette: &[u8], rows: &[u8]) -> Vec<u8> {
+    let palette = if palette.is_empty() { Vec::new() } else { png_chunk(b"PLTE", palette) };
+    png_with((width, height), (depth, kind), &palette, rows, &[])
+}
+
+#[test]
+fn of_an_animated_png_the_first_frame_is_taken() {
+    let number = |number: u32| number.to_be_bytes();
+    // A frame of 2 x 1 at 0, 0, for 1/10 s.
+    let frame = |sequence: u32| {
+        let fields = [sequence, 2, 1, 0, 0].map(number).concat();
+        png_chunk(b"fcTL", &[&fields[..], &[0, 1, 0, 10, 0, 0]].concat())
+    };
+    let animation = png_chunk(b"acTL", &[2, 0].map(number).concat());
+    let second = png_chunk(b"fdAT", &[&number(2)[..], &zlib(&[0, 200, 200])].concat());
+    let (before, after) = ([animation, frame(0)].concat(), [frame(1), second].concat());
+    let out = try_decode(png_with((2, 1), (8, 0), &before, &[0, 10, 20], &after), Color::Gray).unwrap();
+    assert_eq!((out.width, out.height, out.pixels), (2, 1, vec![10, 20]));
 }
 
 #[test]
