@@ -47,8 +47,8 @@ fn replica(network: &Network, batch: usize, optimizer: &Optimizer) -> Outcome<(f
     let mut replica = Replica::new(network.clone(), batch, 1)?;
     replica.set_weights(&initial_weights(network, 1))?;
     for row in 0..batch {
-        replica.input_row(row)?.iter_mut().enumerate().for_each(|(i, x)| *x = feature(row, i));
-        replica.set_label(row, (row % 2) as u32)?;
+        replica.samples_mut().input_row(row)?.iter_mut().enumerate().for_each(|(i, x)| *x = feature(row, i));
+        replica.samples_mut().set_label(row, (row % 2) as u32)?;
     }
     let mut optimizer = <dyn ReplicaOptimizer>::of(optimizer, network);
     let mut step = 0;

@@ -169,7 +169,7 @@ impl Group {
                         let text = format!("the pipeline gives {got} features, the network takes {inputs}");
                         return Err(InferenceError::Pipeline(text));
                     }
-                    replica.input_row(row)?.copy_from_slice(values);
+                    replica.samples_mut().input_row(row)?.copy_from_slice(values);
                 }
                 average.add(replica, rows)?;
             }

@@ -51,6 +51,16 @@ pub enum LearnError {
         /// The features of a sample.
         inputs: usize,
     },
+    /// Samples of another network.
+    #[error(
+        "samples for batches of {batch} with {inputs} features were given to a replica of another network or batch"
+    )]
+    Minibatch {
+        /// The samples that a batch may hold.
+        batch: usize,
+        /// The features of a sample.
+        inputs: usize,
+    },
     /// A value that is no finite number came out of a layer.
     #[error(
         "layer {layer} gives {value} for row {row} of the batch: the training has diverged (a smaller \

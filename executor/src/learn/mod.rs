@@ -14,6 +14,7 @@ mod linear;
 mod loss;
 pub(crate) mod matmul;
 mod metrics;
+mod minibatch;
 mod model_file;
 mod network;
 mod objective;
@@ -30,6 +31,7 @@ pub use metrics::{
     Bin, CALIBRATION_BINS, Calibration, Confusion, ConfusionError, ExactSum, Score, Scores, Summary,
     SummaryError, predicted,
 };
+pub use minibatch::Minibatch;
 pub use model_file::{FORMAT_VERSION, Model, ModelError, ModelFault, save_onnx, to_onnx};
 pub use network::{Layer, MAX_PARAMETERS, Network, NetworkError};
 pub use objective::Objective;

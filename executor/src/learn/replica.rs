@@ -8,7 +8,7 @@ use std::{
 use candle_core::{Device, Tensor};
 
 use super::{
-    BatchReport, LearnError, Network, Objective, ReplicaOptimizer,
+    BatchReport, LearnError, Minibatch, Network, Objective, ReplicaOptimizer,
     activation::{Dropout, InputDropout},
     buffer::{self, Loan},
     forward::Forward,
@@ -26,8 +26,7 @@ pub struct Replica {
     threads: Threads,
     weights: Vec<f32>,
     gradient: Vec<f32>,
-    inputs: Vec<f32>,
-    labels: Vec<u32>,
+    samples: Minibatch,
     objective: Objective,
     postponed: Option<Postponed>,
     tile: Vec<f32>,
@@ -42,20 +41,12 @@ impl Replica {
     /// [`LearnError::Rows`] for a batch of 0, [`LearnError::Batch`] for one that can't be addressed,
     /// [`LearnError::Threads`] if the threads can't be started.
     pub fn new(network: Network, batch: usize, threads: usize) -> Result<Self, LearnError> {
-        if batch == 0 {
-            return Err(LearnError::Rows { rows: 0, batch });
-        }
-        let inputs = network.inputs();
-        let values = batch
-            .checked_mul(inputs)
-            .filter(|values| *values <= isize::MAX as usize / size_of::<f32>())
-            .ok_or(LearnError::Batch { batch, inputs })?;
+        let samples = Minibatch::new(&network, batch)?;
         Ok(Self {
             threads: Threads::start(threads)?,
             weights: vec![0.0; network.parameters()],
             gradient: vec![0.0; network.parameters()],
-            inputs: vec![0.0; values],
-            labels: vec![0; batch],
+            samples,
             objective: Objective::PLAIN,
             postponed: None,
             tile: Vec::new(),
@@ -80,7 +71,12 @@ impl Replica {
 
     /// The samples that a batch may hold.
     pub fn batch(&self) -> usize {
-        self.labels.len()
+        self.samples.batch()
+    }
+
+    /// The samples of the next step, to be written or exchanged.
+    pub fn samples_mut(&mut self) -> &mut Minibatch {
+        &mut self.samples
     }
 
     /// The flat weights.
@@ -111,35 +107,12 @@ impl Replica {
     /// # Errors
     /// [`LearnError::Tensor`] if it can't be computed.
     pub fn gradient(&mut self) -> Result<&[f32], LearnError> {
-        let Self { network, weights, gradient, inputs, objective, postponed, .. } = self;
+        let Self { network, weights, gradient, samples, objective, postponed, .. } = self;
         if let (Some(postponed), Some(first)) = (postponed.take(), network.layers().first()) {
             let of = first.weight.clone();
-            postponed.write(first, inputs, &weights[of.clone()], objective.l2, &mut gradient[of])?;
+            postponed.write(first, &samples.inputs, &weights[of.clone()], objective.l2, &mut gradient[of])?;
         }
         Ok(gradient)
-    }
-
-    /// The features of sample `row` of the batch, to be written.
-    ///
-    /// # Errors
-    /// [`LearnError::Row`] if the batch has no such row.
-    pub fn input_row(&mut self, row: usize) -> Result<&mut [f32], LearnError> {
-        let (batch, width) = (self.batch(), self.network.inputs());
-        self.inputs.chunks_exact_mut(width).nth(row).ok_or(LearnError::Row { row, batch })
-    }
-
-    /// Sets the class of sample `row` of the batch.
-    ///
-    /// # Errors
-    /// [`LearnError::Row`] if the batch has no such row, [`LearnError::Label`] if the network has no such class.
-    pub fn set_label(&mut self, row: usize, label: u32) -> Result<(), LearnError> {
-        let (batch, classes) = (self.batch(), self.network.classes());
-        let place = self.labels.get_mut(row).ok_or(LearnError::Row { row, batch })?;
-        if label as usize >= classes {
-            return Err(LearnError::Label { row, label, classes });
-        }
-        *place = label;
-        Ok(())
     }
 
     /// Goes forward and back over the first `rows` samples, and leaves the gradient of the objective, with what `l2` adds
@@ -202,12 +175,12 @@ impl Replica {
     /// # Errors
     /// [`LearnError::Tensor`] if the gradient can't be computed.
     pub fn update(&mut self, optimizer: &mut dyn ReplicaOptimizer, factor: f32) -> Result<(), LearnError> {
-        let Self { network, weights, gradient, inputs, objective, postponed, tile, .. } = self;
+        let Self { network, weights, gradient, samples, objective, postponed, tile, .. } = self;
         optimizer.begin(factor);
         let mut written = 0;
         if let (Some(postponed), Some(first)) = (postponed.take(), network.layers().first()) {
             let of = &mut weights[first.weight.clone()];
-            postponed.apply(first, inputs, of, objective.l2, optimizer, tile)?;
+            postponed.apply(first, &samples.inputs, of, objective.l2, optimizer, tile)?;
             written = first.weight.end;
         }
         optimizer.apply(written..weights.len(), &mut weights[written..], &gradient[written..]);
@@ -244,7 +217,8 @@ impl Replica {
         slopes: Option<Arc<OnceLock<Vec<f32>>>>,
         finish: impl FnOnce(&Tensor, &[u32], &Objective) -> Result<R, LearnError> + Send,
     ) -> Result<(R, Option<Tensor>), LearnError> {
-        let Self { network, threads, weights, gradient, inputs, labels, objective, .. } = self;
+        let Self { network, threads, weights, gradient, samples, objective, .. } = self;
+        let Minibatch { inputs, labels, .. } = samples;
         let labels = match rows {
             0 => None,
             _ => labels.get(..rows),

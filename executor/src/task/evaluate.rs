@@ -36,12 +36,12 @@ pub(super) fn run(run: &Run<'_>, node: NodeId, tag: u64, slot: &mut Slot) -> Res
             for (place, picture) in batch.iter().enumerate() {
                 let row =
                     found.samples.row(*picture, *view).ok_or(TaskError::Missing("row of that number"))?;
-                feed.feed(&row, context, replica.input_row(place)?)?;
+                feed.feed(&row, context, replica.samples_mut().input_row(place)?)?;
             }
             // Products of another number of rows may be computed in another order: with rows of zeros they always have as
             // many, and what a picture gives doesn't depend on how the pictures were cut.
             for place in batch.len()..replica.batch() {
-                replica.input_row(place)?.fill(0.0);
+                replica.samples_mut().input_row(place)?.fill(0.0);
             }
             average.add(replica, replica.batch())?;
         }

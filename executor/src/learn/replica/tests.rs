@@ -20,8 +20,12 @@ fn replica(network: Network, batch: usize, threads: usize, seed: u64) -> Replica
     replica.set_weights(&weights).unwrap();
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     for row in 0..batch {
-        replica.input_row(row).unwrap().fill_with(|| random.next_u32() as f32 / u32::MAX as f32 - 0.5);
-        replica.set_label(row, random.next_u32() % classes).unwrap();
+        replica
+            .samples_mut()
+            .input_row(row)
+            .unwrap()
+            .fill_with(|| random.next_u32() as f32 / u32::MAX as f32 - 0.5);
+        replica.samples_mut().set_label(row, random.next_u32() % classes).unwrap();
     }
     replica
 }
@@ -74,7 +78,7 @@ fn gradients_agree_with_finite_differences_when_features_are_dropped_and_the_obj
 fn a_step_drops_its_share_of_the_features_and_evaluating_none() {
     let settings = NetworkSettings { hidden: vec![], dropout: 0.0, input_dropout: 0.5 };
     let mut replica = Replica::new(Network::new(&settings, 10_000, 2).unwrap(), 1, 1).unwrap();
-    replica.input_row(0).unwrap().fill(1.0);
+    replica.samples_mut().input_row(0).unwrap().fill(1.0);
     replica.step(1, 3).unwrap();
     let dropped = replica.gradient().unwrap()[..10_000].iter().filter(|slope| **slope == 0.0).count();
     assert!((4_800..5_200).contains(&dropped), "{dropped}");
@@ -174,10 +178,10 @@ fn a_replica_learns_what_no_line_separates() {
     for settings in settings {
         let mut replica = replica(network(2, &[16], 2, 0.0), 64, 1, 8);
         for row in 0..64 {
-            let features = replica.input_row(row).unwrap();
+            let features = replica.samples_mut().input_row(row).unwrap();
             let label = u32::from((features[0] > 0.0) != (features[1] > 0.0));
             features.iter_mut().for_each(|feature| *feature += feature.signum());
-            replica.set_label(row, label).unwrap();
+            replica.samples_mut().set_label(row, label).unwrap();
         }
         let mut optimizer = <dyn ReplicaOptimizer>::of(&settings, replica.network());
         for step in 0..300 {
@@ -186,7 +190,7 @@ fn a_replica_learns_what_no_line_separates() {
         }
         let correct = replica.step(64, 300).unwrap().correct;
         assert!(correct > 61, "{settings:?}: {correct}");
-        let labels: Vec<u32> = replica.labels.clone();
+        let labels: Vec<u32> = replica.samples.labels.clone();
         let probabilities = replica.probabilities(64).unwrap();
         let right = probabilities.iter().zip(labels).filter(|(row, label)| predicted(row) == *label as usize);
         assert_eq!(right.count() as u64, correct);
@@ -212,9 +216,12 @@ fn rows_and_labels_that_do_not_exist_are_refused() {
     for rows in [0, 5] {
         assert!(matches!(replica.step(rows, 0), Err(LearnError::Rows { batch: 4, .. })));
     }
-    assert!(matches!(replica.input_row(4), Err(LearnError::Row { row: 4, batch: 4 })));
-    assert!(matches!(replica.set_label(4, 0), Err(LearnError::Row { .. })));
-    assert!(matches!(replica.set_label(0, 2), Err(LearnError::Label { label: 2, classes: 2, .. })));
+    assert!(matches!(replica.samples_mut().input_row(4), Err(LearnError::Row { row: 4, batch: 4 })));
+    assert!(matches!(replica.samples_mut().set_label(4, 0), Err(LearnError::Row { .. })));
+    assert!(matches!(
+        replica.samples_mut().set_label(0, 2),
+        Err(LearnError::Label { label: 2, classes: 2, .. })
+    ));
     assert!(matches!(replica.set_weights(&[0.0; 3]), Err(LearnError::Weights { got: 3, .. })));
     let absurd = Replica::new(network(3, &[], 2, 0.0), usize::MAX, 1);
     assert!(matches!(absurd, Err(LearnError::Batch { .. })));
@@ -224,7 +231,7 @@ fn rows_and_labels_that_do_not_exist_are_refused() {
 fn what_is_no_number_is_reported_and_the_buffers_survive() {
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let mut replica = replica(network(3, &[8], 2, 0.5), 4, 1, 11);
-        replica.input_row(2).unwrap()[1] = value;
+        replica.samples_mut().input_row(2).unwrap()[1] = value;
         for _ in 0..2 {
             let step = replica.step(4, 0);
             assert!(matches!(step, Err(LearnError::Diverged { layer: 0, row: 2, .. })), "{value}: {step:?}");

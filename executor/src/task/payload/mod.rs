@@ -105,7 +105,7 @@ impl dyn Payload {
 fn replica() -> Replica {
     let settings = howdah_proto::settings::NetworkSettings::default();
     let mut replica = Replica::new(Network::new(&settings, 2, 2).unwrap(), 1, 1).unwrap();
-    replica.input_row(0).unwrap().copy_from_slice(&[1.0, 2.0]);
-    replica.set_label(0, 1).unwrap();
+    replica.samples_mut().input_row(0).unwrap().copy_from_slice(&[1.0, 2.0]);
+    replica.samples_mut().set_label(0, 1).unwrap();
     replica
 }

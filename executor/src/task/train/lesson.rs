@@ -2,12 +2,16 @@ use std::{sync::Arc, time::Instant};
 
 use howdah_proto::{BlockId, Epoch, NodeId, Step, fence::TrainTask, pb, settings::Progress};
 
-use super::{Outcome, Run, TaskError};
+use super::{
+    Outcome, Run, TaskError,
+    loader::{Loader, Source},
+};
 use crate::{
     learn::Replica,
     random::Random,
-    rdd::{Chain, RecordContext, SampleRow, Samples, Views},
+    rdd::{Chain, RecordContext},
     task::{
+        CancelFlag,
         batches::Batches,
         block::{self, Plan},
         job::TrainContext,
@@ -35,11 +39,10 @@ pub(super) struct Lesson<'a> {
     pub(super) context: &'a TrainContext,
     pub(super) task: TrainTask,
     pub(super) features: usize,
-    pub(super) batches: Batches,
+    pub(super) batches: Arc<Batches>,
     pub(super) report: pb::EpochTrained,
-    samples: Arc<Samples>,
-    feed: Chain,
-    augmentation: RecordContext,
+    loader: Loader,
+    cancel: &'a CancelFlag,
     stored: Option<BlockId>,
     evicted: Vec<BlockId>,
 }
@@ -58,15 +61,24 @@ impl<'a> Lesson<'a> {
         let first = found.samples.row(0, 0).ok_or(TaskError::Missing("samples in this partition"))?;
         let features = feed.width(&first)?;
         let (epoch, partition) = (input.epoch, run.task.partition);
+        let batches =
+            Arc::new(Batches::new(settings.seed, partition, epoch, found.samples.len(), settings.batch));
+        let source = Source {
+            batches: Arc::clone(&batches),
+            samples: found.samples,
+            feed,
+            augmentation: RecordContext::augmented(settings.seed, epoch),
+            seed: settings.seed,
+            epoch,
+        };
         Ok(Self {
             context,
             task: TrainTask { epoch, partition },
             features,
-            batches: Batches::new(settings.seed, partition, epoch, found.samples.len(), settings.batch),
+            batches,
             report: pb::EpochTrained::default(),
-            samples: found.samples,
-            feed,
-            augmentation: RecordContext::augmented(settings.seed, epoch),
+            loader: Loader::new(source, run.environment.runtime.clone()),
+            cancel: run.cancel,
             stored: found.stored,
             evicted: found.evicted,
         })
@@ -93,8 +105,8 @@ impl<'a> Lesson<'a> {
         replica: &mut Replica,
         payload: &dyn Payload,
     ) -> Result<f32, TaskError> {
-        let rows = self.batches.rows(step);
-        self.report.samples += rows.len() as u64;
+        let rows = self.batches.rows(step).len();
+        self.report.samples += rows as u64;
         let (epoch, last) = (self.task.epoch.0, self.batches.last().0);
         let progress = Progress::before(epoch, step.0, last, self.context.settings.schedule_epochs());
         let factor = self.context.settings.learning.schedule.factor(progress);
@@ -102,16 +114,14 @@ impl<'a> Lesson<'a> {
             return Ok(factor);
         }
         let started = Instant::now();
-        for (place, row) in rows.iter().enumerate() {
-            let row = row_in_epoch(&self.samples, *row as usize, self.context.settings.seed, self.task.epoch);
-            let row = row.ok_or(TaskError::Missing("row of that number"))?;
-            self.feed.feed(&row, &self.augmentation, replica.input_row(place)?)?;
-            replica.set_label(place, row.label)?;
+        self.loader.load(step, replica, self.cancel)?;
+        if step.0 < self.report.last_step {
+            self.loader.load_ahead(Step(step.0 + 1), replica)?;
         }
         let prepared = Instant::now();
         let (epoch, partition) = (u64::from(self.task.epoch.0), u64::from(self.task.partition.0));
         let seed = Random::new(&[self.context.settings.seed, epoch, partition, step.0]).next_u64();
-        let batch = replica.step(rows.len(), seed)?;
+        let batch = replica.step(rows, seed)?;
         self.report.loss_sum += batch.loss_sum;
         self.report.correct += batch.correct;
         self.report.input_seconds += (prepared - started).as_secs_f64();
@@ -145,10 +155,4 @@ impl<'a> Lesson<'a> {
             evicted: self.evicted,
         }
     }
-}
-
-/// The view of a picture that an epoch takes.
-fn row_in_epoch(samples: &Samples, picture: usize, seed: u64, epoch: Epoch) -> Option<SampleRow<'_>> {
-    let view = Views::in_epoch(samples.views(), seed, samples.key(picture)?, epoch);
-    samples.row(picture, view)
 }

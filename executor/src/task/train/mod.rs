@@ -3,6 +3,7 @@
 mod exchange;
 mod gate;
 mod lesson;
+mod loader;
 mod round;
 mod stream;
 

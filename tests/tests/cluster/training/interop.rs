@@ -58,7 +58,7 @@ fn answers(model: &Model) -> Vec<Vec<f32>> {
     let mut replica = Replica::new(model.network.clone(), SAMPLES, 1).unwrap();
     replica.set_weights(&model.weights).unwrap();
     for (row, values) in features(model.network.inputs()).iter().enumerate() {
-        replica.input_row(row).unwrap().copy_from_slice(values);
+        replica.samples_mut().input_row(row).unwrap().copy_from_slice(values);
     }
     let mut average = Average::default();
     average.add(&mut replica, SAMPLES).unwrap();

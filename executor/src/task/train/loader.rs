@@ -1,0 +1,205 @@
+use std::sync::Arc;
+
+use howdah_proto::{Epoch, Step};
+use tokio::{runtime::Handle, task::JoinHandle};
+
+use super::TaskError;
+use crate::{
+    learn::{Minibatch, Replica},
+    rdd::{Chain, RecordContext, SampleRow, Samples, Views},
+    task::{CancelFlag, batches::Batches, wait::wait},
+};
+
+/// Puts the batches of a training task into the replica: while it computes on one, the next is prepared on another
+/// thread.
+pub(super) struct Loader {
+    state: State,
+    /// What the next batch is prepared in.
+    spare: Option<Minibatch>,
+    runtime: Handle,
+}
+
+/// Where the batches of a training task come from: rows of a block, sent through the rest of the pipeline.
+pub(super) struct Source {
+    pub(super) batches: Arc<Batches>,
+    pub(super) samples: Arc<Samples>,
+    pub(super) feed: Chain,
+    pub(super) augmentation: RecordContext,
+    pub(super) seed: u64,
+    pub(super) epoch: Epoch,
+}
+
+enum State {
+    Here(Box<Source>),
+    Away {
+        step: Step,
+        loading: JoinHandle<Loaded>,
+    },
+    /// Loading broke off by a bug.
+    Lost,
+}
+
+struct Loaded {
+    source: Box<Source>,
+    batch: Minibatch,
+    filled: Result<(), TaskError>,
+}
+
+impl Loader {
+    pub(super) fn new(source: Source, runtime: Handle) -> Self {
+        Self { state: State::Here(Box::new(source)), spare: None, runtime }
+    }
+
+    /// Gives the replica the batch of a step, which may be prepared already.
+    pub(super) fn load(
+        &mut self,
+        step: Step,
+        replica: &mut Replica,
+        cancel: &CancelFlag,
+    ) -> Result<(), TaskError> {
+        let into = replica.samples_mut();
+        if let Some((prepared, filled)) = self.land(cancel)?
+            && prepared == step
+        {
+            filled?;
+            return Ok(self.spare.as_mut().map_or(Ok(()), |batch| into.swap(batch))?);
+        }
+        match &mut self.state {
+            State::Here(source) => source.fill(step, into),
+            State::Away { .. } | State::Lost => Err(broke_off("it is not here")),
+        }
+    }
+
+    /// Begins to prepare the batch of a step.
+    pub(super) fn load_ahead(&mut self, step: Step, replica: &Replica) -> Result<(), TaskError> {
+        let mut batch = match self.spare.take() {
+            Some(batch) => batch,
+            None => Minibatch::new(replica.network(), replica.batch())?,
+        };
+        self.state = match std::mem::replace(&mut self.state, State::Lost) {
+            State::Here(mut source) => {
+                let load = move || {
+                    let filled = source.fill(step, &mut batch);
+                    Loaded { source, batch, filled }
+                };
+                State::Away { step, loading: self.runtime.spawn_blocking(load) }
+            }
+            other => other,
+        };
+        Ok(())
+    }
+
+    /// Waits for the batch that is being prepared, which is in the spare one then; tells which it is, and what became of
+    /// it.
+    fn land(&mut self, cancel: &CancelFlag) -> Result<Option<(Step, Result<(), TaskError>)>, TaskError> {
+        let State::Away { step, loading } = &mut self.state else { return Ok(None) };
+        let (step, loaded) = (*step, wait(&self.runtime, cancel, loading)?);
+        self.state = State::Lost;
+        let Loaded { source, batch, filled } = loaded.map_err(|error| broke_off(&error.to_string()))?;
+        self.state = State::Here(source);
+        self.spare = Some(batch);
+        Ok(Some((step, filled)))
+    }
+}
+
+fn broke_off(why: &str) -> TaskError {
+    TaskError::Panicked(format!("preparing a batch broke off: {why}"))
+}
+
+impl Source {
+    fn fill(&mut self, step: Step, batch: &mut Minibatch) -> Result<(), TaskError> {
+        for (place, row) in self.batches.rows(step).iter().enumerate() {
+            let row = row_in_epoch(&self.samples, *row as usize, self.seed, self.epoch);
+            let row = row.ok_or(TaskError::Missing("row of that number"))?;
+            self.feed.feed(&row, &self.augmentation, batch.input_row(place)?)?;
+            batch.set_label(place, row.label)?;
+        }
+        Ok(())
+    }
+}
+
+/// The view of a picture that an epoch takes.
+fn row_in_epoch(samples: &Samples, picture: usize, seed: u64, epoch: Epoch) -> Option<SampleRow<'_>> {
+    let view = Views::in_epoch(samples.views(), seed, samples.key(picture)?, epoch);
+    samples.row(picture, view)
+}
+
+#[cfg(test)]
+mod tests {
+    use howdah_proto::{Partition, settings::NetworkSettings};
+    use tokio::runtime::Runtime;
+
+    use super::*;
+    use crate::{
+        learn::Network,
+        rdd::{Picture, PictureMeta, Record, Registry, spec_of},
+        vision::{Flatten, Flip, register},
+    };
+
+    /// Ten pictures in batches of four; the labels from this one on are those of no class.
+    fn source(good: u32) -> Source {
+        let mut samples = Samples::with_capacity(10);
+        for key in 0..10u8 {
+            let pixels = (0..4).map(|place| key * 10 + place).collect();
+            let picture = Picture { width: 2, height: 2, channels: 1, pixels };
+            let label = if u32::from(key) < good { u32::from(key % 2) } else { 7 };
+            let meta = PictureMeta { key: key.into(), label, name: "".into() };
+            samples.push(&[Record::Picture { meta, picture }]).unwrap();
+        }
+        let mut registry = Registry::new();
+        register(&mut registry);
+        let specs = [spec_of(&Flip { probability: 0.5 }), spec_of(&Flatten {})];
+        Source {
+            batches: Arc::new(Batches::new(1, Partition(0), Epoch(1), 10, 4)),
+            samples: Arc::new(samples),
+            feed: Chain::build(&registry, &specs).unwrap(),
+            augmentation: RecordContext::augmented(1, Epoch(1)),
+            seed: 1,
+            epoch: Epoch(1),
+        }
+    }
+
+    fn replica() -> Replica {
+        Replica::new(Network::new(&NetworkSettings::default(), 4, 2).unwrap(), 4, 1).unwrap()
+    }
+
+    fn features(replica: &mut Replica, rows: usize) -> Vec<f32> {
+        (0..rows).flat_map(|row| replica.samples_mut().input_row(row).unwrap().to_vec()).collect()
+    }
+
+    #[test]
+    fn a_batch_that_was_prepared_ahead_is_the_one_that_would_be_prepared_when_it_is_needed() {
+        let (runtime, cancel, mut replica) = (Runtime::new().unwrap(), CancelFlag::default(), replica());
+        let mut at_once = Loader::new(source(10), runtime.handle().clone());
+        let mut expected = Vec::new();
+        for (step, rows) in [(1, 4), (2, 4), (3, 2)] {
+            at_once.load(Step(step), &mut replica, &cancel).unwrap();
+            expected.push(features(&mut replica, rows));
+        }
+        assert!(expected[0] != expected[1]);
+
+        let mut ahead = Loader::new(source(10), runtime.handle().clone());
+        // Also where an attempt goes back, so that what was prepared is of no use.
+        for (step, next) in [(1, 2), (2, 3), (3, 1), (2, 3), (1, 2), (2, 3), (3, 4)] {
+            ahead.load(Step(step), &mut replica, &cancel).unwrap();
+            ahead.load_ahead(Step(next), &replica).unwrap();
+            let expected = &expected[step as usize - 1];
+            assert_eq!(&features(&mut replica, expected.len() / 4), expected, "step {step}");
+        }
+    }
+
+    #[test]
+    fn a_picture_that_can_not_be_prepared_fails_the_step_that_wants_it_and_no_other() {
+        let (runtime, cancel, mut replica) = (Runtime::new().unwrap(), CancelFlag::default(), replica());
+        let good = *source(10).batches.rows(Step(1)).iter().max().unwrap() + 1;
+        assert!(good < 10, "some other picture is in a later batch");
+        let mut loader = Loader::new(source(good), runtime.handle().clone());
+        let bad = if source(10).batches.rows(Step(2)).iter().any(|row| *row >= good) { 2 } else { 3 };
+        for _ in 0..2 {
+            loader.load(Step(1), &mut replica, &cancel).unwrap();
+            loader.load_ahead(Step(bad), &replica).unwrap();
+            let failed = loader.load(Step(bad), &mut replica, &cancel).unwrap_err();
+            assert!(failed.to_string().contains("label 7"), "{failed}");
+        }
+    }
+}
