@@ -1,4 +1,4 @@
-//! The encodings against a copy of the same values: `cargo bench -p howdah-paramserver --bench codec`.
+//! The encodings against a copy of the same values: `cargo bench --workspace --bench codec`.
 
 #![allow(clippy::print_stdout)]
 

@@ -1,6 +1,6 @@
 //! RDDs on a cluster of two executor processes, beside PySpark on as many cores.
 //!
-//! `cargo bench -p howdah-driver --bench rdd` runs Howdah alone. With `HOWDAH_PYSPARK=/path/to/python`, a Python that
+//! `cargo bench --workspace --bench rdd` runs Howdah alone. With `HOWDAH_PYSPARK=/path/to/python`, a Python that
 //! has `pyspark`, the same workloads run there in the same run, and ratios are printed.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, reason = "a benchmark reports")]

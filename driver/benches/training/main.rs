@@ -1,6 +1,6 @@
 //! Whole trainings on clusters of processes on this machine.
 //!
-//! `cargo bench -p howdah-driver --bench training -- modes [out.svg]` trains in every mode with 2, 4 and 8 replicas and
+//! `cargo bench --workspace --bench training -- modes [out.svg]` trains in every mode with 2, 4 and 8 replicas and
 //! beside them sequentially, and draws the curves of the loss. `-- peers` measures training beside a loop in candle, and
 //! PyTorch, Keras and elephas, `-- every-batch` pushing after every batch beside elephas: `HOWDAH_TORCH` and
 //! `HOWDAH_ELEPHAS` name a Python that has them. `-- failover` kills parameter servers and measures how long it takes

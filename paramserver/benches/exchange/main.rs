@@ -1,6 +1,6 @@
 //! What the exchange of weights costs, beside a raw TCP exchange of the same bytes in the same run.
 //!
-//! `cargo bench -p howdah-paramserver --bench exchange -- [PART...]`, where the parts are `throughput`, `latency`,
+//! `cargo bench --workspace --bench exchange -- [PART...]`, where the parts are `throughput`, `latency`,
 //! `sizes` and `encodings`; all of them without any. Servers are processes of their own.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::panic)]
