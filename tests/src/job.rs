@@ -80,6 +80,23 @@ impl Job {
         });
     }
 
+    /// Waits until so many tasks have succeeded of the training stages that begin from now on.
+    pub fn wait_for_trained(&mut self, tasks: usize) {
+        let mut stages = Vec::new();
+        let mut done = 0;
+        self.wait_for("training tasks that succeed", |event| {
+            stages.extend(training_stage(event));
+            done +=
+                usize::from(matches!(event, Event::TaskSucceeded { stage, .. } if stages.contains(stage)));
+            (done >= tasks).then_some(())
+        });
+    }
+
+    /// Waits for the end of an epoch.
+    pub fn wait_for_epoch(&mut self) {
+        self.wait_for("the end of an epoch", |event| matches!(event, Event::EpochFinished(_)).then_some(()));
+    }
+
     /// Waits for the job's end, which must be a good one.
     pub fn wait_for_report(&mut self) -> JobReport {
         self.wait_for("the good end of the job", |event| match event {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod exchange;
+mod failover;
 mod fixture;
 mod join;
 mod replica;

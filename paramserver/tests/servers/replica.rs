@@ -23,9 +23,9 @@ use tokio::task::AbortHandle;
 use tonic::transport::server::TcpIncoming;
 
 const JOB: JobId = JobId(3);
-const VALUES: usize = 5_003;
-const TASK: TrainTask = TrainTask { epoch: Epoch(1), partition: Partition(0) };
-const ENCODINGS: [Encoding; 5] =
+pub const VALUES: usize = 5_003;
+pub const TASK: TrainTask = TrainTask { epoch: Epoch(1), partition: Partition(0) };
+pub const ENCODINGS: [Encoding; 5] =
     [Encoding::F32, Encoding::Bf16, Encoding::F16, Encoding::Int8, Encoding::TopK { permille: 20 }];
 
 fn spec(mode: Mode) -> ShardSpec {
@@ -63,7 +63,7 @@ async fn shards(count: u32, term: u64) -> (Vec<pb::ShardPlace>, Vec<AbortHandle>
     (places, servers)
 }
 
-fn patience() -> Patience {
+pub fn patience() -> Patience {
     Patience { tries: u32::MAX, deadline: Duration::from_secs(20), ..Patience::default() }
 }
 
@@ -73,7 +73,7 @@ async fn parameters(places: Vec<pb::ShardPlace>, spec: &ShardSpec) -> Parameters
     parameters
 }
 
-fn replica(parameters: &Parameters, push: Encoding, pull: Encoding, delta_pulls: bool) -> ReplicaClient {
+pub fn replica(parameters: &Parameters, push: Encoding, pull: Encoding, delta_pulls: bool) -> ReplicaClient {
     let id = ReplicaId { member: MemberId(7), slot: 1 };
     let compression = Compression { push, pull, delta_pulls };
     let options = ReplicaOptions { id, compression, mirrored: false, adds_up: true };
@@ -84,22 +84,22 @@ fn fence(attempt: u32, step: u64) -> Fence {
     Fence::new(TASK, Attempt(attempt), Step(step), Step(step)).unwrap()
 }
 
-fn wave(step: u64) -> Vec<f32> {
+pub fn wave(step: u64) -> Vec<f32> {
     (0..VALUES).map(|value| ((value as f32 + 1.0) * (step as f32 + 0.3)).sin()).collect()
 }
 
-async fn push(replica: &mut ReplicaClient, values: &[f32], step: u64, kind: PushKind) -> Combined {
+pub async fn push(replica: &mut ReplicaClient, values: &[f32], step: u64, kind: PushKind) -> Combined {
     replica.buffers().0.copy_from_slice(values);
     replica.push(&fence(1, step), kind).await.unwrap()
 }
 
-async fn pulled(parameters: &Parameters) -> Vec<f32> {
+pub async fn pulled(parameters: &Parameters) -> Vec<f32> {
     let mut weights = vec![f32::NAN; VALUES];
     parameters.pull(&mut weights, Wanted::Latest).await.unwrap();
     weights
 }
 
-fn assert_near(weights: &[f32], expected: &[f64], name: &str) {
+pub fn assert_near(weights: &[f32], expected: &[f64], name: &str) {
     let far = weights.iter().zip(expected).position(|(w, e)| (f64::from(*w) - e).abs() > 1e-4);
     assert_eq!(far.map(|place| (weights[place], expected[place])), None, "{name}");
 }

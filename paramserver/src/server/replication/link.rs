@@ -56,6 +56,21 @@ struct State {
     pairing: Pairing,
 }
 
+impl State {
+    /// Ends the pairing that there is, with all that waits in it, and goes on to another phase; from one that was
+    /// superseded, to none.
+    fn end(&mut self, next: Phase) {
+        if !self.is_superseded() {
+            self.phase = next;
+        }
+        self.queue.clear();
+    }
+
+    fn is_superseded(&self) -> bool {
+        matches!(self.phase, Phase::Superseded { .. })
+    }
+}
+
 impl Link {
     pub(in crate::server) fn new(key: ShardKey) -> Self {
         let pairing = Pairing { number: 0, address: String::new() };
@@ -99,34 +114,24 @@ impl Link {
 
     /// Lets the shard go on without its standby.
     pub(in crate::server) fn detach(&self) {
-        self.alter(|state| {
-            if !matches!(state.phase, Phase::Superseded { .. }) {
-                state.phase = Phase::Alone;
-            }
-            state.pairing.number += 1;
-            state.queue.clear();
-        });
+        self.alter(|state| state.end(Phase::Alone));
     }
 
     /// Another cell has taken the shard's place: what waits for the standby is not acknowledged any more.
     pub(in crate::server) fn give_up(&self, reason: String) {
-        self.alter(|state| {
-            state.phase = Phase::Superseded { reason };
-            state.pairing.number += 1;
-            state.queue.clear();
-        });
+        self.alter(|state| state.end(Phase::Superseded { reason }));
     }
 
-    /// Begins to queue for a standby; nothing if it is the one that there is. Must be called under the lock of the
-    /// shard.
+    /// Begins to queue for a standby; nothing if it is the one that there is, or if the primary was superseded. Must
+    /// be called under the lock of the shard.
     pub(super) fn attach(&self, address: &str) -> Option<Pairing> {
         let pairing = {
             let mut state = self.state();
-            if state.phase.queues() && state.pairing.address == address {
+            let is_there = state.phase.queues() && state.pairing.address == address;
+            if is_there || state.is_superseded() {
                 return None;
             }
-            state.queue.clear();
-            state.phase = Phase::CatchingUp;
+            state.end(Phase::CatchingUp);
             state.pairing = Pairing { number: state.pairing.number + 1, address: address.to_owned() };
             state.pairing.clone()
         };
@@ -195,18 +200,12 @@ impl Link {
 
     /// The standby can't be brought up to date.
     pub(super) fn fail(&self, pairing: &Pairing, reason: String) {
-        self.during(pairing, |state| {
-            state.queue.clear();
-            state.phase = Phase::Failed { reason };
-        });
+        self.during(pairing, |state| state.end(Phase::Failed { reason }));
     }
 
     /// The standby has become primary.
     pub(super) fn supersede(&self, pairing: &Pairing, reason: String) {
-        self.during(pairing, |state| {
-            state.queue.clear();
-            state.phase = Phase::Superseded { reason };
-        });
+        self.during(pairing, |state| state.end(Phase::Superseded { reason }));
     }
 
     fn during(&self, pairing: &Pairing, alter: impl FnOnce(&mut State)) {

@@ -4,6 +4,7 @@ mod ensembles;
 mod exactly_once;
 mod fitting;
 mod interop;
+mod kills_by_setting;
 mod metrics;
 mod prediction;
 mod prediction_on_a_cluster;

@@ -1,10 +1,7 @@
 //! Training in rounds gives the same bytes whatever the number of executors and whoever dies.
 
 use howdah_driver::client::Client;
-use howdah_proto::{
-    event::Event,
-    settings::{Mode, Optimizer, TrainSettings, UpdateRule, Updates},
-};
+use howdah_proto::settings::{Compression, Encoding, Mode, Optimizer, TrainSettings, UpdateRule, Updates};
 use howdah_tests::{
     cluster::Cluster,
     job::Job,
@@ -49,8 +46,26 @@ fn executors(cluster: &Cluster, count: usize) -> Vec<Process> {
     (0..count).map(|number| cluster.executor(&format!("executor-{number}"))).collect()
 }
 
-fn wait_for_epoch(job: &mut Job) {
-    job.wait_for("the end of an epoch", |event| matches!(event, Event::EpochFinished(_)).then_some(()));
+fn undisturbed(settings: &TrainSettings) -> Vec<u8> {
+    let cluster = Cluster::start();
+    let _servers = [cluster.paramserver("left"), cluster.paramserver("right")];
+    let _executors = executors(&cluster, 2);
+    weights(&cluster, &mut cluster.submit(settings))
+}
+
+/// The weights when an executor and a server die together, twice.
+fn disturbed(settings: &TrainSettings) -> Vec<u8> {
+    let cluster = Cluster::start();
+    let mut servers: Vec<Process> =
+        ["first", "second", "third", "fourth"].iter().map(|name| cluster.paramserver(name)).collect();
+    let mut executors = executors(&cluster, 3);
+    let mut job = cluster.submit(settings);
+    for _ in 0..2 {
+        job.wait_for_epoch();
+        servers.remove(0).send(Signal::KILL);
+        executors.pop().unwrap().send(Signal::KILL);
+    }
+    weights(&cluster, &mut job)
 }
 
 #[test]
@@ -73,9 +88,9 @@ fn one_two_and_four_executors_give_the_same_bytes_and_so_do_kills() {
         let _servers = [cluster.paramserver("left"), cluster.paramserver("right")];
         let mut victims = executors(&cluster, 3);
         let mut job = cluster.submit(&settings);
-        wait_for_epoch(&mut job);
+        job.wait_for_epoch();
         victims.pop().unwrap().send(Signal::KILL);
-        wait_for_epoch(&mut job);
+        job.wait_for_epoch();
         victims.pop().unwrap().send(Signal::KILL);
         assert!(weights(&cluster, &mut job) == alone, "killed executors make a difference");
     }
@@ -86,12 +101,7 @@ fn servers_that_are_killed_make_no_difference_to_rounds() {
     let pictures = Pictures::draw(100);
     let saved = tempfile::tempdir().unwrap();
     let settings = synchronous(learning(&pictures.data));
-    let undisturbed = {
-        let cluster = Cluster::start();
-        let _servers = [cluster.paramserver("left"), cluster.paramserver("right")];
-        let _executors = executors(&cluster, 2);
-        weights(&cluster, &mut cluster.submit(&settings))
-    };
+    let undisturbed = undisturbed(&settings);
     let from_the_start = settings.clone();
     let with_snapshots = snapshots(settings.clone(), saved.path());
     let with_standbys = TrainSettings { shard_copies: 2, ..settings };
@@ -102,7 +112,7 @@ fn servers_that_are_killed_make_no_difference_to_rounds() {
         let _executors = executors(&cluster, 2);
         let settings = TrainSettings { shards: Some(2), ..settings };
         let mut job = cluster.submit(&settings);
-        wait_for_epoch(&mut job);
+        job.wait_for_epoch();
         victim.send(Signal::KILL);
         assert!(weights(&cluster, &mut job) == undisturbed, "{settings:?}");
     }
@@ -113,26 +123,32 @@ fn an_executor_and_a_server_that_die_together_make_no_difference_to_rounds() {
     let pictures = Pictures::draw(100);
     let saved = tempfile::tempdir().unwrap();
     let settings = TrainSettings { shards: Some(2), epochs: 4, ..synchronous(learning(&pictures.data)) };
-    let undisturbed = {
-        let cluster = Cluster::start();
-        let _servers = [cluster.paramserver("left"), cluster.paramserver("right")];
-        let _executors = executors(&cluster, 2);
-        weights(&cluster, &mut cluster.submit(&settings))
-    };
+    let undisturbed = undisturbed(&settings);
     let with_snapshots = snapshots(settings.clone(), saved.path());
     let with_standbys = TrainSettings { shard_copies: 2, ..settings };
     for settings in [with_snapshots, with_standbys] {
-        let cluster = Cluster::start();
-        let mut servers: Vec<Process> =
-            ["first", "second", "third", "fourth"].iter().map(|name| cluster.paramserver(name)).collect();
-        let mut executors = executors(&cluster, 3);
-        let mut job = cluster.submit(&settings);
-        for _ in 0..2 {
-            wait_for_epoch(&mut job);
-            servers.remove(0).send(Signal::KILL);
-            executors.pop().unwrap().send(Signal::KILL);
-        }
-        assert!(weights(&cluster, &mut job) == undisturbed, "{settings:?}");
+        assert!(disturbed(&settings) == undisturbed, "{settings:?}");
+    }
+}
+
+#[test]
+fn what_encodings_lose_is_the_same_whoever_dies() {
+    let pictures = Pictures::draw(100);
+    let saved = tempfile::tempdir().unwrap();
+    for (push, pull) in [(Encoding::Int8, Encoding::Bf16), (Encoding::Bf16, Encoding::Int8)] {
+        let compression = Compression { push, pull, delta_pulls: true };
+        let settings = TrainSettings {
+            compression,
+            shards: Some(2),
+            epochs: 4,
+            ..synchronous(learning(&pictures.data))
+        };
+        let undisturbed = undisturbed(&settings);
+        let settings = match push {
+            Encoding::Int8 => snapshots(settings, saved.path()),
+            _ => TrainSettings { shard_copies: 2, ..settings },
+        };
+        assert!(disturbed(&settings) == undisturbed, "{settings:?}");
     }
 }
 
@@ -144,7 +160,7 @@ fn counting_in_rounds_counts_every_batch_once() {
     let mut two = executors(&cluster, 2);
     let settings = TrainSettings { mode: Mode::Synchronous { backups: 0 }, ..counting(&pictures.data, 3) };
     let mut job = cluster.submit(&settings);
-    wait_for_epoch(&mut job);
+    job.wait_for_epoch();
     two.remove(0).send(Signal::KILL);
     log::assert_counted_exactly_once(&job.wait_for_report());
 }

@@ -1,31 +1,13 @@
 //! Whatever parameter server is killed or put to sleep, every batch counts exactly once on every shard.
 
-use howdah_proto::{
-    event::{Event, StageKind},
-    settings::TrainSettings,
-};
+use howdah_proto::{event::Event, settings::TrainSettings};
 use howdah_tests::{
     cluster::Cluster,
-    job::Job,
     log,
     pictures::Pictures,
     process::{Process, Signal},
     settings::{counting, snapshots},
 };
-
-/// Waits until so many training tasks have succeeded since the job was submitted.
-fn wait_for_trained(job: &mut Job, tasks: usize) {
-    let mut stages = Vec::new();
-    let mut done = 0;
-    job.wait_for("training tasks that succeed", |event| {
-        match event {
-            Event::StageStarted { stage, kind: StageKind::Train { .. }, .. } => stages.push(*stage),
-            Event::TaskSucceeded { stage, .. } if stages.contains(stage) => done += 1,
-            _ => {}
-        }
-        (done >= tasks).then_some(())
-    });
-}
 
 fn with_standbys(settings: TrainSettings) -> TrainSettings {
     TrainSettings { shard_copies: 2, ..settings }
@@ -39,7 +21,7 @@ fn a_shard_that_is_killed_is_computed_again_from_the_initial_weights() {
     let _right = cluster.paramserver("right");
     let _executors = [cluster.executor("one"), cluster.executor("two")];
     let mut job = cluster.submit(&counting(&pictures.data, 4));
-    wait_for_trained(&mut job, 6);
+    job.wait_for_trained(6);
     victim.send(Signal::KILL);
     let report = job.wait_for_report();
     log::assert_counted_exactly_once(&report);
@@ -70,7 +52,7 @@ fn standbys_take_over_and_nothing_is_computed_again() {
         let _others = [cluster.paramserver("middle"), cluster.paramserver("right")];
         let _executors = [cluster.executor("one"), cluster.executor("two")];
         let mut job = cluster.submit(&with_standbys(counting(&pictures.data, 4)));
-        wait_for_trained(&mut job, after);
+        job.wait_for_trained(after);
         victim.send(Signal::KILL);
         let report = job.wait_for_report();
         log::assert_counted_exactly_once(&report);
@@ -86,10 +68,10 @@ fn servers_and_executors_that_are_killed_in_turn_lose_no_batch_and_double_none()
     let mut executors: Vec<Process> = ["one", "two"].iter().map(|name| cluster.executor(name)).collect();
     let mut job = cluster.submit(&with_standbys(counting(&pictures.data, 6)));
     for turn in 0..3 {
-        wait_for_trained(&mut job, 2);
+        job.wait_for_trained(2);
         servers.remove(0).send(Signal::KILL);
         servers.push(cluster.paramserver(&format!("server {turn}")));
-        wait_for_trained(&mut job, 1);
+        job.wait_for_trained(1);
         executors.remove(0).send(Signal::KILL);
         executors.push(cluster.executor(&format!("executor {turn}")));
     }
@@ -114,7 +96,7 @@ fn sleeps_while(change: impl Fn(TrainSettings) -> TrainSettings) {
     let _executors = [cluster.executor("one"), cluster.executor("two")];
     let mut job = cluster.submit(&change(counting(&pictures.data, 8)));
     let id = job.member("sleeper");
-    wait_for_trained(&mut job, 1);
+    job.wait_for_trained(1);
     sleeper.send(Signal::STOP);
     job.wait_for("the loss of the sleeper", |event| {
         matches!(event, Event::MemberLost { member, .. } if *member == id).then_some(())
@@ -133,7 +115,7 @@ fn a_short_sleep_that_nobody_notices_loses_and_doubles_nothing() {
     let _executors = [cluster.executor("one"), cluster.executor("two")];
     let mut job = cluster.submit(&with_standbys(counting(&pictures.data, 4)));
     for _ in 0..4 {
-        wait_for_trained(&mut job, 1);
+        job.wait_for_trained(1);
         sleeper.send(Signal::STOP);
         // Whatever is on its way meets a server that doesn't answer for a moment.
         wait_for_progress_or_nothing(&cluster);

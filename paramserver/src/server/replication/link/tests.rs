@@ -47,6 +47,51 @@ async fn a_primary_that_was_superseded_acknowledges_nothing() {
     assert!(is_moved(&link.settled(position).await.unwrap_err()));
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_waits_when_another_cell_takes_the_place_is_not_acknowledged() {
+    let link = link();
+    let pairing = link.attach("http://a:1").unwrap();
+    link.acknowledge_before(&pairing, 0);
+    let position = link.note(|| Change::Tag(1));
+    let give_up = async { link.give_up("term 2".to_owned()) };
+    let (settled, change, (), ()) =
+        tokio::join!(link.settled(position), link.change(&pairing, position), link.ended(&pairing), give_up);
+    let refused = settled.unwrap_err();
+    assert!(is_moved(&refused) && refused.message().contains("term 2"), "{refused}");
+    assert!(change.is_none());
+    // Its standby had it after all, and the forwarder finds out what happened.
+    link.acknowledge_before(&pairing, position);
+    link.supersede(&pairing, "later".to_owned());
+    let refused = link.settled(position).await.unwrap_err();
+    assert!(is_moved(&refused) && refused.message().contains("term 2"), "{refused}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_is_given_up_stays_so_with_or_without_a_standby() {
+    for standby in [None, Some("http://a:1")] {
+        let link = link();
+        let pairing = standby.and_then(|address| link.attach(address));
+        assert_eq!(pairing.is_some(), standby.is_some());
+        link.give_up("term 2".to_owned());
+        link.detach();
+        assert_eq!(link.attach("http://b:1"), None);
+        assert!(is_moved(&link.attached().await.unwrap_err()));
+        let position = link.note(|| Change::Tag(1));
+        assert!(is_moved(&link.settled(position).await.unwrap_err()));
+    }
+}
+
+#[tokio::test]
+async fn what_an_earlier_pairing_says_counts_for_nothing() {
+    let link = link();
+    let earlier = link.attach("http://a:1").unwrap();
+    link.detach();
+    let pairing = link.attach("http://a:1").unwrap();
+    link.acknowledge_before(&earlier, 0);
+    link.supersede(&earlier, "term 2".to_owned());
+    assert_eq!((link.phase(&earlier), link.phase(&pairing)), (None, Some(Phase::CatchingUp)));
+}
+
 #[tokio::test]
 async fn a_standby_that_fails_while_it_catches_up_holds_nobody_up() {
     let link = link();
