@@ -127,6 +127,13 @@ pub enum IoRequest {
         /// The executor.
         executor: MemberId,
     },
+    /// Forget the shards of a job that others have replaced.
+    DropReplaced {
+        /// The parameter servers.
+        servers: Vec<String>,
+        /// Where the shards are now.
+        places: Vec<pb::ShardPlace>,
+    },
     /// Forget the shards of a job.
     DropShards {
         /// The parameter servers.

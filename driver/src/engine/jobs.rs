@@ -144,7 +144,8 @@ impl Engine {
                 JobCommand::Untag(tag) => IoRequest::Untag { places: state.train.places(), tag },
                 JobCommand::Snapshot(request) => IoRequest::Snapshot(request),
                 JobCommand::PutPlaces(places) => {
-                    self.put_places(job, places);
+                    self.put_places(job, places.clone());
+                    self.drop_replaced(job, places);
                     continue;
                 }
                 JobCommand::Round { epoch, tasks } => {

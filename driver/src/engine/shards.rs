@@ -80,6 +80,12 @@ impl Engine {
         }
     }
 
+    /// Has all parameter servers forget what the shards that are there now have replaced.
+    pub(super) fn drop_replaced(&mut self, job: JobId, places: Vec<pb::ShardPlace>) {
+        let servers = self.server_addresses();
+        self.effects.push(Effect::Io { job, request: IoRequest::DropReplaced { servers, places } });
+    }
+
     /// Has all parameter servers forget a job: any of them may have held a shard of it.
     pub(super) fn drop_shards(&mut self, job: JobId) {
         let servers = self.server_addresses();

@@ -141,6 +141,19 @@ impl ShardClient {
         self.call(move |mut client, shard| async move { Ok(client.status(shard).await?.into_inner()) }).await
     }
 
+    /// Drops from this shard's server what the shards that are served now have replaced.
+    ///
+    /// # Errors
+    /// [`ParametersError`].
+    pub async fn drop_replaced(&self, shards: Vec<pb::ShardRef>) -> Result<(), ParametersError> {
+        let request = pb::DropReplacedRequest { job_id: self.connection.shard.job_id, shards };
+        let ask = move |mut client: ParametersClient<Channel>, _| {
+            let request = request.clone();
+            async move { Ok(client.drop_replaced(request).await.map(drop)?) }
+        };
+        self.call(ask).await
+    }
+
     /// Drops all shards of the job from this shard's server.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
 use howdah_proto::{
-    Attempt, Epoch, JobId, MemberId, SnapshotId, Term,
+    Attempt, Epoch, JobId, MemberId, ShardIndex, SnapshotId, Term,
     fence::TrainTask,
     pb::{self, parameters_server::Parameters},
     required,
@@ -149,6 +149,16 @@ impl Parameters for Paramserver {
     async fn status(&self, request: Request<pb::ShardRef>) -> Answer<pb::ShardStatus> {
         let access = self.primary(Some(request.into_inner()))?;
         access.read(status::status).await.map(Response::new)
+    }
+
+    async fn drop_replaced(
+        &self,
+        request: Request<pb::DropReplacedRequest>,
+    ) -> Answer<pb::DropReplacedReply> {
+        let request = request.into_inner();
+        let served = request.shards.iter().map(|shard| (ShardIndex(shard.shard), Term(shard.term))).collect();
+        self.shards.drop_replaced(JobId(request.job_id), &served).await?;
+        Ok(Response::new(pb::DropReplacedReply {}))
     }
 
     async fn drop_job(&self, request: Request<pb::DropShardsRequest>) -> Answer<pb::DropShardsReply> {

@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use howdah_proto::JobId;
+use howdah_proto::{JobId, ShardIndex, Term};
 use tonic::Status;
 
 use super::{
@@ -55,9 +55,7 @@ impl Table {
             }
             if self.swap(there.as_ref(), &new) {
                 if let Some(there) = there {
-                    // Whoever holds it still learns that it has gone.
-                    there.step_down(there.standing().await?.term).await?;
-                    there.link.give_up(format!("{} has another primary now", new.key));
+                    dismiss(&there).await?;
                 }
                 return Ok(new);
             }
@@ -91,6 +89,34 @@ impl Table {
         self.cells().values().filter(|cell| cell.key.job == job).cloned().collect()
     }
 
+    /// Drops the shards of a job that others have replaced: those of older terms than the one that is served now, or
+    /// than all that are if none of them has the number.
+    pub(super) async fn drop_replaced(
+        &self,
+        job: JobId,
+        served: &BTreeMap<ShardIndex, Term>,
+    ) -> Result<(), Status> {
+        let Some(oldest) = served.values().min() else { return Ok(()) };
+        for cell in self.of_job(job) {
+            let newer = served.get(&cell.key.shard).unwrap_or(oldest);
+            if cell.standing().await?.term < *newer && self.remove(&cell) {
+                dismiss(&cell).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a shard, if it is what is there.
+    fn remove(&self, cell: &Arc<ShardCell>) -> bool {
+        match self.cells().entry(cell.key) {
+            Entry::Occupied(there) if Arc::ptr_eq(there.get(), cell) => {
+                there.remove();
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Drops the shards of a job. Requests that are under way finish on what they hold.
     pub(super) fn drop_job(&self, job: JobId) {
         self.cells().retain(|key, _| key.job != job);
@@ -111,11 +137,16 @@ impl Table {
     }
 }
 
+/// Tells whoever holds a shard still that it has gone.
+async fn dismiss(cell: &Arc<ShardCell>) -> Result<(), Status> {
+    cell.step_down(cell.standing().await?.term).await?;
+    cell.link.give_up(format!("{} has another primary now", cell.key));
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use std::ops::Range;
-
-    use howdah_proto::{ShardIndex, Term};
 
     use super::*;
     use crate::{
@@ -126,9 +157,18 @@ mod tests {
     const KEY: ShardKey = ShardKey { job: JobId(1), shard: ShardIndex(0) };
 
     async fn put(table: &Table, range: Range<u64>, term: u64) -> Result<Arc<ShardCell>, Status> {
+        put_at(table, KEY, range, term).await
+    }
+
+    async fn put_at(
+        table: &Table,
+        key: ShardKey,
+        range: Range<u64>,
+        term: u64,
+    ) -> Result<Arc<ShardCell>, Status> {
         let standing = Standing { term: Term(term), role: Role::Primary };
         let shard = Kept::new(range.end - range.start, &SPEC).unwrap();
-        table.put(ShardCell::new(KEY, range, SPEC, standing, shard), standing).await
+        table.put(ShardCell::new(key, range, SPEC, standing, shard), standing).await
     }
 
     #[tokio::test]
@@ -152,5 +192,32 @@ mod tests {
         let second = put(&table, 0..4, 3).await.unwrap();
         assert!(Arc::ptr_eq(&table.find(KEY).unwrap(), &second));
         assert_eq!(first.standing().await.unwrap().role, Role::Former);
+    }
+
+    #[tokio::test]
+    async fn what_others_have_replaced_goes_and_nothing_that_is_served_or_will_be() {
+        let table = Table::default();
+        let key = |job, shard| ShardKey { job: JobId(job), shard: ShardIndex(shard) };
+        let mut cells = Vec::new();
+        for (job, shard, term) in [(1, 0, 5), (1, 1, 2), (1, 2, 6), (1, 3, 4), (1, 4, 7), (2, 0, 1)] {
+            cells.push(put_at(&table, key(job, shard), 0..8, term).await.unwrap());
+        }
+        // The second is served elsewhere, the third is being made anew; there were four shards before, and there will be
+        // five.
+        let served = [(0, 5), (1, 6), (2, 5)].map(|(shard, term)| (ShardIndex(shard), Term(term))).into();
+        for _ in 0..2 {
+            table.drop_replaced(JobId(1), &served).await.unwrap();
+            let is_there = |cell: &Arc<ShardCell>| table.get(cell.key).is_some();
+            assert_eq!(
+                cells.iter().map(is_there).collect::<Vec<_>>(),
+                [true, false, true, false, true, true]
+            );
+        }
+        assert_eq!(cells[1].standing().await.unwrap().role, Role::Former);
+        // An old request that comes late.
+        let before = [(ShardIndex(0), Term(1)), (ShardIndex(1), Term(1))].into();
+        table.drop_replaced(JobId(1), &before).await.unwrap();
+        table.drop_replaced(JobId(1), &BTreeMap::new()).await.unwrap();
+        assert!(table.get(key(1, 0)).is_some() && table.get(key(1, 4)).is_some());
     }
 }

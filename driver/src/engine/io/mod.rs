@@ -87,6 +87,9 @@ impl Io {
             IoRequest::ForgetReplicas { servers, executor } => {
                 return forget::replicas(job, servers, executor).await;
             }
+            IoRequest::DropReplaced { servers, places } => {
+                return forget::replaced(job, servers, places).await;
+            }
             IoRequest::DropShards { servers } => return forget::shards(job, servers).await,
         };
         self.report(job, result).await;

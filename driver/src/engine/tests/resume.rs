@@ -71,7 +71,7 @@ fn a_job_with_other_pictures_or_settings_is_not_resumed() {
 #[test]
 fn parameters_are_spread_anew_while_a_job_trains_and_every_step_counts_once() {
     for mode in [STREAM, ROUNDS] {
-        let mut spread = 0;
+        let (mut spread, mut replaced) = (0, 0);
         for seed in 0..SEEDS {
             let mut cluster = cluster(seed);
             let id = cluster.submit(job(mode, 1, true));
@@ -85,9 +85,10 @@ fn parameters_are_spread_anew_while_a_job_trains_and_every_step_counts_once() {
                 assert!(taken);
                 assert_eq!(report.shards.len(), count as usize, "seed {seed}");
                 spread += 1;
+                replaced += cluster.servers.replaced;
             }
         }
-        assert!(spread > SEEDS / 4, "{spread}");
+        assert!(spread > SEEDS / 4 && replaced > spread as usize, "{spread}, {replaced}");
     }
 }
 

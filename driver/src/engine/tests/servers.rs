@@ -34,6 +34,8 @@ pub(super) struct Servers {
     /// What a snapshot has that all shards have written, and that has no manifest yet.
     written: BTreeMap<(JobId, SnapshotId), (Content, Manifest)>,
     pub(super) manifests: Vec<Manifest>,
+    /// How many shards were dropped because others had replaced them.
+    pub(super) replaced: usize,
 }
 
 type Made<T> = Result<T, String>;
@@ -61,6 +63,18 @@ impl Servers {
         let manifest = self.manifests.last().cloned().ok_or_else(none)?;
         let folder = Location::parse(location)?.snapshot(manifest.snapshot);
         Ok((manifest, folder))
+    }
+
+    fn drop_replaced(&mut self, address: &str, job: JobId, places: &[pb::ShardPlace]) {
+        let Some(shards) = self.running.get_mut(address) else { return };
+        let oldest = places.iter().map(|place| place.term).min().unwrap();
+        shards.retain(|(of, number), shard| {
+            let served =
+                places.iter().find(|place| place.shard == *number).map_or(oldest, |place| place.term);
+            let stays = *of != job || shard.term >= served;
+            self.replaced += usize::from(!stays);
+            stays
+        });
     }
 
     pub(super) fn drop_job(&mut self, address: &str, job: JobId) {
@@ -175,6 +189,10 @@ impl Servers {
                 Vec::new()
             }
             IoRequest::ForgetReplicas { .. } => Vec::new(),
+            IoRequest::DropReplaced { servers, places } => {
+                servers.iter().for_each(|server| self.drop_replaced(server, job, &places));
+                Vec::new()
+            }
             other => panic!("{other:?}"),
         }
     }
