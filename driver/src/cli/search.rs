@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::{
     CliError,
-    out::{self, percent},
-    study::{Given, Keep, Run, Said, Site, parse, quoted, searchable},
+    out::{self, percent, quoted},
+    study::{Given, Keep, Run, Said, Site, parse, searchable},
     train,
 };
 use crate::search::{Algorithm, Flags, Objective, Outcome, Space, Study};

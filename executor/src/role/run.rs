@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use howdah_paramserver::role::{
     join::{Join, JoinError, JoinEvent, Member, Vitals, jitter},
@@ -20,9 +20,8 @@ use super::{Args, session::Session};
 use crate::{
     memory::Memory,
     rdd::{RddError, Registry},
-    service::{BlocksService, Peers, ShufflesService},
-    shuffle::OutputStore,
-    store::{BlockStore, Scratch, ScratchGuard},
+    service::{BlocksService, ShufflesService},
+    store::{Scratch, ScratchGuard},
     task::Environment,
     worker::{Worker, WorkerError},
 };
@@ -94,19 +93,9 @@ pub async fn serve(args: Args, registry: Registry, stop: CancellationToken) -> R
     let memory = Memory::new(args.memory.0);
     let scratch = Scratch::new(args.scratch.as_deref())?;
     let _cleared_at_the_end = ScratchGuard::new(&scratch);
-    let store = BlockStore::new(&memory, &scratch);
-    let outputs = OutputStore::new(&memory, &scratch);
     let operators = registry.versions();
-    let environment = Environment {
-        memory,
-        scratch,
-        store: store.clone(),
-        outputs: outputs.clone(),
-        broadcasts: Arc::default(),
-        peers: Peers::default(),
-        registry: Arc::new(registry),
-        runtime: Handle::current(),
-    };
+    let environment = Environment::new(memory, scratch, registry, Handle::current());
+    let (store, outputs) = (environment.store.clone(), environment.outputs.clone());
     let worker = Worker::start(environment, slots, threads as usize)?;
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_service_status("", tonic_health::ServingStatus::Serving).await;

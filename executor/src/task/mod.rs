@@ -66,6 +66,20 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// Makes that of an executor that has computed nothing yet.
+    pub fn new(memory: Memory, scratch: Arc<Scratch>, registry: Registry, runtime: Handle) -> Self {
+        Self {
+            store: BlockStore::new(&memory, &scratch),
+            outputs: OutputStore::new(&memory, &scratch),
+            memory,
+            scratch,
+            broadcasts: Arc::default(),
+            peers: Peers::default(),
+            registry: Arc::new(registry),
+            runtime,
+        }
+    }
+
     /// Where a task sorts and merges.
     fn workspace(&self, cancel: &CancelFlag) -> Workspace {
         Workspace { memory: self.memory.clone(), scratch: self.scratch.clone(), cancel: cancel.clone() }

@@ -255,25 +255,12 @@ mod tests {
     use howdah_proto::transport;
 
     use super::*;
-    use crate::{
-        rdd::Registry,
-        service::Peers,
-        shuffle::OutputStore,
-        store::{BlockStore, Scratch},
-    };
+    use crate::{rdd::Registry, store::Scratch};
 
     fn worker() -> Worker {
         let (memory, scratch) = (crate::memory::Memory::new(1 << 20), Scratch::new(None).unwrap());
-        let environment = Environment {
-            store: BlockStore::new(&memory, &scratch),
-            outputs: OutputStore::new(&memory, &scratch),
-            memory,
-            scratch,
-            broadcasts: Arc::default(),
-            peers: Peers::default(),
-            registry: Arc::new(Registry::new()),
-            runtime: tokio::runtime::Handle::current(),
-        };
+        let environment =
+            Environment::new(memory, scratch, Registry::new(), tokio::runtime::Handle::current());
         Worker::start(environment, 1, 1).unwrap()
     }
 

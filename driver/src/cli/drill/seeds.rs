@@ -11,7 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Args, seed};
 use crate::{
-    cli::{CliError, out, train},
+    cli::{
+        CliError,
+        out::{self, quoted},
+        train,
+    },
     local::LocalCluster,
     output::{OutputError, RunFolder},
 };
@@ -148,7 +152,7 @@ fn again(arguments: impl Iterator<Item = String>, seed: u64) -> String {
         let flag = argument.split('=').next().unwrap_or_default();
         let left_out = LEFT_OUT.contains(&flag);
         if !std::mem::take(&mut is_value) && !left_out {
-            kept.push(argument);
+            kept.push(quoted(&argument));
         } else {
             is_value = left_out && !argument.contains('=');
         }
@@ -166,5 +170,7 @@ mod tests {
         let arguments = "drill --seeds 100 --kills 2 --output=runs/a --seed 7 --at-once 4 --replicas 2";
         let repeated = again(arguments.split(' ').map(str::to_owned), 42);
         assert_eq!(repeated, "drill --kills 2 --replicas 2 --seed 42");
+        let repeated = again(["drill", "--data", "my pictures"].map(str::to_owned).into_iter(), 1);
+        assert_eq!(repeated, "drill --data 'my pictures' --seed 1");
     }
 }

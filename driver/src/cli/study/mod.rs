@@ -12,7 +12,6 @@ mod table;
 mod trial;
 
 pub(super) use given::{Given, parse, searchable};
-pub(super) use results::quoted;
 pub(super) use run::{Keep, Run};
 pub(super) use said::Said;
 pub(super) use site::Site;

@@ -92,25 +92,3 @@ impl Run {
         seconds.sum()
     }
 }
-
-/// A word as a shell takes it.
-pub(in crate::cli) fn quoted(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=./:,+@%".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_quoted_when_a_shell_would_not_take_them_as_they_are() {
-        assert_eq!(quoted("--hidden=256,128"), "--hidden=256,128");
-        assert_eq!(quoted("--data=/my pictures"), "'--data=/my pictures'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
-    }
-}

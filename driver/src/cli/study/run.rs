@@ -6,10 +6,9 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::CliError,
+    super::{CliError, out::quoted},
     Site,
     given::{Base, command_line, parse},
-    results::quoted,
     show::Show,
     table,
     trial::{Ran, Trial},

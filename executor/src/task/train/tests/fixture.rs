@@ -23,9 +23,7 @@ use crate::{
     learn::{Network, initial_weights},
     memory::Memory,
     rdd::{Picture, PictureMeta, Record, Registry, Samples, Views, spec_of},
-    service::Peers,
-    shuffle::OutputStore,
-    store::{BlockStore, Scratch},
+    store::Scratch,
     task::{
         Assigned, CancelFlag, Environment, JobContext, Shared, Slot, Task, TaskError, TrainContext, Work,
     },
@@ -134,16 +132,7 @@ impl Cluster {
         let mut registry = Registry::new();
         register(&mut registry);
         let (memory, scratch) = (Memory::new(1 << 30), Scratch::new(None).unwrap());
-        let environment = Environment {
-            store: BlockStore::new(&memory, &scratch),
-            outputs: OutputStore::new(&memory, &scratch),
-            memory,
-            scratch,
-            broadcasts: Arc::default(),
-            peers: Peers::default(),
-            registry: Arc::new(registry),
-            runtime: runtime.handle().clone(),
-        };
+        let environment = Environment::new(memory, scratch, registry, runtime.handle().clone());
         for partition in 0..PARTITIONS {
             let id = BlockId { context: JOB.into(), node: block, partition: Partition(partition) };
             environment.store.put(id, StoragePlace::Memory, Arc::new(samples(partition)));
