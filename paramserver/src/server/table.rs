@@ -14,7 +14,14 @@ use super::{
 /// The shards of a parameter server.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    cells: Mutex<BTreeMap<ShardKey, Arc<ShardCell>>>,
+    shards: Mutex<Shards>,
+}
+
+#[derive(Debug, Default)]
+struct Shards {
+    here: BTreeMap<ShardKey, Arc<ShardCell>>,
+    /// Those that were dropped because others had replaced them, and of which term these are at least.
+    gone: BTreeMap<ShardKey, Term>,
 }
 
 /// Whether a new shard may take the place of one that is there.
@@ -46,14 +53,14 @@ impl Table {
     pub(super) async fn put(&self, new: ShardCell, wanted: Standing) -> Result<Arc<ShardCell>, Status> {
         let new = Arc::new(new);
         loop {
-            let there = self.cells().get(&new.key).cloned();
+            let there = self.get(new.key);
             if let Some(there) = &there {
                 let is = there.standing().await?;
                 if place(there, is, &new, wanted)? == Place::Same {
                     return Ok(Arc::clone(there));
                 }
             }
-            if self.swap(there.as_ref(), &new) {
+            if self.swap(there.as_ref(), &new, wanted.term)? {
                 if let Some(there) = there {
                     dismiss(&there).await?;
                 }
@@ -63,34 +70,47 @@ impl Table {
     }
 
     /// Puts `new` in the place of `old`, if that is what is there.
-    fn swap(&self, old: Option<&Arc<ShardCell>>, new: &Arc<ShardCell>) -> bool {
-        match (self.cells().entry(new.key), old) {
+    fn swap(&self, old: Option<&Arc<ShardCell>>, new: &Arc<ShardCell>, wanted: Term) -> Result<bool, Status> {
+        let Shards { here, gone } = &mut *self.shards();
+        match (here.entry(new.key), old) {
             (Entry::Vacant(place), None) => {
+                // A request that comes late must not bring back what was dropped.
+                if gone.get(&new.key).is_some_and(|newer| wanted < *newer) {
+                    return Err(moved(format!("{} had gone from here before term {wanted} came", new.key)));
+                }
                 place.insert(Arc::clone(new));
-                true
+                Ok(true)
             }
             (Entry::Occupied(mut there), Some(old)) if Arc::ptr_eq(there.get(), old) => {
                 there.insert(Arc::clone(new));
-                true
+                Ok(true)
             }
-            _ => false,
+            _ => Ok(false),
         }
     }
 
     pub(super) fn get(&self, key: ShardKey) -> Option<Arc<ShardCell>> {
-        self.cells().get(&key).cloned()
+        self.shards().here.get(&key).cloned()
     }
 
     pub(super) fn find(&self, key: ShardKey) -> Result<Arc<ShardCell>, Status> {
-        self.get(key).ok_or_else(|| Status::not_found(format!("{key} is not on this parameter server")))
+        let shards = self.shards();
+        let missing = || {
+            if shards.gone.contains_key(&key) {
+                moved(format!("{key} has gone to another parameter server"))
+            } else {
+                Status::not_found(format!("{key} is not on this parameter server"))
+            }
+        };
+        shards.here.get(&key).cloned().ok_or_else(missing)
     }
 
     pub(super) fn of_job(&self, job: JobId) -> Vec<Arc<ShardCell>> {
-        self.cells().values().filter(|cell| cell.key.job == job).cloned().collect()
+        self.shards().here.values().filter(|cell| cell.key.job == job).cloned().collect()
     }
 
     /// Drops the shards of a job that others have replaced: those of older terms than the one that is served now, or
-    /// than all that are if none of them has the number.
+    /// than all that are if none of them has the number. Whoever asks for one afterwards is told that it has moved.
     pub(super) async fn drop_replaced(
         &self,
         job: JobId,
@@ -99,18 +119,20 @@ impl Table {
         let Some(oldest) = served.values().min() else { return Ok(()) };
         for cell in self.of_job(job) {
             let newer = served.get(&cell.key.shard).unwrap_or(oldest);
-            if cell.standing().await?.term < *newer && self.remove(&cell) {
+            if cell.standing().await?.term < *newer && self.remove(&cell, *newer) {
                 dismiss(&cell).await?;
             }
         }
         Ok(())
     }
 
-    /// Removes a shard, if it is what is there.
-    fn remove(&self, cell: &Arc<ShardCell>) -> bool {
-        match self.cells().entry(cell.key) {
+    /// Removes a shard that one of a newer term has replaced, if it is what is there.
+    fn remove(&self, cell: &Arc<ShardCell>, newer: Term) -> bool {
+        let Shards { here, gone } = &mut *self.shards();
+        match here.entry(cell.key) {
             Entry::Occupied(there) if Arc::ptr_eq(there.get(), cell) => {
                 there.remove();
+                gone.insert(cell.key, newer);
                 true
             }
             _ => false,
@@ -119,21 +141,23 @@ impl Table {
 
     /// Drops the shards of a job. Requests that are under way finish on what they hold.
     pub(super) fn drop_job(&self, job: JobId) {
-        self.cells().retain(|key, _| key.job != job);
+        let Shards { here, gone } = &mut *self.shards();
+        here.retain(|key, _| key.job != job);
+        gone.retain(|key, _| key.job != job);
     }
 
     /// Drops all shards. Requests that are under way finish on what they hold.
     pub(super) fn clear(&self) {
-        self.cells().clear();
+        *self.shards() = Shards::default();
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        self.cells().values().map(|cell| cell.bytes()).sum()
+        self.shards().here.values().map(|cell| cell.bytes()).sum()
     }
 
-    // A panic can't leave the map half changed, so a poisoned lock is as good as a whole one.
-    fn cells(&self) -> MutexGuard<'_, BTreeMap<ShardKey, Arc<ShardCell>>> {
-        self.cells.lock().unwrap_or_else(PoisonError::into_inner)
+    // A panic can't leave the maps half changed, so a poisoned lock is as good as a whole one.
+    fn shards(&self) -> MutexGuard<'_, Shards> {
+        self.shards.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -219,5 +243,22 @@ mod tests {
         table.drop_replaced(JobId(1), &before).await.unwrap();
         table.drop_replaced(JobId(1), &BTreeMap::new()).await.unwrap();
         assert!(table.get(key(1, 0)).is_some() && table.get(key(1, 4)).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_shard_that_was_dropped_has_moved_and_comes_back_in_the_newer_term_only() {
+        let table = Table::default();
+        put(&table, 0..8, 2).await.unwrap();
+        table.drop_replaced(KEY.job, &[(KEY.shard, Term(4))].into()).await.unwrap();
+        assert!(is_moved(&table.find(KEY).unwrap_err()));
+        for late in [2, 3] {
+            assert!(is_moved(&put(&table, 0..8, late).await.unwrap_err()), "{late}");
+        }
+        let back = put(&table, 0..8, 4).await.unwrap();
+        assert!(Arc::ptr_eq(&table.find(KEY).unwrap(), &back));
+        // Another job of that number starts anew.
+        table.drop_job(KEY.job);
+        assert_eq!(table.find(KEY).unwrap_err().code(), tonic::Code::NotFound);
+        put(&table, 0..8, 1).await.unwrap();
     }
 }

@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use howdah_proto::{Step, fence::TrainTask};
 
-use super::known::KnownMarks;
+use super::{known::KnownMarks, meet};
 use crate::{client::transfer::Sent, codec::Residual, shard::PushOutcome};
 
 /// What pushes have lost by their encoding so far, to be made good by later ones: the residual as of the last push
@@ -107,8 +107,7 @@ impl Feedback {
         let Some(open) = self.unsettled.take() else { return };
         for range in open.ranges {
             let open = range.start as usize..range.end as usize;
-            let meets = |shard: &&Accepted| shard.values.start < open.end && open.start < shard.values.end;
-            for shard in self.shards.iter().filter(meets) {
+            for shard in self.shards.iter().filter(|shard| meet(&shard.values, &open)) {
                 let values = shard.values.start.max(open.start)..shard.values.end.min(open.end);
                 self.buffers[shard.buffer as usize][values].fill(0.0);
             }

@@ -3,7 +3,7 @@ use std::ops::Range;
 use futures::future::try_join_all;
 use howdah_proto::{Term, Version, settings::Encoding};
 
-use super::ReplicaClient;
+use super::{ReplicaClient, meet};
 use crate::client::{
     ParametersError, Place, Wanted,
     transfer::{Pull, Scratch},
@@ -42,9 +42,8 @@ impl Held {
     /// The version that a shard's weights had when the replica took them over: after another cut, the newest of those
     /// that they were in.
     pub(super) fn base(&self, place: &Place) -> Version {
-        let overlaps =
-            |part: &&Part| part.range.start < place.range.end && place.range.start < part.range.end;
-        self.base.iter().filter(overlaps).map(|part| part.version).max().unwrap_or_default()
+        let parts = self.base.iter().filter(|part| meet(&part.range, &place.range));
+        parts.map(|part| part.version).max().unwrap_or_default()
     }
 
     fn version(&self, place: &Place) -> Option<Version> {

@@ -2,6 +2,7 @@ use std::ops::Range;
 
 use howdah_proto::{Step, Term, fence::TrainTask};
 
+use super::meet;
 use crate::client::Place;
 
 /// The marks of a task that shards have told: a shard that has moved may have another one.
@@ -26,7 +27,7 @@ impl KnownMarks {
 
     /// Notes what a shard has told, in the place of what it told before.
     pub(super) fn note(&mut self, place: &Place, mark: Step) {
-        self.marks.retain(|(range, _, _)| range.end <= place.range.start || place.range.end <= range.start);
+        self.marks.retain(|(range, _, _)| !meet(range, &place.range));
         self.marks.push((place.range.clone(), place.term, mark));
     }
 
@@ -38,8 +39,7 @@ impl KnownMarks {
 
     /// Whether the values of a range are known to have everything up to a step, in whichever shard they are.
     pub(super) fn range_covers(&self, part: &Range<u64>, last: Step) -> bool {
-        let overlaps = |range: &Range<u64>| range.start < part.end && part.start < range.end;
-        let mut there = self.marks.iter().filter(|(range, _, _)| overlaps(range)).peekable();
+        let mut there = self.marks.iter().filter(|(range, _, _)| meet(range, part)).peekable();
         there.peek().is_some() && there.all(|(_, _, mark)| *mark >= last)
     }
 }

@@ -6,6 +6,8 @@ mod held;
 mod known;
 mod push;
 
+use std::ops::Range;
+
 use howdah_proto::{
     Attempt, ReplicaId,
     fence::TrainTask,
@@ -18,6 +20,11 @@ use held::Held;
 use known::KnownMarks;
 
 pub use push::PushKind;
+
+/// Whether two ranges, of which none is empty, have a value in common.
+fn meet<T: Ord>(one: &Range<T>, other: &Range<T>) -> bool {
+    one.start < other.end && other.start < one.end
+}
 
 /// How a replica speaks to the shards.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -112,5 +119,16 @@ impl ReplicaClient {
         }
         let seen: Vec<_> = seen.into_iter().map(|(_, seen)| seen).collect();
         Ok(Marks::of(&seen, attempt))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_that_touch_have_nothing_in_common() {
+        assert!(meet(&(0..5), &(4..9)) && meet(&(4..9), &(0..5)) && meet(&(0..9), &(3..4)));
+        assert!(!meet(&(0..5), &(5..9)) && !meet(&(5..9), &(0..5)));
     }
 }

@@ -7,6 +7,7 @@ use howdah_tests::{
     process::{Ended, Process},
     store::{Behaviour, Server},
 };
+use tempfile::TempDir;
 
 /// A small synchronous training: its weights depend on the pictures and their order alone.
 const SMALL: [&str; 6] = ["--mode", "sync", "--hidden", "8", "--executors", "1"];
@@ -33,10 +34,10 @@ fn weights_in(run: &Path) -> Vec<u8> {
     model[8 + header..].to_vec()
 }
 
-fn pack(pictures: &Pictures, to: &Path) {
+fn pack(data: &Path, to: &Path) {
     let mut tar = tar::Builder::new(fs::File::create(to).unwrap());
     for class in ["cats", "dogs"] {
-        for file in files(&pictures.data.join(class)) {
+        for file in files(&data.join(class)) {
             let name = format!("{class}/{}", file.file_name().unwrap().to_str().unwrap());
             tar.append_path_with_name(&file, name).unwrap();
         }
@@ -44,16 +45,22 @@ fn pack(pictures: &Pictures, to: &Path) {
     tar.finish().unwrap();
 }
 
-/// A bucket with these pictures, and the place of their folder in it.
-fn bucket(pictures: &Pictures, folder: &Path) -> Server {
+/// Where the pictures of the bucket lie.
+const PICTURES: &str = "buckets/mine/pictures";
+
+/// A folder, and a server with a bucket in it that has 60 pictures.
+fn bucket() -> (TempDir, Server) {
+    let pictures = Pictures::draw(60);
+    let folder = tempfile::tempdir().unwrap();
     for class in ["cats", "dogs"] {
-        let to = folder.join("buckets/mine/pictures").join(class);
+        let to = folder.path().join(PICTURES).join(class);
         fs::create_dir_all(&to).unwrap();
         for file in files(&pictures.data.join(class)) {
             fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
         }
     }
-    Server::s3(&folder.join("buckets"))
+    let server = Server::s3(&folder.path().join("buckets"));
+    (folder, server)
 }
 
 #[test]
@@ -61,7 +68,7 @@ fn tar_files_and_prepared_sets_on_an_http_server_train_the_weights_of_those_here
     let pictures = Pictures::draw(60);
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    pack(&pictures, &folder.join("set.tar"));
+    pack(&pictures.data, &folder.join("set.tar"));
     let server = Server::web(folder);
     let url = server.url();
     let expected = weights("set.tar", "from-file", folder, &[]);
@@ -81,12 +88,10 @@ fn tar_files_and_prepared_sets_on_an_http_server_train_the_weights_of_those_here
 
 #[test]
 fn pictures_prepared_sets_and_snapshots_in_s3_are_as_good_as_those_in_folders() {
-    let pictures = Pictures::draw(60);
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, server) = bucket();
     let folder = folder.path();
-    let server = bucket(&pictures, folder);
     let environment = server.environment();
-    let here = folder.join("buckets/mine/pictures").to_str().unwrap().to_owned();
+    let here = folder.join(PICTURES).to_str().unwrap().to_owned();
     let there = "s3://mine/pictures";
     let expected = weights(&here, "here", folder, &[]);
 
@@ -113,10 +118,8 @@ fn pictures_prepared_sets_and_snapshots_in_s3_are_as_good_as_those_in_folders() 
 
 #[test]
 fn a_store_that_fails_is_asked_again_and_then_named() {
-    let pictures = Pictures::draw(60);
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, server) = bucket();
     let folder = folder.path();
-    let server = bucket(&pictures, folder);
     let (environment, data) = (server.environment(), ["--epochs", "1", "--data", "s3://mine/pictures"]);
 
     server.behave(Behaviour::Busy(5));
@@ -134,7 +137,7 @@ fn a_store_that_fails_is_asked_again_and_then_named() {
     train(&data, "denied", folder, &foreign)
         .failure(1, &["s3://mine/pictures can't be read", "access is denied"]);
 
-    pack(&pictures, &folder.join("set.tar"));
+    pack(&folder.join(PICTURES), &folder.join("set.tar"));
     let web = Server::web(folder);
     web.behave(Behaviour::CutShort);
     let cut = format!("{}/set.tar", web.url());
