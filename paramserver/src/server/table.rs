@@ -117,11 +117,18 @@ impl Table {
         served: &BTreeMap<ShardIndex, Term>,
     ) -> Result<(), Status> {
         let Some(oldest) = served.values().min() else { return Ok(()) };
+        let mut dropped = Ok(());
         for cell in self.of_job(job) {
             let newer = served.get(&cell.key.shard).unwrap_or(oldest);
-            if cell.standing().await?.term < *newer && self.remove(&cell, *newer) {
-                dismiss(&cell).await?;
-            }
+            // One that is broken doesn't keep the others.
+            dropped = dropped.and(self.drop_older(&cell, *newer).await);
+        }
+        dropped
+    }
+
+    async fn drop_older(&self, cell: &Arc<ShardCell>, newer: Term) -> Result<(), Status> {
+        if cell.standing().await?.term < newer && self.remove(cell, newer) {
+            dismiss(cell).await?;
         }
         Ok(())
     }
