@@ -21,9 +21,9 @@ use crate::{
     after_help = "Examples:\n  howdah-driver cross-validate -k 5 --data pictures\n  \
                   howdah-driver cross-validate --resume runs/NAME\n  \
                   howdah-driver predict --model runs/NAME pictures\n\n\
-                  The output folder has the results (cross-validation.json), a folder for each fold with its model \
-                  and the model's card, a card of all together (model.md), a table (trials.csv) and the journal (journal.jsonl). `predict` and `evaluate` take it as a model: those \
-                  of the folds answer together."
+                  The output folder has the results (cross-validation.json), a folder for each fold with its model and \
+                  the model's card, a card of all together (model.md), a table (trials.csv) and the journal \
+                  (journal.jsonl). `predict` and `evaluate` take it as a model: those of the folds answer together."
 )]
 pub(super) struct Args {
     #[command(flatten)]

@@ -20,7 +20,8 @@ use crate::{
     after_help = "Examples:\n  howdah-driver ensemble --members 5 --data pictures --output runs/five\n  \
                   howdah-driver evaluate --model runs/five --data pictures\n\n\
                   The output folder has a description of the ensemble (ensemble.json) and its card (model.md), a \
-                  folder for each member with its model and the model's card, a table (trials.csv) and the journal (journal.jsonl)."
+                  folder for each member with its model and the model's card, a table (trials.csv) and the journal \
+                  (journal.jsonl)."
 )]
 pub(super) struct Args {
     #[command(flatten)]

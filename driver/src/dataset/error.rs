@@ -3,6 +3,8 @@ use std::path::PathBuf;
 use howdah_executor::source::ReadError;
 use howdah_proto::settings::DataFormat;
 
+use super::source::HalfSplit;
+
 /// What is no data set.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
@@ -83,6 +85,19 @@ pub enum DatasetError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A folder looks like a split, but for something in it.
+    #[error(
+        "{place} has the classes in `{training}`, and also `{other}`, which has none of them: say what to train on with \
+         --data {place}/{training}, and what to hold out with --test"
+    )]
+    HalfSplit {
+        /// The path or URL.
+        place: String,
+        /// The folder that is trained on.
+        training: String,
+        /// The one that doesn't fit.
+        other: String,
+    },
     /// It can't be told how pictures are stored.
     #[error("{place} {reason}; --format says how pictures are stored")]
     Format {
@@ -107,6 +122,13 @@ pub enum DatasetError {
         /// What was given.
         text: String,
     },
+}
+
+impl DatasetError {
+    /// The error of a place that is nearly a split.
+    pub(super) fn half_split(place: &str, HalfSplit { training, other }: HalfSplit) -> Self {
+        Self::HalfSplit { place: place.trim_end_matches('/').to_owned(), training, other }
+    }
 }
 
 fn hint(name: &Option<String>) -> String {

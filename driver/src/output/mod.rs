@@ -6,7 +6,7 @@ mod metrics;
 mod pictures;
 mod study;
 
-pub use card::{Card, EnsembleCard, HeldOut, MeasuredOn, Member};
+pub use card::{Card, EnsembleCard, HeldOut, MeasuredOn, Member, OwnCard};
 pub use folder::{CARD_FILE, OutputError, RunFolder, create_empty};
 pub use metrics::RunMetrics;
 pub use pictures::PictureCounts;

@@ -145,8 +145,10 @@ impl ShardClient {
     ///
     /// # Errors
     /// [`ParametersError`].
-    pub async fn drop_replaced(&self, shards: Vec<pb::ShardRef>) -> Result<(), ParametersError> {
-        let request = pb::DropReplacedRequest { job_id: self.connection.shard.job_id, shards };
+    pub async fn drop_replaced(&self, served: &[pb::ShardPlace]) -> Result<(), ParametersError> {
+        let job_id = self.connection.shard.job_id;
+        let reference = |at: &pb::ShardPlace| pb::ShardRef { job_id, shard: at.shard, term: at.term };
+        let request = pb::DropReplacedRequest { job_id, shards: served.iter().map(reference).collect() };
         let ask = move |mut client: ParametersClient<Channel>, _| {
             let request = request.clone();
             async move { Ok(client.drop_replaced(request).await.map(drop)?) }

@@ -156,6 +156,9 @@ impl Parameters for Paramserver {
         request: Request<pb::DropReplacedRequest>,
     ) -> Answer<pb::DropReplacedReply> {
         let request = request.into_inner();
+        if request.shards.iter().any(|shard| shard.job_id != request.job_id) {
+            return Err(Status::invalid_argument("a shard of another job is among those that are served"));
+        }
         let served = request.shards.iter().map(|shard| (ShardIndex(shard.shard), Term(shard.term))).collect();
         self.shards.drop_replaced(JobId(request.job_id), &served).await?;
         Ok(Response::new(pb::DropReplacedReply {}))

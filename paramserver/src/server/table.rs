@@ -171,7 +171,7 @@ impl Table {
 /// Tells whoever holds a shard still that it has gone.
 async fn dismiss(cell: &Arc<ShardCell>) -> Result<(), Status> {
     cell.step_down(cell.standing().await?.term).await?;
-    cell.link.give_up(format!("{} has another primary now", cell.key));
+    cell.link.give_up(format!("{} was replaced", cell.key));
     Ok(())
 }
 

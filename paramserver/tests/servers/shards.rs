@@ -1,14 +1,14 @@
 //! Servers and clients over real sockets.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use howdah_paramserver::{
-    client::{Combined, Parameters, ParametersError, Patience, Values, Wanted, balance},
+    client::{Combined, Parameters, ParametersError, Patience, Place, ShardClient, Values, Wanted, balance},
     server::Paramserver,
 };
 use howdah_proto::{
-    Attempt, Epoch, JobId, Partition, Step,
+    Attempt, Epoch, JobId, Partition, ShardIndex, Step, Term,
     fence::{Fence, TrainTask},
     pb::{self, exchange_client::ExchangeClient, push_request::Part},
     settings::{Combine, Correction, Mode, Pace, PushEvery, ShardSpec, StalenessScale, UpdateRule},
@@ -233,6 +233,32 @@ async fn a_shard_can_be_created_again_only_as_it_is() {
     assert!(matches!(error, ParametersError::Rejected { code: Code::AlreadyExists, .. }), "{error}");
     parameters.drop_job().await.unwrap();
     assert_eq!(server.used_bytes(), 0);
+}
+
+#[tokio::test]
+async fn what_others_have_replaced_gives_its_memory_back() {
+    let server = Paramserver::default();
+    let address = serve(server.clone()).await;
+    let place = |shard, values: Range<u64>, term| pb::ShardPlace {
+        shard,
+        address: address.clone(),
+        start: values.start,
+        len: values.end - values.start,
+        term,
+    };
+    let before = [place(0, 0..1000, 1), place(1, 1000..2000, 1), place(2, 2000..3000, 1)];
+    let now = [place(0, 0..1500, 2), place(1, 1500..3000, 3)];
+    for places in [&before[..], &now] {
+        let parameters = Parameters::new(JOB, places.to_vec(), Patience::default()).unwrap();
+        parameters.create(&SPEC).await.unwrap();
+    }
+    let server_of = Place { shard: ShardIndex(0), address: address.clone(), range: 0..1, term: Term(1) };
+    let client = ShardClient::new(JOB, server_of, Patience::default()).unwrap();
+    assert_eq!(server.used_bytes(), 4 * 4000);
+    client.drop_replaced(&before).await.unwrap();
+    assert_eq!(server.used_bytes(), 4 * 4000);
+    client.drop_replaced(&now).await.unwrap();
+    assert_eq!(server.used_bytes(), 4 * 3000);
 }
 
 #[tokio::test]

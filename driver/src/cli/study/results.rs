@@ -3,10 +3,14 @@ use std::{collections::BTreeMap, io::ErrorKind, path::PathBuf};
 use howdah_executor::learn::save_onnx;
 use serde::Serialize;
 
-use super::{super::CliError, Run, given::command_line};
+use super::{
+    super::CliError,
+    Run,
+    given::{command_line, parse},
+};
 use crate::{
     inference::{ENSEMBLE_FILE, Ensemble, EnsembleFile},
-    output::{CARD_FILE, EnsembleCard, MeasuredOn, Member},
+    output::{CARD_FILE, EnsembleCard, MeasuredOn, Member, OwnCard},
     search::{Judged, Outcome, TrialId},
 };
 
@@ -36,10 +40,13 @@ impl Run {
                     Outcome::Trained(measured) => (measured.accuracy, measured.loss),
                     Outcome::Failed { .. } => (None, None),
                 };
-                Member { folder: below(self.folder.trial(*trial)), accuracy, loss }
+                let card = if self.folder.card(*trial).exists() { OwnCard::There } else { OwnCard::Missing };
+                Member { folder: below(self.folder.trial(*trial)), accuracy, loss, card }
             };
             let members: Vec<Member> = measured.iter().map(member).collect();
-            let card = EnsembleCard { name: &self.name, model, combine, members: &members, measured_on };
+            let (name, members) = (self.name.as_str(), members.as_slice());
+            let data = &parse(&command_line(&self.base, &[]))?.settings()?.data;
+            let card = EnsembleCard { name, model, combine, members, measured_on, data };
             self.folder.write(CARD_FILE.as_ref(), card.markdown().as_bytes())?;
         }
         self.write_onnx(&ensemble)

@@ -105,12 +105,14 @@ async fn resumable(snapshots: Option<&SnapshotSettings>) -> Result<Option<String
     }
 }
 
+/// What the weights of the model give on the pictures held out; those of the last epoch if that wasn't told.
 fn measured(report: &JobReport) -> Measured {
     let last = report.epochs.last();
     let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
+    let of_model = report.test.as_ref();
     Measured {
-        accuracy: finite(last.and_then(|epoch| epoch.test_accuracy)),
-        loss: finite(last.and_then(|epoch| epoch.test_loss)),
+        accuracy: finite(of_model.map(|test| test.accuracy).or(last.and_then(|epoch| epoch.test_accuracy))),
+        loss: finite(of_model.map(|test| test.loss).or(last.and_then(|epoch| epoch.test_loss))),
         seconds: report.seconds.total,
     }
 }

@@ -6,7 +6,10 @@ use std::{
 
 use howdah_executor::source::modified_unix_ns;
 
-use super::own_split;
+use super::{
+    folder_layout,
+    own_split::{self, Layout},
+};
 use crate::dataset::{
     DatasetError, PictureFile,
     listing::{Listed, Listing},
@@ -55,24 +58,18 @@ pub(super) fn list(root: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<List
 /// The folders of classes: those in the set's folder or, where they are the parts of a split, those in each of them.
 fn class_folders(root: &Path, skipped: &mut Vec<(String, String)>) -> Result<Vec<ClassFolder>, DatasetError> {
     let folders = subfolders(root, skipped)?;
-    if own_split::is_of_folders(folders.iter().map(String::as_str)) {
-        let mut skipped_below = Vec::new();
-        let parts: Vec<(&String, Vec<String>)> = folders
-            .iter()
-            .map(|part| Ok((part, subfolders(&root.join(part), &mut skipped_below)?)))
-            .collect::<Result<_, DatasetError>>()?;
-        if parts.iter().all(|(_, classes)| !classes.is_empty()) {
-            skipped.append(&mut skipped_below);
-            let class_of = |part: &str, class: String| ClassFolder {
+    if folder_layout::layout(root, &folders)? == Layout::Split {
+        let mut classes = Vec::new();
+        for part in folders.iter().filter(|name| own_split::is_part(name)) {
+            let held_out = own_split::is_held_out_folder(part);
+            let below = subfolders(&root.join(part), skipped)?.into_iter();
+            classes.extend(below.map(|class| ClassFolder {
                 relative: format!("{part}/{class}"),
                 class,
-                held_out: own_split::is_held_out(part),
-            };
-            let below = parts
-                .into_iter()
-                .flat_map(|(part, classes)| classes.into_iter().map(move |class| class_of(part, class)));
-            return Ok(below.collect());
+                held_out,
+            }));
         }
+        return Ok(classes);
     }
     let class_of = |class: String| ClassFolder { relative: class.clone(), class, held_out: false };
     Ok(folders.into_iter().map(class_of).collect())
@@ -80,7 +77,10 @@ fn class_folders(root: &Path, skipped: &mut Vec<(String, String)>) -> Result<Vec
 
 /// The folders in a folder, in the order of their names; also links to folders, but for those that
 /// lead back to it or to a folder above it, which would be a class of all pictures.
-fn subfolders(root: &Path, skipped: &mut Vec<(String, String)>) -> Result<Vec<String>, DatasetError> {
+pub(super) fn subfolders(
+    root: &Path,
+    skipped: &mut Vec<(String, String)>,
+) -> Result<Vec<String>, DatasetError> {
     let unreadable = |error: std::io::Error| DatasetError::Unreadable {
         folder: root.to_owned(),
         reason: error.to_string(),
@@ -125,7 +125,7 @@ pub fn pictures_below(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     Ok(paths)
 }
 
-fn walk(
+pub(super) fn walk(
     folder: PathBuf,
     relative: &str,
     label: u32,
@@ -209,6 +209,8 @@ mod tests {
     fn folders_to_train_and_to_test_are_the_split_of_the_set_and_no_classes() {
         let root = root(&["train/cats/a.jpg", "train/dogs/b.jpg", "test/cats/a.jpg", "test/dogs/deep/c.jpg"]);
         fs::write(root.path().join("train/stray.jpg"), b"x").unwrap();
+        fs::create_dir(root.path().join("labels")).unwrap();
+        fs::write(root.path().join("labels/all.csv"), b"x").unwrap();
         symlink("..", root.path().join("test/loop")).unwrap();
         let listed = list(root.path(), |_| true).unwrap();
         let names = [
@@ -220,6 +222,14 @@ mod tests {
         assert_eq!(labels(&listed), names);
         let held_out: Vec<bool> = listed.found.iter().map(|found| found.held_out).collect();
         assert_eq!((held_out, listed.skipped.len()), (vec![true, true, false, false], 1));
+    }
+
+    #[test]
+    fn pictures_to_test_without_classes_beside_a_folder_to_train_are_refused_with_a_hint() {
+        let root = root(&["train/cats/a.jpg", "train/dogs/b.jpg", "test/c.jpg"]);
+        let error = list(root.path(), |_| true).unwrap_err().to_string();
+        let hint = format!("--data {}/train", root.path().display());
+        assert!(error.contains("`test`") && error.contains(&hint), "{error}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod cifar;
 mod detect;
 mod folder;
+mod folder_layout;
 mod idx;
 mod object_folder;
 mod own_split;
@@ -31,6 +32,7 @@ use super::{
 pub(in crate::dataset) use detect::{HEAD_BYTES, by_content, by_name};
 pub(in crate::dataset) use folder::is_picture_name;
 pub use folder::pictures_below;
+pub(in crate::dataset) use own_split::HalfSplit;
 
 /// A file or object with pictures, and whether the source holds out what is in it.
 pub(super) struct Shard {

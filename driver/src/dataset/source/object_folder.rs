@@ -4,20 +4,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use howdah_executor::source::{Library, Listed as Object, Place};
 
-use super::{is_picture_name, own_split};
+use super::{
+    is_picture_name,
+    own_split::{self, Depth, Layout},
+};
 use crate::dataset::{
     DatasetError,
     listing::{Listed, Listing, PartName},
 };
-
-/// What lies in a folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Depth {
-    /// Pictures alone.
-    Pictures,
-    /// Folders with pictures, and perhaps pictures.
-    Folders,
-}
 
 /// Lists the pictures of a folder for each class, or of one for each part of a split and in it one for each class.
 pub(super) fn list(
@@ -31,17 +25,18 @@ pub(super) fn list(
         let hidden = relative.split('/').any(|part| part.starts_with('.'));
         !hidden && is_picture_name(relative.as_ref())
     });
-    let mut folders: BTreeMap<&str, Depth> = BTreeMap::new();
+    let mut folders: BTreeMap<String, Depth> = BTreeMap::new();
     for (folder, below) in pictures.iter().filter_map(|found| found.relative.split_once('/')) {
         let depth = if below.contains('/') { Depth::Folders } else { Depth::Pictures };
-        let deepest = folders.entry(folder).or_insert(depth);
-        *deepest = depth.max(*deepest);
+        match folders.get_mut(folder) {
+            Some(deepest) => *deepest = depth.max(*deepest),
+            None => drop(folders.insert(folder.to_owned(), depth)),
+        }
     }
-    let is_split = folders.values().all(|depth| *depth == Depth::Folders)
-        && own_split::is_of_folders(folders.keys().copied());
+    let layout = own_split::layout(&folders).map_err(|half| DatasetError::half_split(url, half))?;
     for Object { object, relative } in pictures {
         let mut parts = relative.split('/');
-        let held_out = is_split && parts.next().is_some_and(own_split::is_held_out);
+        let held_out = layout == Layout::Split && parts.next().is_some_and(own_split::is_held_out_folder);
         // What lies beside the folders of classes is of none.
         let (Some(class), Some(_)) = (parts.next(), parts.next()) else { continue };
         let label = listing.label(class);
@@ -62,6 +57,10 @@ mod tests {
     use crate::dataset::source::testing::labels;
 
     fn listed(files: &[&str]) -> Listed {
+        try_list(files).unwrap()
+    }
+
+    fn try_list(files: &[&str]) -> Result<Listed, DatasetError> {
         let root = tempfile::tempdir().unwrap();
         for file in files {
             let path = root.path().join(file);
@@ -70,7 +69,7 @@ mod tests {
         }
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let mut library = Library::new(Some(runtime.handle().clone()));
-        list(&format!("file://{}", root.path().display()), |_| true, &mut library).unwrap()
+        list(&format!("file://{}", root.path().display()), |_| true, &mut library)
     }
 
     #[test]
@@ -83,6 +82,12 @@ mod tests {
         let names = [("test/cats/a.jpg", "cats"), ("train/cats/a.jpg", "cats"), ("train/dogs/b.jpg", "dogs")];
         assert_eq!(labels(&split), names);
         assert_eq!(split.found.iter().map(|found| found.held_out).collect::<Vec<_>>(), [true, false, false]);
+
+        let error = try_list(&["train/cats/a.jpg", "test/b.jpg"]).unwrap_err().to_string();
+        assert!(
+            error.contains("--data file://") && error.contains("/train, and what to hold out"),
+            "{error}"
+        );
 
         let classes = listed(&["train/a.jpg", "test/b.jpg"]);
         assert_eq!(labels(&classes), [("test/b.jpg", "test"), ("train/a.jpg", "train")]);

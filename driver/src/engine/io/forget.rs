@@ -19,12 +19,9 @@ pub(super) async fn replicas(job: JobId, servers: Vec<String>, executor: MemberI
 
 /// Forgets the shards of a job that others have replaced.
 pub(super) async fn replaced(job: JobId, servers: Vec<String>, places: Vec<pb::ShardPlace>) {
-    let reference =
-        |place: &pb::ShardPlace| pb::ShardRef { job_id: job.0, shard: place.shard, term: place.term };
-    let shards: Vec<pb::ShardRef> = places.iter().map(reference).collect();
     let drop = |server: ShardClient| {
-        let shards = shards.clone();
-        async move { server.drop_replaced(shards).await }
+        let places = places.clone();
+        async move { server.drop_replaced(&places).await }
     };
     for_each(job, servers, drop, "shards that were replaced stay until their job ends").await;
 }

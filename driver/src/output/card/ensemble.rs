@@ -1,10 +1,12 @@
 use howdah_executor::learn::{Combine, Model};
+use howdah_proto::settings::DataSettings;
 
 use super::{
-    ALWAYS_NAMES_A_CLASS, SAME_KIND,
+    ALWAYS_NAMES_A_CLASS, DRAWINGS, SAME_KIND,
     markdown::{code_block, escape, list, table},
     quality::percent,
 };
+use crate::output::CARD_FILE;
 
 /// What the card of an ensemble is made of.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +21,8 @@ pub struct EnsembleCard<'a> {
     pub members: &'a [Member],
     /// What each of them was measured on.
     pub measured_on: MeasuredOn,
+    /// Where the pictures came from.
+    pub data: &'a DataSettings,
 }
 
 /// A model of an ensemble.
@@ -30,6 +34,17 @@ pub struct Member {
     pub accuracy: Option<f64>,
     /// The mean loss on them.
     pub loss: Option<f64>,
+    /// Whether it has a card of its own.
+    pub card: OwnCard,
+}
+
+/// Whether a model of an ensemble has a card of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnCard {
+    /// In its folder.
+    There,
+    /// Whoever trained it wrote none.
+    Missing,
 }
 
 /// What the models of an ensemble were measured on, each alone.
@@ -66,7 +81,9 @@ impl EnsembleCard<'_> {
              howdah-driver export --model . --onnx model.onnx",
         );
         text += &format!("\n## Models\n\n{}\n", self.members());
+        let is_measured = self.members.iter().any(|member| member.accuracy.is_some());
         text += match self.measured_on {
+            _ if !is_measured => "No picture was held out: how well they do on others is not known.\n",
             MeasuredOn::HeldOut => {
                 "Each was measured alone, on pictures that none of them was trained on: `evaluate` tells how well they do \
                  together.\n"
@@ -76,13 +93,20 @@ impl EnsembleCard<'_> {
                  together can only be told from pictures that are new to all of them.\n"
             }
         };
-        text + &format!("\n## Limits\n\n{}", list([ALWAYS_NAMES_A_CLASS, SAME_KIND]))
+        let mut limits = vec![ALWAYS_NAMES_A_CLASS, SAME_KIND];
+        if matches!(self.data, DataSettings::Synthetic { .. }) {
+            limits.push(DRAWINGS);
+        }
+        text + &format!("\n## Limits\n\n{}", list(limits))
     }
 
     fn members(&self) -> String {
         let cell = |value: Option<f64>, show: fn(f64) -> String| value.map_or_else(|| "-".to_owned(), show);
         let rows = self.members.iter().map(|member| {
-            let card = format!("[{0}](<{0}/model.md>)", member.folder);
+            let card = match member.card {
+                OwnCard::There => format!("[{0}](<{0}/{CARD_FILE}>)", member.folder),
+                OwnCard::Missing => escape(&member.folder),
+            };
             vec![card, cell(member.accuracy, percent), cell(member.loss, |loss| format!("{loss:.4}"))]
         });
         table(&["card", "accuracy", "loss"], &rows.collect::<Vec<_>>())

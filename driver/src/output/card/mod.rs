@@ -18,7 +18,7 @@ use super::{PictureCounts, RunMetrics};
 use markdown::{code_block, escape, list, table};
 use quality::percent;
 
-pub use ensemble::{EnsembleCard, MeasuredOn, Member};
+pub use ensemble::{EnsembleCard, MeasuredOn, Member, OwnCard};
 
 /// Parameters that are longer were fitted, and are no reading for people.
 const LONGEST_PARAMETER: usize = 200;
@@ -29,6 +29,7 @@ const MISCALIBRATED: f64 = 0.05;
 
 const ALWAYS_NAMES_A_CLASS: &str =
     "It names one of its classes for every picture, also for one of something else.";
+const DRAWINGS: &str = "It was trained on drawings, and is of no use for photographs.";
 const SAME_KIND: &str = "What it was measured on is of the same kind as what it was trained on: of pictures that were taken \
                          or chosen in another way, nothing is known.";
 
@@ -86,7 +87,7 @@ impl Card<'_> {
     }
 
     fn data(&self) -> String {
-        let source = source_of(&self.settings.data);
+        let source = source_of(self.settings);
         let skipped = match self.run.failures.skipped_pictures {
             0 => String::new(),
             count => format!(" {count} pictures could not be used and were left out."),
@@ -182,7 +183,7 @@ impl Card<'_> {
     fn limits(&self) -> String {
         let mut limits = vec![ALWAYS_NAMES_A_CLASS.to_owned(), SAME_KIND.to_owned()];
         if matches!(self.settings.data, DataSettings::Synthetic { .. }) {
-            limits.push("It was trained on drawings, and is of no use for photographs.".to_owned());
+            limits.push(DRAWINGS.to_owned());
         }
         if let Some(test) = &self.run.test {
             let named = || self.model.classes.iter().zip(&test.classes);
@@ -236,14 +237,19 @@ fn abbreviated(value: &serde_json::Value) -> serde_json::Value {
     }
 }
 
-fn source_of(data: &DataSettings) -> String {
-    match data {
-        DataSettings::Synthetic { .. } => "Pictures of cats and dogs that Howdah drew itself.".to_owned(),
+fn source_of(settings: &TrainSettings) -> String {
+    let fold = settings.selection.fold.map(|fold| format!("fold {fold} of the training pictures"));
+    match &settings.data {
+        DataSettings::Synthetic { .. } => {
+            let held_out = fold.map_or_else(String::new, |fold| format!(" Held out is {fold}."));
+            format!("Pictures of cats and dogs that Howdah drew itself.{held_out}")
+        }
         DataSettings::Folder { train, test, test_fraction, classes, .. } => {
             let place = |path: &Path| escape(&path.to_string_lossy());
-            let held_out = match test {
-                Some(test) => format!("those held out are {}", place(test)),
-                None => format!(
+            let held_out = match (fold, test) {
+                (Some(fold), _) => format!("held out is {fold}"),
+                (None, Some(test)) => format!("those held out are {}", place(test)),
+                (None, None) => format!(
                     "those held out are the ones that the set itself holds out, or {} of them by a hash of their names",
                     percent(*test_fraction)
                 ),

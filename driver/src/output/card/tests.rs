@@ -150,24 +150,48 @@ fn the_card_of_an_ensemble_leads_to_those_of_its_models() {
         folder: format!("trials/{place:04}"),
         accuracy,
         loss: accuracy.map(|accuracy| 1.0 - accuracy),
+        card: if place == 0 { OwnCard::There } else { OwnCard::Missing },
     };
     let members = [member(0, Some(0.75)), member(1, None)];
-    let card = |combine, measured_on| {
-        EnsembleCard { name: "a*b", model: &model, combine, members: &members, measured_on }.markdown()
+    let data = settings(2).data;
+    let card = |combine, measured_on, members: &[Member]| {
+        let card = EnsembleCard { name: "a*b", model: &model, combine, members, measured_on, data: &data };
+        card.markdown()
     };
-    let averaged = card(Combine::Average, MeasuredOn::HeldOut);
+    let averaged = card(Combine::Average, MeasuredOn::HeldOut, &members);
     for part in [
         "# a\\*b\n",
         "apart: cat, d\\|g. 2 dense networks",
         "the mean of their probabilities",
         "| [trials/0000](<trials/0000/model.md>) | 75.00 % | 0.2500 |",
-        "| [trials/0001](<trials/0001/model.md>) | - | - |",
+        "| trials/0001 | - | - |",
         "howdah-driver evaluate --model . --data pictures",
         "that none of them was trained on",
         "- It names one of its classes",
+        "- It was trained on drawings",
     ] {
         assert!(averaged.contains(part), "no `{part}` in\n{averaged}");
     }
-    let voted = card(Combine::Vote, MeasuredOn::OwnFold);
+    let voted = card(Combine::Vote, MeasuredOn::OwnFold, &members);
     assert!(voted.contains("most of them take") && voted.contains("new to all of them"), "{voted}");
+    let unmeasured = card(Combine::Vote, MeasuredOn::HeldOut, &members[1..]);
+    assert!(unmeasured.contains("No picture was held out"), "{unmeasured}");
+}
+
+#[test]
+fn a_card_of_a_fold_tells_which_it_was() {
+    let fold = |settings: &mut TrainSettings| settings.selection.fold = Some("2/5".parse().unwrap());
+    let drawn = card(&["cat", "dog"], |_, settings| fold(settings));
+    assert!(drawn.contains("Held out is fold 2/5 of the training pictures."), "{drawn}");
+    let stored = card(&["cat", "dog"], |_, settings| {
+        fold(settings);
+        settings.data = DataSettings::Folder {
+            train: "/data".into(),
+            test: Some("/held-out".into()),
+            test_fraction: 0.2,
+            classes: std::collections::BTreeMap::new(),
+            format: howdah_proto::settings::DataFormat::default(),
+        };
+    });
+    assert!(stored.contains("/data; held out is fold 2/5") && !stored.contains("/held-out"), "{stored}");
 }

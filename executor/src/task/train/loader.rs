@@ -84,7 +84,7 @@ impl Loader {
                 };
                 State::Away { step, loading: self.runtime.spawn_blocking(load) }
             }
-            other => other,
+            State::Away { .. } | State::Lost => return Err(broke_off("another one was on its way")),
         };
         Ok(())
     }
@@ -183,6 +183,7 @@ mod tests {
         for (step, next) in [(1, 2), (2, 3), (3, 1), (2, 3), (1, 2), (2, 3), (3, 4)] {
             ahead.load(Step(step), &mut replica, &cancel).unwrap();
             ahead.load_ahead(Step(next), &replica).unwrap();
+            assert!(matches!(ahead.state, State::Away { step, .. } if step == Step(next)));
             let expected = &expected[step as usize - 1];
             assert_eq!(&features(&mut replica, expected.len() / 4), expected, "step {step}");
         }
@@ -198,6 +199,9 @@ mod tests {
             loader.load_ahead(Step(2), &replica).unwrap();
             let failed = loader.load(Step(2), &mut replica, &cancel).unwrap_err();
             assert!(failed.to_string().contains("label 7"), "{failed}");
+            // What nobody asks for fails nobody.
+            loader.load_ahead(Step(2), &replica).unwrap();
+            loader.load(Step(3), &mut replica, &cancel).unwrap();
         }
     }
 }

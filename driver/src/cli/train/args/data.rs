@@ -15,12 +15,12 @@ use crate::{
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Pictures")]
 pub(in crate::cli) struct DataArgs {
-    /// The training pictures: a folder with a folder for each class, or with train and test and the classes in both; tar files named as WebDataset's, Parquet, IDX
-    /// (MNIST) or CIFAR batches; a path, a URL (file, s3, gs, az, http, https), or a pattern such as
-    /// 'shard-{000..017}.tar' or 'train-*.parquet'; or what `prepare` has written. Credentials of stores are in the
-    /// environment of the driver and of all executors: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,
-    /// GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY. Without it, synthetic
-    /// cats and dogs are drawn.
+    /// The training pictures: a folder with a folder for each class, or with train and test and the classes in both;
+    /// tar files named as WebDataset's, Parquet, IDX (MNIST) or CIFAR batches; a path, a URL (file, s3, gs, az, http,
+    /// https), or a pattern such as 'shard-{000..017}.tar' or 'train-*.parquet'; or what `prepare` has written.
+    /// Credentials of stores are in the environment of the driver and of all executors: AWS_ACCESS_KEY_ID and
+    /// AWS_SECRET_ACCESS_KEY, GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT_NAME and
+    /// AZURE_STORAGE_ACCOUNT_KEY. Without it, synthetic cats and dogs are drawn.
     #[arg(long, value_name = "PLACE")]
     data: Option<PathBuf>,
     /// The held-out pictures, in any of these forms. Without it, those that the set itself holds out (files or
