@@ -45,6 +45,12 @@ struct Loaded {
     filled: Result<(), TaskError>,
 }
 
+/// A batch that was prepared ahead, and is in the spare one.
+struct Prepared {
+    step: Step,
+    filled: Result<(), TaskError>,
+}
+
 impl Loader {
     pub(super) fn new(source: Source, runtime: Handle) -> Self {
         Self { state: State::Here(Box::new(source)), spare: None, runtime }
@@ -58,10 +64,10 @@ impl Loader {
         cancel: &CancelFlag,
     ) -> Result<(), TaskError> {
         let into = replica.samples_mut();
-        if let Some((prepared, filled)) = self.land(cancel)?
-            && prepared == step
+        if let Some(prepared) = self.land(cancel)?
+            && prepared.step == step
         {
-            filled?;
+            prepared.filled?;
             return Ok(self.spare.as_mut().map_or(Ok(()), |batch| into.swap(batch))?);
         }
         match &mut self.state {
@@ -89,16 +95,15 @@ impl Loader {
         Ok(())
     }
 
-    /// Waits for the batch that is being prepared, which is in the spare one then; tells which it is, and what became of
-    /// it.
-    fn land(&mut self, cancel: &CancelFlag) -> Result<Option<(Step, Result<(), TaskError>)>, TaskError> {
+    /// Waits for the batch that is being prepared, if one is.
+    fn land(&mut self, cancel: &CancelFlag) -> Result<Option<Prepared>, TaskError> {
         let State::Away { step, loading } = &mut self.state else { return Ok(None) };
         let (step, loaded) = (*step, wait(&self.runtime, cancel, loading)?);
         self.state = State::Lost;
         let Loaded { source, batch, filled } = loaded.map_err(|error| broke_off(&error.to_string()))?;
         self.state = State::Here(source);
         self.spare = Some(batch);
-        Ok(Some((step, filled)))
+        Ok(Some(Prepared { step, filled }))
     }
 }
 
