@@ -1,4 +1,7 @@
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use howdah_proto::{BlockId, Epoch, NodeId, Step, fence::TrainTask, pb, settings::Progress};
 
@@ -42,6 +45,8 @@ pub(super) struct Lesson<'a> {
     pub(super) batches: Arc<Batches>,
     pub(super) report: pb::EpochTrained,
     loader: Loader,
+    /// How long it took to compute the last gradient.
+    step_took: Duration,
     cancel: &'a CancelFlag,
     stored: Option<BlockId>,
     evicted: Vec<BlockId>,
@@ -78,6 +83,7 @@ impl<'a> Lesson<'a> {
             batches,
             report: pb::EpochTrained::default(),
             loader: Loader::new(source, run.environment.runtime.clone()),
+            step_took: Duration::MAX,
             cancel: run.cancel,
             stored: found.stored,
             evicted: found.evicted,
@@ -115,7 +121,7 @@ impl<'a> Lesson<'a> {
         }
         let started = Instant::now();
         self.loader.load(step, replica, self.cancel)?;
-        if step.0 < self.report.last_step {
+        if step.0 < self.report.last_step && self.loader.pays(self.step_took) {
             self.loader.load_ahead(Step(step.0 + 1), replica)?;
         }
         let prepared = Instant::now();
@@ -125,6 +131,7 @@ impl<'a> Lesson<'a> {
         self.report.loss_sum += batch.loss_sum;
         self.report.correct += batch.correct;
         self.report.input_seconds += (prepared - started).as_secs_f64();
+        self.step_took = prepared.elapsed();
         self.computed_since(prepared);
         Ok(factor)
     }

@@ -1,4 +1,7 @@
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use howdah_proto::{Epoch, Step};
 use tokio::{runtime::Handle, task::JoinHandle};
@@ -10,13 +13,19 @@ use crate::{
     task::{CancelFlag, batches::Batches, wait::wait},
 };
 
-/// Puts the batches of a training task into the replica: while it computes on one, the next is prepared on another
-/// thread.
+/// Preparing a batch ahead pays if it takes more than this part of a step: what another core has written must be fetched
+/// from it, and where none is free the batch is in the way of other steps.
+const WORTHWHILE_PART: u32 = 5;
+
+/// Puts the batches of a training task into the replica. While it computes on one, the next is prepared on another thread,
+/// if that takes long enough.
 pub(super) struct Loader {
     state: State,
     /// What the next batch is prepared in.
     spare: Option<Minibatch>,
     runtime: Handle,
+    /// How long it took to prepare the last batch.
+    took: Duration,
 }
 
 /// Where the batches of a training task come from: rows of a block, sent through the rest of the pipeline.
@@ -43,6 +52,7 @@ struct Loaded {
     source: Box<Source>,
     batch: Minibatch,
     filled: Result<(), TaskError>,
+    took: Duration,
 }
 
 /// A batch that was prepared ahead, and is in the spare one.
@@ -53,7 +63,7 @@ struct Prepared {
 
 impl Loader {
     pub(super) fn new(source: Source, runtime: Handle) -> Self {
-        Self { state: State::Here(Box::new(source)), spare: None, runtime }
+        Self { state: State::Here(Box::new(source)), spare: None, runtime, took: Duration::ZERO }
     }
 
     /// Gives the replica the batch of a step, which may be prepared already.
@@ -71,9 +81,19 @@ impl Loader {
             return Ok(self.spare.as_mut().map_or(Ok(()), |batch| into.swap(batch))?);
         }
         match &mut self.state {
-            State::Here(source) => source.fill(step, into),
+            State::Here(source) => {
+                let started = Instant::now();
+                let filled = source.fill(step, into);
+                self.took = started.elapsed();
+                filled
+            }
             State::Away { .. } | State::Lost => Err(broke_off("it is not here")),
         }
+    }
+
+    /// Whether it pays to prepare batches ahead, where a step takes so long.
+    pub(super) fn pays(&self, step: Duration) -> bool {
+        self.took.saturating_mul(WORTHWHILE_PART) > step
     }
 
     /// Begins to prepare the batch of a step.
@@ -85,8 +105,9 @@ impl Loader {
         self.state = match std::mem::replace(&mut self.state, State::Lost) {
             State::Here(mut source) => {
                 let load = move || {
+                    let started = Instant::now();
                     let filled = source.fill(step, &mut batch);
-                    Loaded { source, batch, filled }
+                    Loaded { source, batch, filled, took: started.elapsed() }
                 };
                 State::Away { step, loading: self.runtime.spawn_blocking(load) }
             }
@@ -100,9 +121,9 @@ impl Loader {
         let State::Away { step, loading } = &mut self.state else { return Ok(None) };
         let (step, loaded) = (*step, wait(&self.runtime, cancel, loading)?);
         self.state = State::Lost;
-        let Loaded { source, batch, filled } = loaded.map_err(|error| broke_off(&error.to_string()))?;
+        let Loaded { source, batch, filled, took } = loaded.map_err(|error| broke_off(&error.to_string()))?;
         self.state = State::Here(source);
-        self.spare = Some(batch);
+        (self.spare, self.took) = (Some(batch), took);
         Ok(Some(Prepared { step, filled }))
     }
 }
@@ -192,6 +213,15 @@ mod tests {
             let expected = &expected[step as usize - 1];
             assert_eq!(&features(&mut replica, expected.len() / 4), expected, "step {step}");
         }
+    }
+
+    #[test]
+    fn batches_are_prepared_ahead_if_that_takes_long_enough() {
+        let runtime = Runtime::new().unwrap();
+        let mut loader = Loader::new(source(None), runtime.handle().clone());
+        assert!(!loader.pays(Duration::ZERO), "nothing is known yet");
+        loader.took = Duration::from_millis(3);
+        assert!(loader.pays(Duration::from_millis(14)) && !loader.pays(Duration::from_millis(15)));
     }
 
     #[test]
