@@ -47,6 +47,8 @@ struct Tools {
 struct Group {
     way: ViewChain,
     replicas: Vec<(usize, Replica)>,
+    /// The features of a batch, a row for each view of each picture.
+    features: Vec<f32>,
 }
 
 /// What the models say of a picture, in their order; or why it is of no use.
@@ -107,7 +109,10 @@ impl Classifier {
                 Some((_, group)) => group.replicas.push((place, replica)),
                 None => {
                     let way = way(&model.pipeline, &self.registry)?;
-                    groups.push((&model.pipeline, Group { way, replicas: vec![(place, replica)] }));
+                    groups.push((
+                        &model.pipeline,
+                        Group { way, replicas: vec![(place, replica)], features: Vec::new() },
+                    ));
                 }
             }
         }
@@ -151,29 +156,26 @@ impl Group {
         answers: &mut [Answers],
         library: &mut Library,
     ) -> Result<(), InferenceError> {
-        let mut pictures = Vec::with_capacity(batch.len());
+        self.features.clear();
+        let mut answered = Vec::with_capacity(batch.len());
         for (picture, answer) in batch.iter().zip(answers).filter(|(_, answer)| answer.is_ok()) {
-            match views(&mut self.way, picture, library)? {
-                Ok(views) => pictures.push((views, answer)),
+            match self.add_views(picture, library)? {
+                Ok(()) => answered.push(answer),
                 Err(verdict) => *answer = Err(verdict),
             }
         }
+        let (rows, views) = (answered.len(), self.way.count());
         for (place, replica) in &mut self.replicas {
-            let (rows, inputs) = (pictures.len(), replica.network().inputs());
+            let inputs = replica.network().inputs().max(1);
             let mut average = Average::default();
-            for view in 0..if rows == 0 { 0 } else { self.way.count() } {
-                for (row, (views, _)) in pictures.iter().enumerate() {
-                    let values: &[f32] = views.get(view).map_or(&[], Vec::as_slice);
-                    if values.len() != inputs {
-                        let got = values.len();
-                        let text = format!("the pipeline gives {got} features, the network takes {inputs}");
-                        return Err(InferenceError::Pipeline(text));
-                    }
+            for view in 0..if rows == 0 { 0 } else { views } {
+                let features = self.features.chunks_exact(inputs).skip(view).step_by(views);
+                for (row, values) in features.enumerate() {
                     replica.samples_mut().input_row(row)?.copy_from_slice(values);
                 }
                 average.add(replica, rows)?;
             }
-            for ((_, answers), said) in pictures.iter_mut().zip(average.probabilities(rows)) {
+            for (answers, said) in answered.iter_mut().zip(average.probabilities(rows)) {
                 if let Some(answer) = answers.as_mut().ok().and_then(|answers| answers.get_mut(*place)) {
                     *answer = said;
                 }
@@ -181,35 +183,41 @@ impl Group {
         }
         Ok(())
     }
+
+    /// Reads a picture and adds the features of its views; the inner error is the picture's own.
+    fn add_views(
+        &mut self,
+        picture: &PictureRef,
+        library: &mut Library,
+    ) -> Result<Result<(), Verdict>, InferenceError> {
+        let bytes = match picture.at.read(library) {
+            Ok(bytes) => bytes,
+            Err(verdict) => return Ok(Err(verdict)),
+        };
+        let meta = PictureMeta { key: 0, label: 0 };
+        let views = match self.way.views(Record::Encoded { meta, bytes }) {
+            Ok(views) => views,
+            Err(OperatorError::Unusable(reason)) => return Ok(Err(Verdict::Unusable(reason))),
+            Err(mismatch) => return Err(InferenceError::Pipeline(mismatch.to_string())),
+        };
+        for view in views {
+            let Record::Features { values, .. } = view else {
+                return Err(InferenceError::Pipeline(format!("it ends with {}", view.kind())));
+            };
+            let mut inputs = self.replicas.iter().map(|(_, replica)| replica.network().inputs());
+            if let Some(inputs) = inputs.find(|inputs| *inputs != values.len()) {
+                let got = values.len();
+                let text = format!("the pipeline gives {got} features, the network takes {inputs}");
+                return Err(InferenceError::Pipeline(text));
+            }
+            self.features.extend_from_slice(values);
+        }
+        Ok(Ok(()))
+    }
 }
 
 /// Finds out how a pipeline gets from a picture to the features of each view that is averaged over.
 fn way(pipeline: &Pipeline, registry: &Registry) -> Result<ViewChain, InferenceError> {
     let chain = Chain::build(registry, pipeline.prepare.iter().chain(&pipeline.feed))?;
     Ok(ViewChain::new(chain, Views::to_classify(pipeline).iter().copied()))
-}
-
-/// Reads a picture and gives the features of its views; the inner error is the picture's own.
-fn views(
-    way: &mut ViewChain,
-    picture: &PictureRef,
-    library: &mut Library,
-) -> Result<Result<Vec<Vec<f32>>, Verdict>, InferenceError> {
-    let bytes = match picture.at.read(library) {
-        Ok(bytes) => bytes,
-        Err(verdict) => return Ok(Err(verdict)),
-    };
-    let meta = PictureMeta { key: 0, label: 0, name: picture.name.as_str().into() };
-    match way.views(Record::Encoded { meta, bytes }) {
-        Ok(views) => views.into_iter().map(features).collect::<Result<_, _>>().map(Ok),
-        Err(OperatorError::Unusable(reason)) => Ok(Err(Verdict::Unusable(reason))),
-        Err(mismatch) => Err(InferenceError::Pipeline(mismatch.to_string())),
-    }
-}
-
-fn features(record: Record) -> Result<Vec<f32>, InferenceError> {
-    match record {
-        Record::Features { values, .. } => Ok(values),
-        other => Err(InferenceError::Pipeline(format!("it ends with {}", other.kind()))),
-    }
 }

@@ -147,8 +147,8 @@ pub(super) mod tests {
     pub(in crate::prepared) fn samples(keys: &[u64]) -> Samples {
         let mut samples = Samples::default();
         for key in keys {
-            let meta = PictureMeta { key: *key, label: *key as u32 % 3, name: "".into() };
-            samples.push(&[Record::Features { meta, values: vec![*key as f32, 0.5] }]).unwrap();
+            let meta = PictureMeta { key: *key, label: *key as u32 % 3 };
+            samples.push("", &[Record::Features { meta, values: vec![*key as f32, 0.5] }]).unwrap();
         }
         samples
     }

@@ -25,7 +25,7 @@ pub use function::{
 pub use picture::{
     AnyOperator, Augmentation, Chain, Fit, FitError, GatherContext, MAX_FITTED_BYTES, MAX_SUMMARY_BYTES,
     Operator, OperatorError, Packed, Picture, PictureMeta, PictureShape, PictureView, Record, RecordContext,
-    RowContent, RowKind, SampleRow, Samples, SamplesError, SamplesHeader, Spread, Unfitted, ViewChain, Views,
-    Wanted,
+    RowContent, RowKind, SampleRow, Samples, SamplesError, SamplesHeader, Spare, Spread, Unfitted, ViewChain,
+    Views, Wanted,
 };
 pub use registry::{Kind, Registry, RegistryError, Transform};

@@ -17,9 +17,9 @@ fn store(memory_bytes: u64) -> (Arc<BlockStore>, Memory, Arc<Scratch>) {
 fn samples(pictures: u64) -> Arc<Samples> {
     let mut samples = Samples::default();
     for key in 0..pictures {
-        let meta = PictureMeta { key, label: 0, name: "a".into() };
+        let meta = PictureMeta { key, label: 0 };
         let picture = Picture { width: 100, height: 10, channels: 1, pixels: vec![0; 1000] };
-        samples.push(&[Record::Picture { meta, picture }]).unwrap();
+        samples.push("", &[Record::Picture { meta, picture }]).unwrap();
     }
     Arc::new(samples)
 }

@@ -7,7 +7,7 @@ use super::{
     block::Plan,
     pictures::{each_picture, read_shards},
 };
-use crate::rdd::{Chain, Samples};
+use crate::rdd::{Chain, Record, Samples};
 
 /// A computed block, and the pictures that are not in it.
 pub(super) struct Computed {
@@ -50,7 +50,8 @@ pub(super) fn compute(
             let chain = Chain::build(&run.environment.registry, plan.prepare.iter().copied())?;
             let pictures = run.task.files.len();
             let mut samples = Samples::with_capacity(pictures);
-            let skipped = each_picture(run, chain, pictures, progress, |views| Ok(samples.push(views)?))?;
+            let mut take = |name: &str, views: &[Record]| Ok(samples.push(name, views)?);
+            let skipped = each_picture(run, chain, pictures, progress, &mut take)?;
             (samples, skipped)
         }
     };

@@ -25,7 +25,7 @@ pub(super) fn run(run: &Run<'_>, work: &FitWork) -> Result<Outcome, TaskError> {
     let (mut stored, mut evicted) = (None, Vec::new());
     if place < plan.prepare.len() {
         let pictures = work.pictures as usize;
-        each_picture(run, before, pictures, run.progress, |views| {
+        each_picture(run, before, pictures, run.progress, |_, views| {
             (0..).zip(views).try_for_each(|(view, record)| Ok(gathering.take(view, record)?))
         })?;
     } else {
@@ -36,7 +36,9 @@ pub(super) fn run(run: &Run<'_>, work: &FitWork) -> Result<Outcome, TaskError> {
             run.cancel.check()?;
             for view in 0..found.samples.views() {
                 let row = found.samples.row(picture, view).ok_or(TaskError::Missing("row of that number"))?;
-                gathering.take(view, &before.apply_to_row(&row, &RecordContext::PLAIN)?)?;
+                let record = before.apply_to_row(&row, &RecordContext::PLAIN)?;
+                gathering.take(view, &record)?;
+                before.keep(record);
             }
             let done = picture as u64 + 1;
             if done.is_multiple_of(REPORT_EVERY_PICTURES) {

@@ -10,14 +10,14 @@ use crate::{
 /// Progress is reported at most this often.
 pub(super) const REPORT_EVERY_PICTURES: u64 = 64;
 
-/// Reads the first `pictures` files of the task, sends them through a chain, and hands the views of each to `take`;
+/// Reads the first `pictures` files of the task, sends them through a chain, and hands the name and the views of each to `take`;
 /// returns those that can't be used.
 pub(super) fn each_picture(
     run: &Run<'_>,
     chain: Chain,
     pictures: usize,
     progress: &dyn Fn(u64, u64),
-    mut take: impl FnMut(&[Record]) -> Result<(), TaskError>,
+    mut take: impl FnMut(&str, &[Record]) -> Result<(), TaskError>,
 ) -> Result<Vec<pb::SkippedFile>, TaskError> {
     let mut way = ViewChain::new(chain, run.task.views.contexts());
     let files = run.task.files.get(..pictures).unwrap_or(&run.task.files);
@@ -28,14 +28,13 @@ pub(super) fn each_picture(
     while let Some(file) = reader.read_next()? {
         run.cancel.check()?;
         let entry = &files[file.place];
-        let meta =
-            PictureMeta { key: u64::from(entry.index), label: entry.label, name: entry.path.as_str().into() };
+        let meta = PictureMeta { key: u64::from(entry.index), label: entry.label };
         let prepared = match file.content {
             Ok(bytes) => way.views(Record::Encoded { meta, bytes }),
             Err(reason) => Err(OperatorError::Unusable(reason)),
         };
         match prepared {
-            Ok(views) => take(&views)?,
+            Ok(views) => take(&entry.path, views)?,
             Err(OperatorError::Unusable(reason)) => {
                 let (path, index) = (entry.path.clone(), entry.index);
                 skipped.push(pb::SkippedFile { path, reason, index });

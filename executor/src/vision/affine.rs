@@ -3,7 +3,7 @@ use std::mem;
 use serde::{Deserialize, Serialize};
 
 use super::{chance::Chance, take};
-use crate::rdd::{Function, Operator, OperatorError, Picture, Record, RecordContext};
+use crate::rdd::{Function, Operator, OperatorError, Picture, Record, RecordContext, Spare};
 
 /// Fractional bits of a place in the picture.
 const FRACTION_BITS: u32 = 16;
@@ -26,8 +26,6 @@ pub struct Affine {
     /// How many times larger or smaller a picture becomes at most, from 1 to 10.
     #[serde(default = "unscaled")]
     pub max_scale: f32,
-    #[serde(skip)]
-    moved: Vec<u8>,
 }
 
 fn unscaled() -> f32 {
@@ -37,7 +35,7 @@ fn unscaled() -> f32 {
 impl Affine {
     /// Makes the operator that turns pictures and does nothing else.
     pub fn rotation(max_degrees: f32) -> Self {
-        Self { max_degrees, max_shift: 0.0, max_scale: 1.0, moved: Vec::new() }
+        Self { max_degrees, max_shift: 0.0, max_scale: 1.0 }
     }
 }
 
@@ -46,7 +44,7 @@ impl Function for Affine {
     const VERSION: u32 = 1;
 
     fn validate(&self) -> Result<(), String> {
-        let Self { max_degrees, max_shift, max_scale, .. } = self;
+        let Self { max_degrees, max_shift, max_scale } = self;
         if !(0.0..=180.0).contains(max_degrees) {
             Err(format!("max_degrees is {max_degrees}, it must be from 0 to 180"))
         } else if !(0.0..=1.0).contains(max_shift) {
@@ -60,15 +58,21 @@ impl Function for Affine {
 }
 
 impl Operator for Affine {
-    fn apply(&mut self, record: Record, context: &RecordContext) -> Result<Record, OperatorError> {
+    fn apply(
+        &mut self,
+        record: Record,
+        context: &RecordContext,
+        spare: &mut Spare,
+    ) -> Result<Record, OperatorError> {
         let (meta, mut picture) = take::picture::<Self>(record)?;
         if let Some(augmentation) = context.augmentation
             && !picture.pixels.is_empty()
         {
             let mut chance = Chance::of_picture(augmentation, meta.key, Self::NAME);
             let motion = self.draw(&mut chance, picture.width, picture.height);
-            move_picture(&picture, motion, &mut self.moved);
-            mem::swap(&mut picture.pixels, &mut self.moved);
+            let mut moved = spare.pixels(picture.pixels.len());
+            move_picture(&picture, motion, &mut moved);
+            spare.keep_pixels(mem::replace(&mut picture.pixels, moved));
         }
         Ok(Record::Picture { meta, picture })
     }

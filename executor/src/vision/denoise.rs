@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{gaussian::Gaussian, take};
-use crate::rdd::{Function, Operator, OperatorError, Record, RecordContext};
+use crate::rdd::{Function, Operator, OperatorError, Record, RecordContext, Spare};
 
 /// The widest blur, in pixels.
 pub const MAX_SIGMA: f32 = 100.0;
@@ -37,7 +37,7 @@ impl Function for Denoise {
 }
 
 impl Operator for Denoise {
-    fn apply(&mut self, record: Record, _: &RecordContext) -> Result<Record, OperatorError> {
+    fn apply(&mut self, record: Record, _: &RecordContext, _: &mut Spare) -> Result<Record, OperatorError> {
         let (meta, mut picture) = take::picture::<Self>(record)?;
         let gaussian = self.gaussian.get_or_insert_with(|| Gaussian::new(self.sigma));
         gaussian.blur(&mut picture.pixels, picture.width as usize, picture.channels as usize);

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::take;
-use crate::rdd::{Function, Operator, OperatorError, PictureView, Record, RecordContext};
+use crate::rdd::{Function, Operator, OperatorError, PictureView, Record, RecordContext, Spare};
 
 /// Turns the pixels of a picture into features: each byte, in the picture's order, as a number from 0 to 255.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,9 +14,16 @@ impl Function for Flatten {
 }
 
 impl Operator for Flatten {
-    fn apply(&mut self, record: Record, _: &RecordContext) -> Result<Record, OperatorError> {
+    fn apply(
+        &mut self,
+        record: Record,
+        _: &RecordContext,
+        spare: &mut Spare,
+    ) -> Result<Record, OperatorError> {
         let (meta, picture) = take::picture::<Self>(record)?;
-        let values = picture.pixels.iter().map(|&byte| f32::from(byte)).collect();
+        let mut values = spare.values(picture.pixels.len());
+        values.extend(picture.pixels.iter().map(|&byte| f32::from(byte)));
+        spare.keep_pixels(picture.pixels);
         Ok(Record::Features { meta, values })
     }
 
@@ -37,13 +44,17 @@ mod tests {
     #[test]
     fn the_features_are_the_bytes_row_by_row() {
         let picture = gray(2, 2, |x, y| (100 * y + 55 * x) as u8);
-        let out = Flatten {}.apply(Record::Picture { meta: meta(3), picture }, &PLAIN).unwrap();
+        let out = Flatten {}
+            .apply(Record::Picture { meta: meta(3), picture }, &PLAIN, &mut Spare::default())
+            .unwrap();
         assert_eq!(out, Record::Features { meta: meta(3), values: vec![0.0, 55.0, 100.0, 155.0] });
     }
 
     #[test]
     fn what_is_not_a_picture_is_a_mismatch() {
-        let error = Flatten {}.apply(Record::Features { meta: meta(3), values: vec![] }, &PLAIN).unwrap_err();
+        let error = Flatten {}
+            .apply(Record::Features { meta: meta(3), values: vec![] }, &PLAIN, &mut Spare::default())
+            .unwrap_err();
         assert_eq!(error.to_string(), "operator `flatten` takes a decoded picture, not features");
     }
 }

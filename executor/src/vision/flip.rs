@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{chance::Chance, take};
-use crate::rdd::{Function, Operator, OperatorError, Record, RecordContext};
+use crate::rdd::{Function, Operator, OperatorError, Record, RecordContext, Spare};
 
 /// Mirrors some pictures left to right, in training only, and those of the mirrored view.
 ///
@@ -27,7 +27,12 @@ impl Function for Flip {
 }
 
 impl Operator for Flip {
-    fn apply(&mut self, record: Record, context: &RecordContext) -> Result<Record, OperatorError> {
+    fn apply(
+        &mut self,
+        record: Record,
+        context: &RecordContext,
+        _: &mut Spare,
+    ) -> Result<Record, OperatorError> {
         let (meta, mut picture) = take::picture::<Self>(record)?;
         let drawn = context.augmentation.is_some_and(|augmentation| {
             Chance::of_picture(augmentation, meta.key, Self::NAME).happens(self.probability)

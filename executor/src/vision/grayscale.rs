@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::take;
-use crate::rdd::{Function, Operator, OperatorError, Picture, Record, RecordContext};
+use crate::rdd::{Function, Operator, OperatorError, Picture, Record, RecordContext, Spare};
 
 /// Turns a picture gray; one that is gray already stays as it is.
 ///
@@ -16,18 +16,32 @@ impl Function for Grayscale {
 }
 
 impl Operator for Grayscale {
-    fn apply(&mut self, record: Record, _: &RecordContext) -> Result<Record, OperatorError> {
-        let (meta, mut picture) = take::picture::<Self>(record)?;
-        if picture.channels == 3 {
-            picture = Picture { channels: 1, pixels: luma(&picture.pixels), ..picture };
-        }
-        Ok(Record::Picture { meta, picture })
+    fn apply(
+        &mut self,
+        record: Record,
+        _: &RecordContext,
+        spare: &mut Spare,
+    ) -> Result<Record, OperatorError> {
+        let (meta, picture) = take::picture::<Self>(record)?;
+        Ok(Record::Picture { meta, picture: gray(picture, spare) })
     }
 }
 
-/// Computes the BT.601 luma of interleaved red, green and blue.
-pub(super) fn luma(rgb: &[u8]) -> Vec<u8> {
-    rgb.as_chunks::<3>().0.iter().map(|&pixel| weigh(pixel)).collect()
+/// Turns a picture gray, if it is not.
+pub(super) fn gray(picture: Picture, spare: &mut Spare) -> Picture {
+    if picture.channels != 3 {
+        return picture;
+    }
+    let mut pixels = spare.pixels(picture.pixels.len() / 3);
+    luma(&picture.pixels, &mut pixels);
+    spare.keep_pixels(picture.pixels);
+    Picture { channels: 1, pixels, ..picture }
+}
+
+/// Writes the BT.601 luma of interleaved red, green and blue to `gray`.
+pub(super) fn luma(rgb: &[u8], gray: &mut Vec<u8>) {
+    gray.clear();
+    gray.extend(rgb.as_chunks::<3>().0.iter().map(|&pixel| weigh(pixel)));
 }
 
 /// The BT.601 luma of red, green and blue, in 16-bit fixed point.
@@ -43,7 +57,9 @@ mod tests {
 
     #[test]
     fn red_green_and_blue_weigh_as_in_bt_601() {
-        assert_eq!(luma(&[255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0]), [76, 150, 29, 255, 0]);
+        let mut gray = vec![7];
+        luma(&[255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0], &mut gray);
+        assert_eq!(gray, [76, 150, 29, 255, 0]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{chance::Chance, take};
-use crate::rdd::{Function, Operator, OperatorError, Record, RecordContext};
+use crate::rdd::{Function, Operator, OperatorError, Record, RecordContext, Spare};
 
 /// Middle gray, which a change of contrast leaves as it is.
 const MIDDLE: f32 = 127.5;
@@ -39,7 +39,12 @@ impl Function for Jitter {
 }
 
 impl Operator for Jitter {
-    fn apply(&mut self, record: Record, context: &RecordContext) -> Result<Record, OperatorError> {
+    fn apply(
+        &mut self,
+        record: Record,
+        context: &RecordContext,
+        _: &mut Spare,
+    ) -> Result<Record, OperatorError> {
         let (meta, mut picture) = take::picture::<Self>(record)?;
         if let Some(augmentation) = context.augmentation {
             let mut chance = Chance::of_picture(augmentation, meta.key, Self::NAME);

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::take;
-use crate::rdd::{Function, Operator, OperatorError, Record, RecordContext};
+use crate::rdd::{Function, Operator, OperatorError, Record, RecordContext, Spare};
 
 /// Brings features into the range a network learns best from: `x` becomes `x * scale + offset`, in place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ impl Function for Normalise {
 }
 
 impl Operator for Normalise {
-    fn apply(&mut self, record: Record, _: &RecordContext) -> Result<Record, OperatorError> {
+    fn apply(&mut self, record: Record, _: &RecordContext, _: &mut Spare) -> Result<Record, OperatorError> {
         let Record::Features { meta, mut values } = record else {
             return Err(take::mismatch::<Self>("features", &record));
         };
@@ -55,14 +55,16 @@ mod tests {
     #[test]
     fn features_are_scaled_and_then_shifted() {
         let features = Record::Features { meta: meta(0), values: vec![0.0, 51.0, 255.0] };
-        let out = Normalise { scale: 0.5, offset: -1.0 }.apply(features, &PLAIN).unwrap();
+        let out =
+            Normalise { scale: 0.5, offset: -1.0 }.apply(features, &PLAIN, &mut Spare::default()).unwrap();
         assert_eq!(out, Record::Features { meta: meta(0), values: vec![-1.0, 24.5, 126.5] });
     }
 
     #[test]
     fn a_picture_that_was_not_flattened_is_a_mismatch() {
         let picture = Record::Picture { meta: meta(0), picture: gray(1, 1, |_, _| 0) };
-        let error = Normalise { scale: 1.0, offset: 0.0 }.apply(picture, &PLAIN).unwrap_err();
+        let error =
+            Normalise { scale: 1.0, offset: 0.0 }.apply(picture, &PLAIN, &mut Spare::default()).unwrap_err();
         assert_eq!(error.to_string(), "operator `normalise` takes features, not a decoded picture");
     }
 

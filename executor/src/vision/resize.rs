@@ -1,3 +1,5 @@
+use std::mem;
+
 use fast_image_resize::{
     FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
     images::{Image, ImageRef},
@@ -5,7 +7,7 @@ use fast_image_resize::{
 use serde::{Deserialize, Serialize};
 
 use super::{pad::pad, take};
-use crate::rdd::{Function, Operator, OperatorError, Picture, Record, RecordContext};
+use crate::rdd::{Function, Operator, OperatorError, Picture, Record, RecordContext, Spare};
 
 /// The longest side that a picture can be resized to, in pixels.
 pub const MAX_SIDE: u32 = 8_192;
@@ -26,8 +28,6 @@ pub struct Resize {
     pub fit: Fit,
     #[serde(skip)]
     resizer: Resizer,
-    #[serde(skip)]
-    spare: Vec<u8>,
 }
 
 /// How a pixel of the new picture is computed from those of the old one.
@@ -66,14 +66,7 @@ pub enum Fit {
 impl Resize {
     /// Makes the operator that stretches with a triangle.
     pub fn new(width: u32, height: u32) -> Self {
-        Self {
-            width,
-            height,
-            filter: Filter::default(),
-            fit: Fit::default(),
-            resizer: Resizer::new(),
-            spare: Vec::new(),
-        }
+        Self { width, height, filter: Filter::default(), fit: Fit::default(), resizer: Resizer::new() }
     }
 
     /// Changes the filter.
@@ -87,21 +80,24 @@ impl Resize {
     }
 
     /// Brings `picture` to the size.
-    fn scale(&mut self, picture: &mut Picture) -> Result<(), OperatorError> {
+    fn scale(&mut self, picture: &mut Picture, spare: &mut Spare) -> Result<(), OperatorError> {
         let (width, height) = match self.fit {
             Fit::Stretch | Fit::Crop => (self.width, self.height),
             Fit::Pad => self.inside(picture.width, picture.height),
         };
         if (picture.width, picture.height) != (width, height) {
-            self.resample(picture, width, height).map_err(|reason| {
+            let mut scaled = spare.pixels(width as usize * height as usize * picture.channels as usize);
+            self.resample(picture, width, height, &mut scaled).map_err(|reason| {
                 OperatorError::Unusable(format!("{} can't be resized: {reason}", size(picture)))
             })?;
-            std::mem::swap(&mut picture.pixels, &mut self.spare);
+            spare.keep_pixels(mem::replace(&mut picture.pixels, scaled));
             (picture.width, picture.height) = (width, height);
         }
         if (width, height) != (self.width, self.height) {
-            pad(picture, self.width, self.height, &mut self.spare);
-            std::mem::swap(&mut picture.pixels, &mut self.spare);
+            let mut padded =
+                spare.pixels(self.width as usize * self.height as usize * picture.channels as usize);
+            pad(picture, self.width, self.height, &mut padded);
+            spare.keep_pixels(mem::replace(&mut picture.pixels, padded));
             (picture.width, picture.height) = (self.width, self.height);
         }
         Ok(())
@@ -120,8 +116,14 @@ impl Resize {
         }
     }
 
-    /// Computes `picture` at another size into the spare buffer.
-    fn resample(&mut self, picture: &Picture, width: u32, height: u32) -> Result<(), String> {
+    /// Writes `picture` at another size to `scaled`.
+    fn resample(
+        &mut self,
+        picture: &Picture,
+        width: u32,
+        height: u32,
+        scaled: &mut Vec<u8>,
+    ) -> Result<(), String> {
         let pixel = match picture.channels {
             1 => PixelType::U8,
             3 => PixelType::U8x3,
@@ -129,9 +131,8 @@ impl Resize {
         };
         let from = ImageRef::new(picture.width, picture.height, &picture.pixels, pixel)
             .map_err(|error| error.to_string())?;
-        self.spare.resize(width as usize * height as usize * picture.channels as usize, 0);
-        let mut to =
-            Image::from_slice_u8(width, height, &mut self.spare, pixel).map_err(|error| error.to_string())?;
+        scaled.resize(width as usize * height as usize * picture.channels as usize, 0);
+        let mut to = Image::from_slice_u8(width, height, scaled, pixel).map_err(|error| error.to_string())?;
         let mut options = ResizeOptions::new().resize_alg(self.filter.algorithm());
         if self.fit == Fit::Crop {
             options = options.fit_into_destination(None);
@@ -171,10 +172,15 @@ impl Function for Resize {
 }
 
 impl Operator for Resize {
-    fn apply(&mut self, record: Record, _: &RecordContext) -> Result<Record, OperatorError> {
+    fn apply(
+        &mut self,
+        record: Record,
+        _: &RecordContext,
+        spare: &mut Spare,
+    ) -> Result<Record, OperatorError> {
         let (meta, mut picture) = take::picture::<Self>(record)?;
         if (picture.width, picture.height) != (self.width, self.height) {
-            self.scale(&mut picture)?;
+            self.scale(&mut picture, spare)?;
         }
         Ok(Record::Picture { meta, picture })
     }
@@ -276,7 +282,8 @@ mod tests {
     fn a_picture_whose_bytes_do_not_fit_its_size_is_unusable() {
         let short = Picture { pixels: vec![1; 5], ..gray(3, 2, |_, _| 0) };
         let meta = crate::vision::testing::meta(0);
-        let out = Resize::new(2, 2).apply(Record::Picture { meta, picture: short }, &PLAIN);
+        let out =
+            Resize::new(2, 2).apply(Record::Picture { meta, picture: short }, &PLAIN, &mut Spare::default());
         assert!(matches!(out, Err(OperatorError::Unusable(_))));
     }
 }

@@ -2,7 +2,7 @@
 
 use howdah_proto::Epoch;
 
-use crate::rdd::{Operator, Picture, PictureMeta, Record, RecordContext};
+use crate::rdd::{Operator, Picture, PictureMeta, Record, RecordContext, Spare};
 
 /// The context of prediction: nothing is augmented.
 pub(crate) const PLAIN: RecordContext = RecordContext::PLAIN;
@@ -14,7 +14,7 @@ pub(crate) fn training(epoch: u32) -> RecordContext {
 
 /// What stays with picture `key`.
 pub(crate) fn meta(key: u64) -> PictureMeta {
-    PictureMeta { key, label: 1, name: format!("{key}.jpg").into() }
+    PictureMeta { key, label: 1 }
 }
 
 /// A gray picture whose every pixel is computed from its place.
@@ -32,7 +32,7 @@ pub(crate) fn apply<O: Operator>(
     context: RecordContext,
 ) -> Picture {
     let record = Record::Picture { meta: meta(key), picture: picture.clone() };
-    match operator.apply(record, &context).unwrap() {
+    match operator.apply(record, &context, &mut Spare::default()).unwrap() {
         Record::Picture { meta: kept, picture } => {
             assert_eq!(kept, meta(key));
             picture

@@ -44,7 +44,7 @@ mod tests {
 
     fn summary(value: f32) -> Vec<u8> {
         let mut fit = Standardise::new(1e-3, None).fit().unwrap();
-        let meta = PictureMeta { key: 0, label: 0, name: "".into() };
+        let meta = PictureMeta { key: 0, label: 0 };
         let record = Record::Features { meta, values: vec![value] };
         fit.gather(&record, &GatherContext { seed: 0, records: 1 }).unwrap();
         fit.summary()

@@ -172,7 +172,7 @@ pub(super) fn gathered(files: &[pb::FileEntry]) -> TaskResult {
     let mut fit = Standardise::new(EPSILON, None).fit().unwrap();
     let context = GatherContext { seed: 0, records: 0 };
     for file in files {
-        let meta = PictureMeta { key: u64::from(file.index), label: 0, name: "".into() };
+        let meta = PictureMeta { key: u64::from(file.index), label: 0 };
         let values = (1..=FEATURES).map(|feature| (file.index * feature) as f32).collect();
         fit.gather(&Record::Features { meta, values }, &context).unwrap();
     }

@@ -1,17 +1,16 @@
-use std::sync::Arc;
+use std::ops::Range;
 
 use howdah_proto::lineage::OperatorSpec;
 
-use super::{AnyOperator, Fit, OperatorError, PictureView, Record, RecordContext, RowContent, SampleRow};
+use super::{
+    AnyOperator, Fit, OperatorError, PictureView, Record, RecordContext, RowContent, SampleRow, Spare,
+};
 use crate::rdd::{Registry, RegistryError};
 
 /// Operators one after the other; a loop, so that a long lineage does not recurse.
 pub struct Chain {
     operators: Vec<Box<dyn AnyOperator>>,
-    /// The name of pictures that come from a block: names stay behind when pictures are prepared.
-    nameless: Arc<str>,
-    /// The memory of a picture that is not needed any more.
-    spare: Vec<u8>,
+    spare: Spare,
 }
 
 impl Chain {
@@ -23,22 +22,39 @@ impl Chain {
         registry: &Registry,
         specs: impl IntoIterator<Item = &'a OperatorSpec>,
     ) -> Result<Self, RegistryError> {
-        Ok(Self::of(specs.into_iter().map(|spec| registry.build(spec)).collect::<Result<_, _>>()?))
-    }
-
-    fn of(operators: Vec<Box<dyn AnyOperator>>) -> Self {
-        Self { operators, nameless: "".into(), spare: Vec::new() }
+        let operators = specs.into_iter().map(|spec| registry.build(spec)).collect::<Result<_, _>>()?;
+        Ok(Self { operators, spare: Spare::default() })
     }
 
     /// Sends one record through all operators.
     ///
     /// # Errors
     /// [`OperatorError`] from the first operator that can't take it.
-    pub fn apply(&mut self, mut record: Record, context: &RecordContext) -> Result<Record, OperatorError> {
-        for operator in &mut self.operators {
-            record = operator.apply(record, context)?;
+    pub fn apply(&mut self, record: Record, context: &RecordContext) -> Result<Record, OperatorError> {
+        self.apply_part(0..self.operators.len(), record, context)
+    }
+
+    /// Sends one record through some of the operators.
+    pub(super) fn apply_part(
+        &mut self,
+        part: Range<usize>,
+        mut record: Record,
+        context: &RecordContext,
+    ) -> Result<Record, OperatorError> {
+        for operator in self.operators.get_mut(part).unwrap_or_default() {
+            record = operator.apply(record, context, &mut self.spare)?;
         }
         Ok(record)
+    }
+
+    /// Takes back a record that is not needed any more, for its memory.
+    pub fn keep(&mut self, record: Record) {
+        self.spare.keep(record);
+    }
+
+    /// Copies a record into memory that was taken back.
+    pub(super) fn copy(&mut self, record: &Record) -> Record {
+        self.spare.copy(record)
     }
 
     /// Sends a row of a block through all operators.
@@ -50,7 +66,8 @@ impl Chain {
         row: &SampleRow<'_>,
         context: &RecordContext,
     ) -> Result<Record, OperatorError> {
-        self.apply(row.record(self.nameless.clone()), context)
+        let record = row.record(&mut self.spare);
+        self.apply(record, context)
     }
 
     /// Sends a row of a block through all operators, and writes the features that come out into `out`. Operators that
@@ -70,36 +87,37 @@ impl Chain {
                 out.copy_from_slice(values);
                 At::Written
             }
-            RowContent::Features(_) => At::Record(row.record(self.nameless.clone())),
+            RowContent::Features(_) => At::Record(row.record(&mut self.spare)),
             RowContent::Picture(view) => At::Row(view),
         };
         for operator in &mut self.operators {
             at = match at {
                 At::Row(view) if operator.write_features(view, out)? => At::Written,
                 At::Row(_) => {
-                    let record = row.record_in(self.nameless.clone(), std::mem::take(&mut self.spare));
-                    At::Record(operator.apply(record, context)?)
+                    At::Record(operator.apply(row.record(&mut self.spare), context, &mut self.spare)?)
                 }
                 At::Record(Record::Picture { meta, picture }) => {
                     if operator.write_features(picture.view(), out)? {
-                        self.spare = picture.pixels;
+                        self.spare.keep_pixels(picture.pixels);
                         At::Written
                     } else {
-                        At::Record(operator.apply(Record::Picture { meta, picture }, context)?)
+                        let record = Record::Picture { meta, picture };
+                        At::Record(operator.apply(record, context, &mut self.spare)?)
                     }
                 }
-                At::Record(record) => At::Record(operator.apply(record, context)?),
+                At::Record(record) => At::Record(operator.apply(record, context, &mut self.spare)?),
                 At::Written if operator.change_features(out)? => At::Written,
                 At::Written => {
                     let row = SampleRow { content: RowContent::Features(out), ..*row };
-                    At::Record(operator.apply(row.record(self.nameless.clone()), context)?)
+                    At::Record(operator.apply(row.record(&mut self.spare), context, &mut self.spare)?)
                 }
             };
         }
         let got = match at {
             At::Written => return Ok(()),
-            At::Record(Record::Features { values, .. }) if values.len() == out.len() => {
+            At::Record(Record::Features { meta, values }) if values.len() == out.len() => {
                 out.copy_from_slice(&values);
+                self.spare.keep(Record::Features { meta, values });
                 return Ok(());
             }
             At::Record(Record::Features { .. }) => {
@@ -117,10 +135,10 @@ impl Chain {
     /// # Errors
     /// [`OperatorError`] from the first operator that can't take it; [`OperatorError::Mismatch`] if no features come out.
     pub fn width(&mut self, row: &SampleRow<'_>) -> Result<usize, OperatorError> {
-        let mut record = row.record(self.nameless.clone());
+        let mut record = row.record(&mut self.spare);
         for operator in &mut self.operators {
             if !(operator.keeps_features() && operator.fit().is_some()) {
-                record = operator.apply(record, &RecordContext::PLAIN)?;
+                record = operator.apply(record, &RecordContext::PLAIN, &mut self.spare)?;
             }
         }
         match record {
@@ -131,44 +149,60 @@ impl Chain {
         }
     }
 
-    /// Sends a picture and its mirror image through all operators, if they begin with one that mirrors and one that gives
-    /// features: where that knows how, those of the mirror image are put together from those of the picture.
+    /// Sends a picture and its mirror image through the operators from place `first` on, if they begin with one that
+    /// mirrors and one that gives features: where that knows how, those of the mirror image are put together from those
+    /// of the picture.
     ///
     /// # Errors
     /// [`OperatorError`] from the first operator that can't take one of them.
     pub(super) fn plain_and_mirrored(
         &mut self,
+        first: usize,
         record: &Record,
     ) -> Result<Option<(Record, Record)>, OperatorError> {
-        let [mirror, describe, after @ ..] = self.operators.as_mut_slice() else { return Ok(None) };
+        let spare = &mut self.spare;
+        let Some([mirror, describe, after @ ..]) = self.operators.get_mut(first..) else { return Ok(None) };
         let Record::Picture { picture, .. } = record else { return Ok(None) };
         if !mirror.mirrors() {
             return Ok(None);
         }
-        let mut plain = describe.apply(record.clone(), &RecordContext::PLAIN)?;
-        let mut mirrored = match &plain {
-            Record::Features { meta, values } => describe
-                .mirror_features(picture.view(), values)
-                .map(|values| Record::Features { meta: meta.clone(), values }),
-            _ => None,
-        };
-        for operator in after {
-            plain = operator.apply(plain, &RecordContext::PLAIN)?;
-            if let Some(record) = mirrored {
-                mirrored = Some(operator.apply(record, &RecordContext::MIRRORED)?);
+        let mut plain = describe.apply(spare.copy(record), &RecordContext::PLAIN, spare)?;
+        let mut mirrored = None;
+        if let Record::Features { meta, values } = &plain {
+            let mut out = spare.values(values.len());
+            out.resize(values.len(), 0.0);
+            let knows_how = describe.mirror_features(picture.view(), values, &mut out);
+            let record = Record::Features { meta: *meta, values: out };
+            if knows_how {
+                mirrored = Some(record);
+            } else {
+                spare.keep(record);
             }
         }
-        match mirrored {
-            Some(mirrored) => Ok(Some((plain, mirrored))),
-            None => Ok(Some((plain, self.apply(record.clone(), &RecordContext::MIRRORED)?))),
+        for operator in after {
+            plain = operator.apply(plain, &RecordContext::PLAIN, spare)?;
+            if let Some(record) = mirrored {
+                mirrored = Some(operator.apply(record, &RecordContext::MIRRORED, spare)?);
+            }
         }
+        let mirrored = match mirrored {
+            Some(mirrored) => mirrored,
+            None => {
+                let copy = spare.copy(record);
+                self.apply_part(first..self.operators.len(), copy, &RecordContext::MIRRORED)?
+            }
+        };
+        Ok(Some((plain, mirrored)))
     }
 
-    /// Cuts the chain before the first operator that augments: what comes before it is the same for all views.
-    pub fn split_at_augmentation(mut self) -> (Self, Self) {
-        let at = self.operators.iter().position(|operator| operator.augments());
-        let rest = self.operators.split_off(at.unwrap_or(self.operators.len()));
-        (self, Self::of(rest))
+    /// How many operators there are.
+    pub(super) fn len(&self) -> usize {
+        self.operators.len()
+    }
+
+    /// How many operators come before the first that augments: what they give is the same for all views.
+    pub(super) fn before_augmentation(&self) -> usize {
+        self.operators.iter().position(|operator| operator.augments()).unwrap_or(self.operators.len())
     }
 
     /// The first operator that lacks parameters, with those before it as a chain of their own; none if all have theirs.
@@ -222,7 +256,7 @@ mod tests {
 
     fn block(records: &[Record]) -> Samples {
         let mut samples = Samples::default();
-        records.iter().for_each(|record| samples.push(std::slice::from_ref(record)).unwrap());
+        records.iter().for_each(|record| samples.push("", std::slice::from_ref(record)).unwrap());
         samples
     }
 
@@ -300,14 +334,11 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_before_augmentation_is_cut_off() {
+    fn what_comes_before_augmentation_is_counted() {
         let (flip, flat) = (spec_of(&Flip { probability: 1.0 }), spec_of(&Flatten {}));
-        let count = |specs: &[OperatorSpec]| {
-            let (before, rest) = chain(specs).split_at_augmentation();
-            (before.operators.len(), rest.operators.len())
-        };
-        assert_eq!(count(&[flat.clone(), flip.clone(), flat.clone()]), (1, 2));
-        assert_eq!(count(&[flat.clone(), flat]), (2, 0));
-        assert_eq!(count(&[flip]), (0, 1));
+        let before = |specs: &[OperatorSpec]| chain(specs).before_augmentation();
+        assert_eq!(before(&[flat.clone(), flip.clone(), flat.clone()]), 1);
+        assert_eq!(before(&[flat.clone(), flat]), 2);
+        assert_eq!(before(&[flip]), 0);
     }
 }

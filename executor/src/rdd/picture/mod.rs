@@ -6,6 +6,7 @@ mod operator;
 mod packed;
 mod record;
 mod samples;
+mod spare;
 mod view_chain;
 mod views;
 
@@ -17,5 +18,6 @@ pub use record::{Picture, PictureMeta, PictureView, Record};
 pub use samples::{
     PictureShape, RowContent, RowKind, SampleRow, Samples, SamplesError, SamplesHeader, Spread,
 };
+pub use spare::Spare;
 pub use view_chain::ViewChain;
 pub use views::Views;

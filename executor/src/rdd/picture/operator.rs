@@ -1,15 +1,20 @@
 use howdah_proto::Epoch;
 
-use super::{Fit, PictureView, Record};
+use super::{Fit, PictureView, Record, Spare};
 use crate::rdd::Function;
 
 /// A function that transforms pictures: a struct whose serialised fields are its parameters, and one method.
 pub trait Operator: Function {
-    /// Transforms one record.
+    /// Transforms one record. Memory for what comes out is taken from `spare`, and that of what went in kept there.
     ///
     /// # Errors
     /// [`OperatorError`]; an unusable record is skipped and counted, a mismatch fails the job.
-    fn apply(&mut self, record: Record, context: &RecordContext) -> Result<Record, OperatorError>;
+    fn apply(
+        &mut self,
+        record: Record,
+        context: &RecordContext,
+        spare: &mut Spare,
+    ) -> Result<Record, OperatorError>;
 
     /// Writes the features of a picture into `out`, without an allocation and as [`Self::apply`] gives them; says no,
     /// and leaves `out` as it is, if it can't: because it gives no features, another number of them, or augments.
@@ -42,12 +47,12 @@ pub trait Operator: Function {
         false
     }
 
-    /// Puts together what it gives for the mirror image of a picture from the `features` that it gives for the picture itself;
-    /// none if it doesn't know how. They may differ in rounding from what [`Self::apply`] gives, so whatever has to give the
-    /// same bits for both views must go the same way.
-    fn mirror_features(&self, picture: PictureView<'_>, features: &[f32]) -> Option<Vec<f32>> {
-        let _ = (picture, features);
-        None
+    /// Puts together in `out`, which has room for as many, what it gives for the mirror image of a picture from the
+    /// `features` that it gives for the picture itself; says no if it doesn't know how. They may differ in rounding from what
+    /// [`Self::apply`] gives, so whatever has to give the same bits for both views must go the same way.
+    fn mirror_features(&self, picture: PictureView<'_>, features: &[f32], out: &mut [f32]) -> bool {
+        let _ = (picture, features, out);
+        false
     }
 
     /// Whether it gives as many features as it takes. An operator of the feed must, if it is yet to be fitted.
@@ -68,7 +73,12 @@ pub trait AnyOperator: Send {
     ///
     /// # Errors
     /// [`OperatorError`].
-    fn apply(&mut self, record: Record, context: &RecordContext) -> Result<Record, OperatorError>;
+    fn apply(
+        &mut self,
+        record: Record,
+        context: &RecordContext,
+        spare: &mut Spare,
+    ) -> Result<Record, OperatorError>;
 
     /// Writes the features of a picture, see [`Operator::write_features`].
     ///
@@ -89,7 +99,7 @@ pub trait AnyOperator: Send {
     fn mirrors(&self) -> bool;
 
     /// See [`Operator::mirror_features`].
-    fn mirror_features(&self, picture: PictureView<'_>, features: &[f32]) -> Option<Vec<f32>>;
+    fn mirror_features(&self, picture: PictureView<'_>, features: &[f32], out: &mut [f32]) -> bool;
 
     /// See [`Operator::keeps_features`].
     fn keeps_features(&self) -> bool;
@@ -99,8 +109,13 @@ pub trait AnyOperator: Send {
 }
 
 impl<O: Operator> AnyOperator for O {
-    fn apply(&mut self, record: Record, context: &RecordContext) -> Result<Record, OperatorError> {
-        Operator::apply(self, record, context)
+    fn apply(
+        &mut self,
+        record: Record,
+        context: &RecordContext,
+        spare: &mut Spare,
+    ) -> Result<Record, OperatorError> {
+        Operator::apply(self, record, context, spare)
     }
 
     fn write_features(&mut self, picture: PictureView<'_>, out: &mut [f32]) -> Result<bool, OperatorError> {
@@ -119,8 +134,8 @@ impl<O: Operator> AnyOperator for O {
         Operator::mirrors(self)
     }
 
-    fn mirror_features(&self, picture: PictureView<'_>, features: &[f32]) -> Option<Vec<f32>> {
-        Operator::mirror_features(self, picture, features)
+    fn mirror_features(&self, picture: PictureView<'_>, features: &[f32], out: &mut [f32]) -> bool {
+        Operator::mirror_features(self, picture, features, out)
     }
 
     fn keeps_features(&self) -> bool {

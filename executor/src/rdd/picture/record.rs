@@ -1,16 +1,12 @@
-use std::sync::Arc;
-
 use bytes::Bytes;
 
 /// What stays with a picture on its way through the operators.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PictureMeta {
     /// Its place in the job's listing: what augmentation is seeded by.
     pub key: u64,
     /// The label of its class.
     pub label: u32,
-    /// Its path, for messages.
-    pub name: Arc<str>,
 }
 
 /// A decoded picture: rows from the top, pixels from the left, channels interleaved.
@@ -84,9 +80,9 @@ impl Record {
     }
 
     /// What stays with the picture.
-    pub fn meta(&self) -> &PictureMeta {
+    pub fn meta(&self) -> PictureMeta {
         match self {
-            Self::Encoded { meta, .. } | Self::Picture { meta, .. } | Self::Features { meta, .. } => meta,
+            Self::Encoded { meta, .. } | Self::Picture { meta, .. } | Self::Features { meta, .. } => *meta,
         }
     }
 }

@@ -5,16 +5,19 @@ use super::{Chain, OperatorError, Record, RecordContext};
 /// What is the same for all of them is computed once, and the features of the mirrored view are put together from those of the
 /// plain one where the operator that gives them knows how.
 pub struct ViewChain {
-    shared: Chain,
-    rest: Chain,
+    chain: Chain,
+    /// So many operators give the same for all views.
+    shared: usize,
     contexts: Vec<RecordContext>,
+    /// The views of the last picture.
+    views: Vec<Record>,
 }
 
 impl ViewChain {
     /// Makes the way through a chain, to a view for each context.
     pub fn new(chain: Chain, contexts: impl IntoIterator<Item = RecordContext>) -> Self {
-        let (shared, rest) = chain.split_at_augmentation();
-        Self { shared, rest, contexts: contexts.into_iter().collect() }
+        let shared = chain.before_augmentation();
+        Self { chain, shared, contexts: contexts.into_iter().collect(), views: Vec::new() }
     }
 
     /// How many views a picture has.
@@ -22,27 +25,32 @@ impl ViewChain {
         self.contexts.len()
     }
 
-    /// Gives the views of a picture, in their order.
+    /// Gives the views of a picture, in their order, in the memory of those of the picture before.
     ///
     /// # Errors
     /// [`OperatorError`] from the first operator that can't take it.
-    pub fn views(&mut self, record: Record) -> Result<Vec<Record>, OperatorError> {
+    pub fn views(&mut self, record: Record) -> Result<&[Record], OperatorError> {
         const BOTH: [RecordContext; 2] = [RecordContext::PLAIN, RecordContext::MIRRORED];
-        let record = self.shared.apply(record, &RecordContext::PLAIN)?;
-        let mut views = Vec::with_capacity(self.contexts.len());
-        let mut contexts = self.contexts.as_slice();
+        let Self { chain, shared, contexts, views } = self;
+        views.drain(..).for_each(|view| chain.keep(view));
+        let record = chain.apply_part(0..*shared, record, &RecordContext::PLAIN)?;
+        let rest = *shared..chain.len();
+        let mut contexts = contexts.as_slice();
         if let Some(others) = contexts.strip_prefix(&BOTH)
-            && let Some((plain, mirrored)) = self.rest.plain_and_mirrored(&record)?
+            && let Some((plain, mirrored)) = chain.plain_and_mirrored(*shared, &record)?
         {
             views.extend([plain, mirrored]);
             contexts = others;
         }
-        if let Some((last, others)) = contexts.split_last() {
-            for context in others {
-                views.push(self.rest.apply(record.clone(), context)?);
-            }
-            views.push(self.rest.apply(record, last)?);
+        let Some((last, others)) = contexts.split_last() else {
+            chain.keep(record);
+            return Ok(views);
+        };
+        for context in others {
+            let copy = chain.copy(&record);
+            views.push(chain.apply_part(rest.clone(), copy, context)?);
         }
+        views.push(chain.apply_part(rest, record, last)?);
         Ok(views)
     }
 }
@@ -70,13 +78,14 @@ mod tests {
             RecordContext::MIRRORED,
             RecordContext::augmented(3, howdah_proto::Epoch(2)),
         ];
-        let features = |record: Record| match record {
-            Record::Features { values, .. } => values,
+        let features = |record: &Record| match record {
+            Record::Features { values, .. } => values.clone(),
             other => panic!("{} came out", other.kind()),
         };
-        let together = ViewChain::new(chain(), contexts).views(record()).unwrap();
-        let alone = contexts.map(|context| features(chain().apply(record(), &context).unwrap()));
-        [together.into_iter().map(features).collect(), alone.into()]
+        let mut way = ViewChain::new(chain(), contexts);
+        let together = way.views(record()).unwrap();
+        let alone = contexts.map(|context| features(&chain().apply(record(), &context).unwrap()));
+        [together.iter().map(features).collect(), alone.into()]
     }
 
     #[test]
@@ -95,7 +104,7 @@ mod tests {
         let chain = Chain::build(&registry, &[spec_of(&Flip { probability: 1.0 })]).unwrap();
         let picture = testing::gray(3, 2, |x, y| (x + 4 * y) as u8);
         let record = Record::Picture { meta: testing::meta(0), picture };
-        let views = ViewChain::new(chain, Views::PLAIN.contexts()).views(record.clone()).unwrap();
-        assert_eq!(views, [record]);
+        let mut way = ViewChain::new(chain, Views::PLAIN.contexts());
+        assert_eq!(way.views(record.clone()).unwrap(), [record]);
     }
 }

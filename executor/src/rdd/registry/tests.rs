@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::*;
-use crate::rdd::{Failure, OperatorError, Record, RecordContext, spec_of};
+use crate::rdd::{Failure, OperatorError, Record, RecordContext, Spare, spec_of};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,7 +19,7 @@ impl Function for Even {
 }
 
 impl Operator for Even {
-    fn apply(&mut self, record: Record, _: &RecordContext) -> Result<Record, OperatorError> {
+    fn apply(&mut self, record: Record, _: &RecordContext, _: &mut Spare) -> Result<Record, OperatorError> {
         Ok(record)
     }
 }

@@ -169,8 +169,8 @@ mod tests {
             let pixels = (0..4).map(|place| key * 10 + place).collect();
             let picture = Picture { width: 2, height: 2, channels: 1, pixels };
             let label = if bad == Some(key.into()) { 7 } else { u32::from(key % 2) };
-            let meta = PictureMeta { key: key.into(), label, name: "".into() };
-            samples.push(&[Record::Picture { meta, picture }]).unwrap();
+            let meta = PictureMeta { key: key.into(), label };
+            samples.push("", &[Record::Picture { meta, picture }]).unwrap();
         }
         let mut registry = Registry::new();
         register(&mut registry);

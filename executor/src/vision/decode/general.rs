@@ -1,15 +1,18 @@
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
 
 use super::{Color, error::DecodeError, limit};
-use crate::{rdd::Picture, vision::grayscale::luma};
+use crate::{
+    rdd::{Picture, Spare},
+    vision::grayscale,
+};
 
 /// Scratch and output of a decoder together; the largest picture of 16 bits and four channels takes 800 MB.
 const MAX_BYTES: u64 = 1 << 30;
 
 /// Decodes any format that `image` knows.
-pub(super) fn decode(bytes: &[u8], color: Color) -> Result<Picture, DecodeError> {
+pub(super) fn decode(bytes: &[u8], color: Color, spare: &mut Spare) -> Result<Picture, DecodeError> {
     let mut reader =
         ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(ImageError::IoError)?;
     if reader.format().is_none() {
@@ -22,26 +25,35 @@ pub(super) fn decode(bytes: &[u8], color: Color) -> Result<Picture, DecodeError>
     let (width, height) = decoder.dimensions();
     limit::check(width.into(), height.into())?;
     limits.reserve(decoder.total_bytes())?;
-    let (channels, pixels) = pixels(DynamicImage::from_decoder(decoder)?, color);
-    Ok(Picture { width, height, channels, pixels })
+    let (channels, pixels) = match (decoder.color_type(), color) {
+        (ColorType::L8, Color::Gray) => (1, read(decoder, spare)?),
+        (ColorType::Rgb8, _) => (3, read(decoder, spare)?),
+        _ => converted(DynamicImage::from_decoder(decoder)?, color),
+    };
+    // `image` would weigh colours after BT.709, so it is only asked for gray where there is no colour.
+    let picture = Picture { width, height, channels, pixels };
+    Ok(if color == Color::Gray { grayscale::gray(picture, spare) } else { picture })
 }
 
-/// The channels per pixel and the bytes.
-fn pixels(picture: DynamicImage, color: Color) -> (u32, Vec<u8>) {
-    match (color, picture.color().has_color(), picture.color().has_alpha()) {
-        // `image` would weigh colours after BT.709, so it is only asked for gray where there is no colour.
-        (Color::Gray, false, false) => (1, picture.into_luma8().into_raw()),
-        (Color::Gray, false, true) => (1, over_white::<2, 1>(picture.into_luma_alpha8().into_raw())),
-        (Color::Gray, true, _) => (1, luma(&rgb(picture))),
-        (Color::Rgb, _, _) => (3, rgb(picture)),
-    }
+/// The bytes as they are stored.
+fn read(decoder: impl ImageDecoder, spare: &mut Spare) -> Result<Vec<u8>, DecodeError> {
+    // The limit has been checked.
+    let size = decoder.total_bytes() as usize;
+    let mut pixels = spare.pixels(size);
+    pixels.resize(size, 0);
+    decoder.read_image(&mut pixels)?;
+    Ok(pixels)
 }
 
-fn rgb(picture: DynamicImage) -> Vec<u8> {
-    if picture.color().has_alpha() {
-        over_white::<4, 3>(picture.into_rgba8().into_raw())
-    } else {
-        picture.into_rgb8().into_raw()
+/// The channels per pixel and the bytes: gray as it is, if that is wanted and the picture has no colour, else red, green and
+/// blue.
+fn converted(picture: DynamicImage, color: Color) -> (u32, Vec<u8>) {
+    let has_color = color == Color::Rgb || picture.color().has_color();
+    match (has_color, picture.color().has_alpha()) {
+        (false, false) => (1, picture.into_luma8().into_raw()),
+        (false, true) => (1, over_white::<2, 1>(picture.into_luma_alpha8().into_raw())),
+        (true, true) => (3, over_white::<4, 3>(picture.into_rgba8().into_raw())),
+        (true, false) => (3, picture.into_rgb8().into_raw()),
     }
 }
 

@@ -2,7 +2,10 @@ use zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOpt
 use zune_jpeg::{JpegDecoder, errors::DecodeErrors};
 
 use super::{Color, error::DecodeError, limit};
-use crate::{rdd::Picture, vision::grayscale::luma};
+use crate::{
+    rdd::{Picture, Spare},
+    vision::grayscale,
+};
 
 const START: [u8; 3] = [0xff, 0xd8, 0xff];
 const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
@@ -18,7 +21,7 @@ pub(super) fn is_jpeg(bytes: &[u8]) -> bool {
 /// Decodes a JPEG, straight to its luma where gray is wanted.
 ///
 /// Small damage inside the picture is tolerated, as browsers do; one that is cut off is refused.
-pub(super) fn decode(bytes: &[u8], color: Color) -> Result<Picture, DecodeError> {
+pub(super) fn decode(bytes: &[u8], color: Color, spare: &mut Spare) -> Result<Picture, DecodeError> {
     let options = DecoderOptions::new_fast().set_max_width(MAX_SIDE).set_max_height(MAX_SIDE);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     decoder.decode_headers().map_err(broken)?;
@@ -34,15 +37,17 @@ pub(super) fn decode(bytes: &[u8], color: Color) -> Result<Picture, DecodeError>
         _ => (ColorSpace::RGB, 3),
     };
     decoder.set_options(options.jpeg_set_out_colorspace(out));
-    let pixels = decoder.decode().map_err(broken)?;
-    if pixels.len() != width * height * channels {
+    let size = width * height * channels;
+    if decoder.output_buffer_size() != Some(size) {
         return Err(DecodeError::Jpeg(format!("its colours ({stored:?}) are not supported")));
     }
-    let (channels, pixels) = match color {
-        Color::Gray if channels == 3 => (1, luma(&pixels)),
-        Color::Gray | Color::Rgb => (channels as u32, pixels),
-    };
-    Ok(Picture { width: width as u32, height: height as u32, channels, pixels })
+    let mut pixels = spare.pixels(size);
+    // Where the file is damaged nothing is written, and nothing of another picture must show there.
+    pixels.resize(size, 0);
+    decoder.decode_into(&mut pixels).map_err(broken)?;
+    let (width, height) = (width as u32, height as u32);
+    let picture = Picture { width, height, channels: channels as u32, pixels };
+    Ok(if color == Color::Gray { grayscale::gray(picture, spare) } else { picture })
 }
 
 fn broken(error: DecodeErrors) -> DecodeError {

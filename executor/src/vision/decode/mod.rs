@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use self::error::DecodeError;
 pub use self::limit::MAX_PIXELS;
 use super::take;
-use crate::rdd::{Function, Operator, OperatorError, Picture, Record, RecordContext};
+use crate::rdd::{Function, Operator, OperatorError, Picture, Record, RecordContext, Spare};
 
 /// Decodes a picture file: JPEG, PNG, BMP, GIF (the first frame), WebP, TIFF or PNM, told apart by content.
 ///
@@ -42,23 +42,28 @@ impl Function for Decode {
 }
 
 impl Operator for Decode {
-    fn apply(&mut self, record: Record, _: &RecordContext) -> Result<Record, OperatorError> {
+    fn apply(
+        &mut self,
+        record: Record,
+        _: &RecordContext,
+        spare: &mut Spare,
+    ) -> Result<Record, OperatorError> {
         let Record::Encoded { meta, bytes } = record else {
             return Err(take::mismatch::<Self>("an encoded picture", &record));
         };
-        let picture =
-            decode(&bytes, self.color).map_err(|error| OperatorError::Unusable(error.to_string()))?;
+        let picture = decode(&bytes, self.color, spare);
+        let picture = picture.map_err(|error| OperatorError::Unusable(error.to_string()))?;
         Ok(Record::Picture { meta, picture })
     }
 }
 
-fn decode(bytes: &[u8], color: Color) -> Result<Picture, DecodeError> {
+fn decode(bytes: &[u8], color: Color, spare: &mut Spare) -> Result<Picture, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
     let decoder = if jpeg::is_jpeg(bytes) { jpeg::decode } else { general::decode };
     // Decoders meet whatever people keep in folders; one that panics has met an unusable picture, no more.
-    catch_unwind(AssertUnwindSafe(|| decoder(bytes, color))).unwrap_or(Err(DecodeError::Panicked))
+    catch_unwind(AssertUnwindSafe(|| decoder(bytes, color, spare))).unwrap_or(Err(DecodeError::Panicked))
 }
 
 #[cfg(test)]

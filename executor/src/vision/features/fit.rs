@@ -83,7 +83,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        rdd::{Function, Operator, Picture},
+        rdd::{Function, Operator, Picture, Spare},
         vision::{
             Fisher, Hog,
             synthetic::{Class, draw},
@@ -127,7 +127,7 @@ mod tests {
     }
 
     fn features(describe: &mut Describe, record: Record) -> Vec<f32> {
-        match describe.apply(record, &PLAIN).unwrap() {
+        match describe.apply(record, &PLAIN, &mut Spare::default()).unwrap() {
             Record::Features { values, .. } => values,
             other => panic!("{} came out", other.kind()),
         }
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn what_is_not_fitted_says_so_and_is_found_from_pictures() {
-        let error = unfitted().apply(picture(0, false), &PLAIN).unwrap_err();
+        let error = unfitted().apply(picture(0, false), &PLAIN, &mut Spare::default()).unwrap_err();
         assert_eq!(error, OperatorError::Unfitted("describe"));
         let mut describe = fitted();
         assert!(describe.fit().is_none());
@@ -163,18 +163,23 @@ mod tests {
         let mut describe = fitted();
         let Record::Picture { picture: pixels, .. } = picture(60, false) else { panic!() };
         let plain = features(&mut describe, picture(60, false));
-        assert_eq!(describe.mirror_features(pixels.view(), &plain), None, "a part doesn't know how");
+        let mut mirrored = vec![0.0; plain.len()];
+        let knows = describe.mirror_features(pixels.view(), &plain, &mut mirrored);
+        assert!(!knows, "a part doesn't know how");
         describe.parts.remove(0);
         let plain = features(&mut describe, picture(60, false));
         let expected = features(&mut describe, picture(60, true));
-        let mirrored = describe.mirror_features(pixels.view(), &plain).unwrap();
+        let mut mirrored = vec![0.0; plain.len()];
+        assert!(describe.mirror_features(pixels.view(), &plain, &mut mirrored));
         let scale = plain.iter().fold(0.0f32, |most, value| most.max(value.abs()));
         // The root makes much of what rounding leaves near 0.
         for (mirrored, expected) in mirrored.iter().zip(&expected) {
             assert!((mirrored - expected).abs() < 0.02 * scale, "{mirrored} instead of {expected}");
         }
         assert!(plain.iter().zip(&expected).any(|(one, other)| (one - other).abs() > 0.5 * scale));
-        assert_eq!(describe.mirror_features(pixels.view(), &mirrored), Some(plain));
+        let mut twice = vec![0.0; plain.len()];
+        assert!(describe.mirror_features(pixels.view(), &mirrored, &mut twice));
+        assert_eq!(twice, plain);
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub use pixels::Pixels;
 
 use self::fit::DescribeFit;
 use super::take;
-use crate::rdd::{Fit, Function, Operator, OperatorError, PictureView, Record, RecordContext};
+use crate::rdd::{Fit, Function, Operator, OperatorError, PictureView, Record, RecordContext, Spare};
 
 /// The most features that a picture may be described by.
 pub const MAX_FEATURES: usize = 1 << 24;
@@ -113,10 +113,18 @@ impl Function for Describe {
 }
 
 impl Operator for Describe {
-    fn apply(&mut self, record: Record, _: &RecordContext) -> Result<Record, OperatorError> {
+    fn apply(
+        &mut self,
+        record: Record,
+        _: &RecordContext,
+        spare: &mut Spare,
+    ) -> Result<Record, OperatorError> {
         let (meta, picture) = take::picture::<Self>(record)?;
-        let mut values = vec![0.0; self.count(picture.view())?];
+        let count = self.count(picture.view())?;
+        let mut values = spare.values(count);
+        values.resize(count, 0.0);
         self.compute(picture.view(), &mut values)?;
+        spare.keep_pixels(picture.pixels);
         Ok(Record::Features { meta, values })
     }
 
@@ -128,19 +136,20 @@ impl Operator for Describe {
         Ok(fits)
     }
 
-    fn mirror_features(&self, picture: PictureView<'_>, features: &[f32]) -> Option<Vec<f32>> {
-        let mut mirrored = vec![0.0; features.len()];
-        let (mut rest, mut out) = (features, mirrored.as_mut_slice());
+    fn mirror_features(&self, picture: PictureView<'_>, features: &[f32], out: &mut [f32]) -> bool {
+        let (mut rest, mut out) = (features, out);
         for part in &self.parts {
-            let count = part.features().count(picture.width, picture.height, picture.channels).ok()?;
-            let (own, others) = rest.split_at_checked(count)?;
-            let (to, to_others) = out.split_at_mut_checked(count)?;
+            let count = part.features().count(picture.width, picture.height, picture.channels);
+            let split = count.ok().and_then(|count| {
+                Some((rest.split_at_checked(count)?, std::mem::take(&mut out).split_at_mut_checked(count)?))
+            });
+            let Some(((own, others), (to, to_others))) = split else { return false };
             if !part.features().mirror(picture, own, to) {
-                return None;
+                return false;
             }
             (rest, out) = (others, to_others);
         }
-        Some(mirrored)
+        true
     }
 
     fn fit(&self) -> Option<Box<dyn Fit>> {
@@ -198,7 +207,11 @@ mod tests {
     };
 
     fn describe(parts: Vec<Part>, picture: Picture) -> Result<Vec<f32>, OperatorError> {
-        match (Describe { parts }).apply(Record::Picture { meta: meta(2), picture }, &PLAIN)? {
+        match (Describe { parts }).apply(
+            Record::Picture { meta: meta(2), picture },
+            &PLAIN,
+            &mut Spare::default(),
+        )? {
             Record::Features { meta: kept, values } => {
                 assert_eq!(kept, meta(2));
                 Ok(values)

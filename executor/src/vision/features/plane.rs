@@ -1,11 +1,11 @@
-use crate::{rdd::PictureView, vision::grayscale::weigh};
+use crate::{rdd::PictureView, vision::grayscale};
 
 /// Writes the BT.601 luma of a picture of one or three channels to `to`.
 pub(super) fn luma(picture: PictureView<'_>, to: &mut Vec<u8>) {
-    to.clear();
     if picture.channels == 3 {
-        to.extend(picture.pixels.as_chunks::<3>().0.iter().map(|&pixel| weigh(pixel)));
+        grayscale::luma(picture.pixels, to);
     } else {
+        to.clear();
         to.extend_from_slice(picture.pixels);
     }
 }

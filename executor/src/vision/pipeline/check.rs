@@ -3,7 +3,7 @@ use howdah_proto::settings::Pipeline;
 
 use super::PipelineError;
 use crate::{
-    rdd::{OperatorError, PictureMeta, Record, RecordContext, Registry},
+    rdd::{OperatorError, PictureMeta, Record, RecordContext, Registry, Spare},
     vision::synthetic::{Class, draw, encode},
 };
 
@@ -16,10 +16,11 @@ pub fn check(pipeline: &Pipeline, registry: &Registry) -> Result<(), PipelineErr
     let parts = [("prepare", &pipeline.prepare), ("feed", &pipeline.feed)];
     let places =
         parts.iter().flat_map(|(part, specs)| (1..).map(move |place| (part, place)).zip(specs.iter()));
-    let meta = PictureMeta { key: 0, label: 0, name: "".into() };
+    let meta = PictureMeta { key: 0, label: 0 };
     let bytes = encode(&draw(Class::Cat, 0, 0)).map(Bytes::from);
     let mut record =
         Record::Encoded { meta, bytes: bytes.map_err(|error| PipelineError::Form(error.to_string()))? };
+    let mut spare = Spare::default();
     for ((part, place), spec) in places {
         let wrong = |reason: String| PipelineError::Operator {
             place: format!("{part}, number {place}"),
@@ -30,8 +31,8 @@ pub fn check(pipeline: &Pipeline, registry: &Registry) -> Result<(), PipelineErr
         if operator.fit().is_some() && operator.keeps_features() {
             continue;
         }
-        let meta = record.meta().clone();
-        match operator.apply(record, &RecordContext::PLAIN) {
+        let meta = record.meta();
+        match operator.apply(record, &RecordContext::PLAIN, &mut spare) {
             Ok(next) => record = next,
             // What is fitted later ends in features; how many, nobody knows yet.
             Err(OperatorError::Unfitted(_)) => record = Record::Features { meta, values: Vec::new() },

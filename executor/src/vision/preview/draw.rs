@@ -1,6 +1,6 @@
 use super::{TILE, canvas::Canvas};
 use crate::{
-    rdd::{Operator, OperatorError, Picture, PictureMeta, Record, RecordContext},
+    rdd::{Operator, OperatorError, Picture, PictureMeta, Record, RecordContext, Spare},
     vision::{MAX_SIDE, Resize},
 };
 
@@ -9,10 +9,12 @@ pub(super) fn picture(picture: &Picture) -> Result<Canvas, OperatorError> {
     let mut canvas = Canvas::new(TILE, TILE);
     let longest = picture.width.max(picture.height).max(1);
     let scaled = |side: u32| (side * TILE as u32 / longest).clamp(1, MAX_SIDE);
-    let meta = PictureMeta { key: 0, label: 0, name: "".into() };
+    let meta = PictureMeta { key: 0, label: 0 };
     let record = Record::Picture { meta, picture: picture.clone() };
     let mut resize = Resize::new(scaled(picture.width), scaled(picture.height));
-    let Record::Picture { picture, .. } = resize.apply(record, &RecordContext::PLAIN)? else {
+    let Record::Picture { picture, .. } =
+        resize.apply(record, &RecordContext::PLAIN, &mut Spare::default())?
+    else {
         return Ok(canvas);
     };
     let (width, channels) = (picture.width as usize, picture.channels as usize);

@@ -3,7 +3,8 @@ use howdah_proto::{Epoch, lineage::OperatorSpec, settings::Pipeline};
 use super::{PreviewError, Shown, canvas::Canvas, draw, glyphs};
 use crate::{
     rdd::{
-        AnyOperator, Function, Operator, OperatorError, Picture, PictureMeta, Record, RecordContext, Registry,
+        AnyOperator, Function, Operator, OperatorError, Picture, PictureMeta, Record, RecordContext,
+        Registry, Spare,
     },
     vision::{Describe, Part, pipeline::check},
 };
@@ -21,6 +22,7 @@ pub(super) struct Tile {
 pub(super) struct Steps {
     steps: Vec<Step>,
     seed: u64,
+    spare: Spare,
 }
 
 /// What is shown together.
@@ -55,16 +57,16 @@ impl Steps {
                 _ => steps.push(Step::One { name: spec.name.clone(), operator }),
             }
         }
-        Ok(Self { steps, seed })
+        Ok(Self { steps, seed, spare: Spare::default() })
     }
 
     /// Shows a picture after each step; the outer error is the pipeline's, the inner one the picture's.
     pub(super) fn tiles(&mut self, key: u64, shown: &Shown) -> Result<Tiles, PreviewError> {
-        let meta = PictureMeta { key, label: 0, name: shown.name.as_str().into() };
+        let meta = PictureMeta { key, label: 0 };
         let mut record = Record::Encoded { meta, bytes: shown.bytes.clone() };
         let (mut tiles, mut width) = (Vec::new(), 1);
         for step in &mut self.steps {
-            match step.show(record, self.seed, &mut width, &mut tiles) {
+            match step.show(record, self.seed, &mut width, &mut self.spare, &mut tiles) {
                 Ok(next) => record = next,
                 // What follows needs what was found in a training.
                 Err(OperatorError::Unfitted(_)) => break,
@@ -89,11 +91,12 @@ impl Step {
         record: Record,
         seed: u64,
         width: &mut usize,
+        spare: &mut Spare,
         tiles: &mut Vec<Tile>,
     ) -> Result<Record, OperatorError> {
         match self {
             Self::One { name, operator } => {
-                let record = operator.apply(record, &RecordContext::PLAIN)?;
+                let record = operator.apply(record, &RecordContext::PLAIN, spare)?;
                 let canvas = match &record {
                     Record::Picture { picture, .. } => {
                         *width = (picture.width * picture.channels) as usize;
@@ -111,9 +114,9 @@ impl Step {
             Self::Augment { title, operators } => {
                 for variant in 1..=VARIANTS {
                     let context = RecordContext::augmented(seed, Epoch(variant));
-                    let mut varied = record.clone();
+                    let mut varied = spare.copy(&record);
                     for operator in operators.iter_mut() {
-                        varied = operator.apply(varied, &context)?;
+                        varied = operator.apply(varied, &context, spare)?;
                     }
                     if let Record::Picture { picture, .. } = &varied {
                         let canvas = draw::picture(picture)?;
@@ -125,21 +128,25 @@ impl Step {
             Self::Describe { parts, all } => {
                 if let Record::Picture { picture, .. } = &record {
                     for part in parts {
-                        tiles.extend(part_tile(part, picture)?);
+                        tiles.extend(part_tile(part, picture, spare)?);
                     }
                 }
                 *width = usize::MAX;
-                all.apply(record, &RecordContext::PLAIN)
+                all.apply(record, &RecordContext::PLAIN, spare)
             }
         }
     }
 }
 
 /// Shows the features of one kind; none if they are yet to be fitted.
-fn part_tile(describe: &mut Describe, picture: &Picture) -> Result<Option<Tile>, OperatorError> {
-    let meta = PictureMeta { key: 0, label: 0, name: "".into() };
+fn part_tile(
+    describe: &mut Describe,
+    picture: &Picture,
+    spare: &mut Spare,
+) -> Result<Option<Tile>, OperatorError> {
+    let meta = PictureMeta { key: 0, label: 0 };
     let record = Record::Picture { meta, picture: picture.clone() };
-    let values = match Operator::apply(describe, record, &RecordContext::PLAIN) {
+    let values = match Operator::apply(describe, record, &RecordContext::PLAIN, spare) {
         Ok(Record::Features { values, .. }) => values,
         Ok(_) | Err(OperatorError::Unfitted(_)) => return Ok(None),
         Err(error) => return Err(error),

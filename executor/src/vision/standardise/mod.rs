@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use self::moments::Moments;
 use super::take;
 use crate::rdd::{
-    Fit, FitError, Function, GatherContext, Operator, OperatorError, Packed, Record, RecordContext, Wanted,
+    Fit, FitError, Function, GatherContext, Operator, OperatorError, Packed, Record, RecordContext, Spare,
+    Wanted,
 };
 
 /// Brings each feature to mean 0 and variance 1 over the training pictures: `x` becomes
@@ -62,7 +63,7 @@ impl Function for Standardise {
 }
 
 impl Operator for Standardise {
-    fn apply(&mut self, record: Record, _: &RecordContext) -> Result<Record, OperatorError> {
+    fn apply(&mut self, record: Record, _: &RecordContext, _: &mut Spare) -> Result<Record, OperatorError> {
         let Record::Features { meta, mut values } = record else {
             return Err(take::mismatch::<Self>("features", &record));
         };
@@ -183,12 +184,14 @@ mod tests {
         let spec = howdah_proto::lineage::OperatorSpec { params, ..spec_of(&operator) };
         let mut built = registry.build(&spec).unwrap();
         assert!(built.fit().is_none());
-        let Record::Features { values, .. } = built.apply(features(&[3.0, 10.0]), &PLAIN).unwrap() else {
+        let Record::Features { values, .. } =
+            built.apply(features(&[3.0, 10.0]), &PLAIN, &mut Spare::default()).unwrap()
+        else {
             panic!()
         };
         assert!((values[0] - 1.5f32.sqrt()).abs() < 1e-5, "{values:?}");
         assert_eq!(values[1], 0.0);
-        assert!(built.apply(features(&[3.0]), &PLAIN).is_err());
+        assert!(built.apply(features(&[3.0]), &PLAIN, &mut Spare::default()).is_err());
     }
 
     #[test]
@@ -204,7 +207,7 @@ mod tests {
     #[test]
     fn before_it_is_fitted_it_is_of_no_use_and_says_so() {
         let mut operator = Standardise::new(1e-6, None);
-        let error = operator.apply(features(&[1.0]), &PLAIN).unwrap_err().to_string();
+        let error = operator.apply(features(&[1.0]), &PLAIN, &mut Spare::default()).unwrap_err().to_string();
         assert_eq!(error, "operator `standardise` has not been fitted to the training pictures");
         assert!(fitted(&operator, [&[], &[]]).unwrap_err().to_string().contains("no training picture"));
         let infinite: &[&[f32]] = &[&[f32::INFINITY]];

@@ -122,9 +122,9 @@ mod tests {
     fn block(keys: Range<u64>, views: usize) -> Samples {
         let mut samples = Samples::default();
         for key in keys {
-            let meta = PictureMeta { key, label: key as u32 % 2, name: "".into() };
-            let view = |view| Record::Features { meta: meta.clone(), values: vec![key as f32, view as f32] };
-            samples.push(&(0..views).map(view).collect::<Vec<_>>()).unwrap();
+            let meta = PictureMeta { key, label: key as u32 % 2 };
+            let view = |view| Record::Features { meta, values: vec![key as f32, view as f32] };
+            samples.push("", &(0..views).map(view).collect::<Vec<_>>()).unwrap();
         }
         samples
     }
@@ -132,9 +132,7 @@ mod tests {
     fn picture(key: u64) -> Samples {
         let mut samples = Samples::default();
         let picture = Picture { width: 2, height: 1, channels: 1, pixels: vec![key as u8, 1] };
-        samples
-            .push(&[Record::Picture { meta: PictureMeta { key, label: 0, name: "".into() }, picture }])
-            .unwrap();
+        samples.push("", &[Record::Picture { meta: PictureMeta { key, label: 0 }, picture }]).unwrap();
         samples
     }
 

@@ -74,16 +74,16 @@ impl Samples {
         Self { labels: Vec::with_capacity(pictures), keys: Vec::with_capacity(pictures), ..Self::default() }
     }
 
-    /// Adds all views of a picture.
+    /// Adds all views of a picture, which errors call `name`.
     ///
     /// # Errors
     /// [`SamplesError`] if they aren't what the rows of the block are, or not as many; the block stays as it was.
-    pub fn push(&mut self, views: &[Record]) -> Result<(), SamplesError> {
+    pub fn push(&mut self, name: &str, views: &[Record]) -> Result<(), SamplesError> {
         let count = if self.is_empty() { views.len() } else { self.views as usize };
         let Some(first) = views.first().filter(|_| views.len() == count) else {
             return Err(SamplesError::Views { expected: self.views, got: views.len() });
         };
-        let name = || first.meta().name.to_string();
+        let name = || name.to_owned();
         let kind = RowKind::of(first).ok_or_else(|| SamplesError::Encoded { name: name() })?;
         let expected = self.kind.unwrap_or(kind);
         for view in views {
@@ -180,10 +180,10 @@ impl Samples {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rdd::{Picture, PictureMeta};
+    use crate::rdd::{Picture, PictureMeta, Spare};
 
     fn meta(key: u64) -> PictureMeta {
-        PictureMeta { key, label: key as u32 % 2, name: format!("{key}.jpg").into() }
+        PictureMeta { key, label: key as u32 % 2 }
     }
 
     fn picture(key: u64, width: u32, value: u8) -> Record {
@@ -199,10 +199,10 @@ mod tests {
     fn blocks() -> [Samples; 2] {
         let mut blocks = [Samples::with_capacity(3), Samples::default()];
         for key in 0..3 {
-            blocks[0].push(&[picture(key, 5, key as u8)]).unwrap();
+            blocks[0].push("", &[picture(key, 5, key as u8)]).unwrap();
             let value = key as f32;
             blocks[1]
-                .push(&[features(key, &[value, 0.5]), features(key, &[-value, f32::MIN_POSITIVE])])
+                .push("", &[features(key, &[value, 0.5]), features(key, &[-value, f32::MIN_POSITIVE])])
                 .unwrap();
         }
         blocks
@@ -227,7 +227,7 @@ mod tests {
         let [pictures, features] = blocks();
         let row = pictures.row(2, 0).unwrap();
         assert_eq!((row.label, row.key), (0, 2));
-        assert_eq!(row.record("2.jpg".into()), picture(2, 5, 2));
+        assert_eq!(row.record(&mut Spare::default()), picture(2, 5, 2));
         assert_eq!(features.row(2, 1).unwrap().content, RowContent::Features(&[-2.0, f32::MIN_POSITIVE]));
         for (block, picture, view) in [(&pictures, 3, 0), (&pictures, 0, 1), (&features, 2, 2)] {
             assert_eq!(block.row(picture, view), None);
@@ -238,15 +238,17 @@ mod tests {
     #[test]
     fn a_picture_that_is_something_else_is_refused_by_name() {
         let mut samples = Samples::default();
-        samples.push(&[picture(0, 5, 0)]).unwrap();
-        let error = samples.push(&[picture(7, 6, 0)]).unwrap_err().to_string();
+        samples.push("0.jpg", &[picture(0, 5, 0)]).unwrap();
+        let error = samples.push("7.jpg", &[picture(7, 6, 0)]).unwrap_err().to_string();
         assert!(error.contains("7.jpg is 6 x 2 x 1") && error.contains("5 x 2 x 1"), "{error}");
-        let error = samples.push(&[features(8, &[1.0])]).unwrap_err().to_string();
+        let error = samples.push("8.jpg", &[features(8, &[1.0])]).unwrap_err().to_string();
         assert!(error.contains("8.jpg is 1 features"), "{error}");
-        assert!(samples.push(&[picture(9, 5, 0), picture(9, 5, 0)]).is_err());
-        assert!(samples.push(&[]).is_err());
+        assert!(samples.push("9.jpg", &[picture(9, 5, 0), picture(9, 5, 0)]).is_err());
+        assert!(samples.push("", &[]).is_err());
         let encoded = Record::Encoded { meta: meta(10), bytes: vec![1].into() };
-        assert!(samples.push(&[encoded]).unwrap_err().to_string().contains("10.jpg was not decoded"));
+        assert!(
+            samples.push("10.jpg", &[encoded]).unwrap_err().to_string().contains("10.jpg was not decoded")
+        );
         assert_eq!(samples.len(), 1);
     }
 }

@@ -1,6 +1,6 @@
-use std::{fmt, sync::Arc};
+use std::fmt;
 
-use crate::rdd::{Picture, PictureMeta, PictureView, Record};
+use crate::rdd::{Picture, PictureMeta, PictureView, Record, Spare};
 
 /// The shape of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,19 +89,18 @@ pub enum RowContent<'a> {
 }
 
 impl SampleRow<'_> {
-    /// Copies the row into a record, whose picture is called `name`.
-    pub fn record(&self, name: Arc<str>) -> Record {
-        self.record_in(name, Vec::new())
-    }
-
-    /// Copies the row into a record, with the bytes of its picture in `pixels`.
-    pub(in crate::rdd::picture) fn record_in(&self, name: Arc<str>, mut pixels: Vec<u8>) -> Record {
-        let meta = PictureMeta { key: self.key, label: self.label, name };
+    /// Copies the row into a record, whose memory is taken from `spare`.
+    pub fn record(&self, spare: &mut Spare) -> Record {
+        let meta = PictureMeta { key: self.key, label: self.label };
         match self.content {
-            RowContent::Features(values) => Record::Features { meta, values: values.to_vec() },
-            RowContent::Picture(PictureView { width, height, channels, pixels: bytes }) => {
-                pixels.clear();
-                pixels.extend_from_slice(bytes);
+            RowContent::Features(from) => {
+                let mut values = spare.values(from.len());
+                values.extend_from_slice(from);
+                Record::Features { meta, values }
+            }
+            RowContent::Picture(PictureView { width, height, channels, pixels: from }) => {
+                let mut pixels = spare.pixels(from.len());
+                pixels.extend_from_slice(from);
                 Record::Picture { meta, picture: Picture { width, height, channels, pixels } }
             }
         }

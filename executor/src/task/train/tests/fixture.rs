@@ -96,8 +96,8 @@ fn samples(partition: u32) -> Samples {
             (if bright { 150 } else { 60 }) + ((place * 37 + key * 11) % 50) as u8
         };
         let picture = Picture { width: 4, height: 4, channels: 1, pixels: (0..16).map(pixel).collect() };
-        let meta = PictureMeta { key, label, name: "".into() };
-        samples.push(&[Record::Picture { meta, picture }]).unwrap();
+        let meta = PictureMeta { key, label };
+        samples.push("", &[Record::Picture { meta, picture }]).unwrap();
     }
     samples
 }

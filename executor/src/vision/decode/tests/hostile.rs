@@ -172,3 +172,19 @@ fn half_a_file_is_unusable_in_every_format() {
         assert!(try_decode(&whole[..whole.len() / 2], Color::Gray).is_err(), "{format:?}");
     }
 }
+
+#[test]
+fn nothing_of_another_picture_shows_where_a_file_is_damaged() {
+    let whole = noisy_jpeg();
+    let mut damaged = 0;
+    for place in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 0x55;
+        let mut spare = Spare::default();
+        spare.keep_pixels(vec![0xa5; 1 << 14]);
+        let reused = decode(&bytes, Color::Gray, &mut spare).map_err(|error| error.to_string());
+        damaged += u32::from(reused.is_ok());
+        assert_eq!(reused, try_decode(bytes, Color::Gray), "{place}");
+    }
+    assert!(damaged > 100, "{damaged}");
+}

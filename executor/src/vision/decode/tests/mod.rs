@@ -15,7 +15,7 @@ const RED_CMYK: &[u8] = include_bytes!("../../testdata/red_cmyk.jpg");
 
 fn try_decode(bytes: impl Into<Vec<u8>>, color: Color) -> Result<Picture, String> {
     let record = Record::Encoded { meta: meta(1), bytes: Bytes::from(bytes.into()) };
-    match (Decode { color }).apply(record, &PLAIN) {
+    match (Decode { color }).apply(record, &PLAIN, &mut Spare::default()) {
         Ok(Record::Picture { meta: kept, picture }) => {
             assert_eq!(kept, meta(1));
             Ok(picture)

@@ -115,8 +115,8 @@ impl Mixture {
     }
 }
 
-/// Shares rows out among components, and sums each component's up: `shares` becomes [components, rows], and `sums`
-/// [components, numbers of a row], each number times the row's share.
+/// Shares rows out among components, and sums each component's up: `shares` becomes [components, rows], with scratch of two
+/// more lines behind, and `sums` [components, numbers of a row], each number times the row's share.
 ///
 /// # Errors
 /// What doesn't fit.
@@ -130,21 +130,24 @@ pub(super) fn share_out(
 ) -> Result<(), String> {
     let wrong = |error: candle_core::Error| error.to_string();
     let (components, count) = (scorer.len() / row, rows.len() / row);
-    shares.resize(components * count, 0.0);
+    shares.resize((components + 2) * count, 0.0);
+    let (shares, scratch) = shares.split_at_mut(components * count);
     let rows = Matrix::row_major(rows, count, row).map_err(wrong)?;
     let scorer = Matrix::row_major(scorer, components, row).map_err(wrong)?;
     multiply(shares, Target::Overwrite, scorer, rows.transposed(), Parallelism::None).map_err(wrong)?;
     match sharing {
-        Sharing::Soft => softmax(shares, count),
+        Sharing::Soft => softmax(shares, scratch, count),
         Sharing::Hard => winner(shares, count),
     }
     let shares = Matrix::row_major(shares, components, count).map_err(wrong)?;
     multiply(sums, Target::Overwrite, shares, rows, Parallelism::None).map_err(wrong)
 }
 
-/// Turns logarithms of likelihoods, [components, rows], into probabilities.
-fn softmax(scores: &mut [f32], rows: usize) {
-    let (mut most, mut total) = (vec![f32::MIN; rows], vec![0.0f32; rows]);
+/// Turns logarithms of likelihoods, [components, rows], into probabilities; `scratch` has room for two lines.
+fn softmax(scores: &mut [f32], scratch: &mut [f32], rows: usize) {
+    let (most, total) = scratch.split_at_mut(rows);
+    most.fill(f32::MIN);
+    total.fill(0.0);
     pulp::Arch::new().dispatch(|| {
         for line in scores.chunks_exact(rows) {
             for (most, &score) in most.iter_mut().zip(line) {
@@ -152,16 +155,16 @@ fn softmax(scores: &mut [f32], rows: usize) {
             }
         }
         for line in scores.chunks_exact_mut(rows) {
-            for ((score, &most), total) in line.iter_mut().zip(&most).zip(&mut total) {
+            for ((score, &most), total) in line.iter_mut().zip(most.iter()).zip(total.iter_mut()) {
                 *score = exp(*score - most);
                 *total += *score;
             }
         }
-        for total in &mut total {
+        for total in total.iter_mut() {
             *total = 1.0 / *total;
         }
         for line in scores.chunks_exact_mut(rows) {
-            for (score, scale) in line.iter_mut().zip(&total) {
+            for (score, scale) in line.iter_mut().zip(total.iter()) {
                 *score *= scale;
             }
         }
