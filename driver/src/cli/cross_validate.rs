@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     output::MeasuredOn,
-    search::{Measured, Outcome, Study, TrialId, Trials},
+    search::{Measured, Study},
 };
 
 /// Trains as often as there are folds of the training pictures, each of which is held out once.
@@ -81,7 +81,7 @@ pub(super) async fn run(args: Args) -> Result<(), CliError> {
 }
 
 fn finish(run: &Run) -> Result<(), CliError> {
-    let folds = measured(&run.trials)?;
+    let folds = run.measured()?;
     let spread = |value: fn(&Measured) -> Option<f64>| {
         let values: Option<Vec<f64>> = folds.iter().map(|(_, measured)| value(measured)).collect();
         values.and_then(|values| spread(&values))
@@ -95,7 +95,7 @@ fn finish(run: &Run) -> Result<(), CliError> {
     });
     let summary = Summary { version: VERSION, folds: summaries.collect(), accuracy, loss };
     run.write_json("cross-validation.json", &summary)?;
-    run.write_ensemble(MeasuredOn::OwnFold)?;
+    run.write_ensemble(&folds, MeasuredOn::OwnFold)?;
     run.clear_snapshots();
     let cell = |value: Option<f64>, show: fn(f64) -> String| value.map_or_else(|| "-".to_owned(), show);
     let loss_text = |loss: f64| format!("{loss:.4}");
@@ -111,17 +111,6 @@ fn finish(run: &Run) -> Result<(), CliError> {
     out::say(&table(&rows));
     out::say(&format!("\noutput  {}", run.folder.path().display()));
     Ok(())
-}
-
-/// What each fold gave, in their order.
-fn measured(trials: &Trials) -> Result<Vec<(TrialId, Measured)>, CliError> {
-    let one = trials.judged().iter().map(|judged| match &judged.outcome {
-        Outcome::Trained(measured) => Ok((judged.assignment.trial, *measured)),
-        Outcome::Failed { error } => Err(CliError::Job { error: error.clone(), hint: None }),
-    });
-    let mut folds = one.collect::<Result<Vec<_>, _>>()?;
-    folds.sort_unstable_by_key(|(trial, _)| *trial);
-    Ok(folds)
 }
 
 /// None for fewer than two values.

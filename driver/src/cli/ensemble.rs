@@ -4,10 +4,7 @@ use super::{
     out::{self, percent, table},
     study::{Given, Keep, Run, Said},
 };
-use crate::{
-    output::MeasuredOn,
-    search::{Outcome, Study},
-};
+use crate::{output::MeasuredOn, search::Study};
 
 /// Trains several models that differ in their seeds alone, and answer together.
 ///
@@ -58,17 +55,12 @@ pub(super) async fn run(args: Args) -> Result<(), CliError> {
 
 fn finish(run: &Run) -> Result<(), CliError> {
     let mut rows = vec![["member", "accuracy"].map(str::to_owned).to_vec()];
-    let mut judged: Vec<_> = run.trials.judged().iter().collect();
-    judged.sort_unstable_by_key(|judged| judged.assignment.trial);
-    for member in judged {
-        let measured = match &member.outcome {
-            Outcome::Trained(measured) => measured,
-            Outcome::Failed { error } => return Err(CliError::Job { error: error.clone(), hint: None }),
-        };
+    let members = run.measured()?;
+    for (trial, measured) in &members {
         let accuracy = measured.accuracy.map_or_else(|| "-".to_owned(), percent);
-        rows.push(vec![member.assignment.trial.to_string(), accuracy]);
+        rows.push(vec![trial.to_string(), accuracy]);
     }
-    run.write_ensemble(MeasuredOn::HeldOut)?;
+    run.write_ensemble(&members, MeasuredOn::HeldOut)?;
     run.clear_snapshots();
     out::say(&table(&rows));
     out::say(&format!("\noutput  {}", run.folder.path().display()));

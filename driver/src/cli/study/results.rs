@@ -1,6 +1,9 @@
-use std::{collections::BTreeMap, io::ErrorKind, path::PathBuf};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
-use howdah_executor::learn::save_onnx;
+use howdah_executor::learn::{Model, save_onnx};
 use serde::Serialize;
 
 use super::{
@@ -11,7 +14,7 @@ use super::{
 use crate::{
     inference::{ENSEMBLE_FILE, Ensemble, EnsembleFile},
     output::{CARD_FILE, EnsembleCard, MeasuredOn, Member, OwnCard},
-    search::{Judged, Outcome, TrialId},
+    search::{Judged, Measured, Outcome, TrialId},
 };
 
 impl Run {
@@ -22,34 +25,46 @@ impl Run {
         Ok(())
     }
 
+    /// What each trial gave, in their order.
+    ///
+    /// # Errors
+    /// [`CliError::Job`] for one that failed.
+    pub(in crate::cli) fn measured(&self) -> Result<Vec<(TrialId, Measured)>, CliError> {
+        let one = self.trials.judged().iter().map(|judged| match &judged.outcome {
+            Outcome::Trained(measured) => Ok((judged.assignment.trial, *measured)),
+            Outcome::Failed { error } => Err(CliError::Job { error: error.clone(), hint: None }),
+        });
+        let mut all = one.collect::<Result<Vec<_>, _>>()?;
+        all.sort_unstable_by_key(|(trial, _)| *trial);
+        Ok(all)
+    }
+
     /// Makes the study's folder an ensemble of the models of its trials, with a card, and writes their networks as ONNX
     /// if that is wanted.
-    pub(in crate::cli) fn write_ensemble(&self, measured_on: MeasuredOn) -> Result<(), CliError> {
-        let measured: BTreeMap<TrialId, &Outcome> =
-            self.trials.judged().iter().map(|judged| (judged.assignment.trial, &judged.outcome)).collect();
+    pub(in crate::cli) fn write_ensemble(
+        &self,
+        measured: &[(TrialId, Measured)],
+        measured_on: MeasuredOn,
+    ) -> Result<(), CliError> {
         let below = |path: PathBuf| {
             path.strip_prefix(self.folder.path()).unwrap_or(&path).to_string_lossy().into_owned()
         };
         let combine = self.trials.study().combine();
-        let models = measured.keys().map(|trial| below(self.folder.model(*trial))).collect();
+        let models = measured.iter().map(|(trial, _)| below(self.folder.model(*trial))).collect();
         self.write_json(ENSEMBLE_FILE, &EnsembleFile::new(combine, models))?;
-        let ensemble = Ensemble::load(&[self.folder.path().to_owned()], None)?;
-        if let Some(model) = ensemble.models.first() {
-            let member = |(trial, outcome): (&TrialId, &&Outcome)| {
-                let (accuracy, loss) = match outcome {
-                    Outcome::Trained(measured) => (measured.accuracy, measured.loss),
-                    Outcome::Failed { .. } => (None, None),
-                };
+        if let Some((first, _)) = measured.first() {
+            let member = |(trial, Measured { accuracy, loss, .. }): &(TrialId, Measured)| {
                 let card = if self.folder.card(*trial).exists() { OwnCard::There } else { OwnCard::Missing };
-                Member { folder: below(self.folder.trial(*trial)), accuracy, loss, card }
+                Member { folder: below(self.folder.trial(*trial)), accuracy: *accuracy, loss: *loss, card }
             };
             let members: Vec<Member> = measured.iter().map(member).collect();
             let (name, members) = (self.name.as_str(), members.as_slice());
+            let model = &Model::load(&self.folder.model(*first))?;
             let data = &parse(&command_line(&self.base, &[]))?.settings()?.data;
             let card = EnsembleCard { name, model, combine, members, measured_on, data };
             self.folder.write(CARD_FILE.as_ref(), card.markdown().as_bytes())?;
         }
-        self.write_onnx(&ensemble)
+        self.write_onnx(self.folder.path())
     }
 
     /// Makes the model of a trial that of the study, with its card, and writes its network as ONNX if that is wanted.
@@ -62,12 +77,14 @@ impl Run {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
         }
-        self.write_onnx(&Ensemble::load(std::slice::from_ref(&model), None)?)?;
+        self.write_onnx(&model)?;
         Ok(model)
     }
 
-    fn write_onnx(&self, ensemble: &Ensemble) -> Result<(), CliError> {
+    /// Writes what is at a path, a model or an ensemble, as ONNX if that is wanted.
+    fn write_onnx(&self, path: &Path) -> Result<(), CliError> {
         if self.base.contains_key("onnx") {
+            let ensemble = Ensemble::load(&[path.to_owned()], None)?;
             let onnx = self.folder.path().join("model.onnx");
             save_onnx(&ensemble.models, ensemble.files.combine, &onnx)?;
         }
