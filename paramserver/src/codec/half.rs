@@ -3,7 +3,7 @@ use howdah_proto::settings::Encoding;
 use super::{DecodeError, Residual, bf16, check_len, f16};
 
 /// The bytes of a value.
-pub(super) const HALF_BYTES: usize = size_of::<u16>();
+pub(crate) const HALF_BYTES: usize = size_of::<u16>();
 
 /// An encoding of two bytes for each value, whatever is beside it: any part of it can be encoded and decoded alone, and
 /// all bytes are values.

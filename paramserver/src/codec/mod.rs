@@ -16,6 +16,7 @@ mod top_k;
 use howdah_proto::settings::Encoding;
 
 pub use decoder::{Decoder, PIECE_VALUES, has_units};
+pub(crate) use half::HALF_BYTES;
 pub use half::Half;
 pub use source::{BLOCK_VALUES, Source, blocks};
 
