@@ -31,6 +31,6 @@ pub use error::ParametersError;
 pub use outcome::{Combined, Marks, Wanted};
 pub use parameters::Parameters;
 pub use places::{Place, PlacesError, places};
-pub use replica::{PushKind, ReplicaClient, ReplicaOptions};
+pub use replica::{Draft, PushKind, ReplicaClient, ReplicaOptions};
 pub use shard::ShardClient;
 pub use values::Values;

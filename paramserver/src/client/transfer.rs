@@ -12,7 +12,7 @@ use howdah_proto::{
 
 use super::{ParametersError, ShardClient, Wanted, call::Failure};
 use crate::{
-    codec::{self, Decoder},
+    codec::{self, Decoder, HALF_BYTES, Half},
     shard::PushOutcome,
 };
 
@@ -39,6 +39,37 @@ pub(super) struct Sent {
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     delta: Vec<f32>,
+}
+
+/// Where pulled weights are put.
+#[derive(Debug)]
+pub(super) enum Room<'a> {
+    Plain(&'a mut [f32]),
+    /// They stay encoded. Such weights are not pulled as differences, nor in another encoding.
+    Encoded(Half, &'a mut [u8]),
+}
+
+impl Room<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Plain(values) => values.len(),
+            Self::Encoded(_, bytes) => bytes.len() / HALF_BYTES,
+        }
+    }
+
+    /// Splits off the room for the first values.
+    pub(super) fn split_at(self, values: usize) -> (Self, Self) {
+        match self {
+            Self::Plain(all) => {
+                let (first, rest) = all.split_at_mut(values);
+                (Self::Plain(first), Self::Plain(rest))
+            }
+            Self::Encoded(half, all) => {
+                let (first, rest) = all.split_at_mut(values * HALF_BYTES);
+                (Self::Encoded(half, first), Self::Encoded(half, rest))
+            }
+        }
+    }
 }
 
 impl Pull {
@@ -70,7 +101,7 @@ impl ShardClient {
     /// # Errors
     /// [`ParametersError`]; the contents of `into` are then unspecified.
     pub async fn pull(&self, into: &mut [f32], wanted: Wanted) -> Result<Version, ParametersError> {
-        self.pull_as(&Pull::plain(wanted), into, &mut Scratch::default()).await
+        self.pull_as(&Pull::plain(wanted), Room::Plain(into), &mut Scratch::default()).await
     }
 
     /// Brings `into`, which has what the pull says is held, to the weights that it asks for. It decodes them in the
@@ -78,7 +109,7 @@ impl ShardClient {
     pub(super) async fn pull_as(
         &self,
         pull: &Pull,
-        into: &mut [f32],
+        mut into: Room<'_>,
         scratch: &mut Scratch,
     ) -> Result<Version, ParametersError> {
         self.check_len(into.len() as u64)?;
@@ -94,7 +125,7 @@ impl ShardClient {
                         _ => Failure::Status(status),
                     },
                 )?;
-                receive(&mut replies, &pull, into, scratch).await
+                receive(&mut replies, &pull, &mut into, scratch).await
             };
             if let Some(version) = tries.run(one_try).await? {
                 return Ok(version);
@@ -154,7 +185,7 @@ pub(super) fn parts<M: Send + 'static>(header: M, bytes: Bytes) -> Parts<M> {
 async fn receive(
     replies: &mut Incoming<pb::PullReply>,
     pull: &Pull,
-    into: &mut [f32],
+    into: &mut Room<'_>,
     scratch: &mut Scratch,
 ) -> Result<Version, Failure> {
     let wrong = Failure::Protocol;
@@ -172,6 +203,18 @@ async fn receive(
         "" => Encoding::F32,
         text => {
             serde_json::from_str(text).map_err(|error| wrong(format!("its encoding is unknown: {error}")))?
+        }
+    };
+    let into = match into {
+        Room::Plain(into) => into,
+        Room::Encoded(half, into) => {
+            let half = half.encoding();
+            if header.is_delta || encoding != half || header.encoded_bytes != into.len() as u64 {
+                let bytes = header.encoded_bytes;
+                return Err(wrong(format!("it sends {bytes} bytes of {encoding:?} instead of {half:?}")));
+            }
+            fill(replies, into).await?;
+            return Ok(Version(header.version));
         }
     };
     if encoding == Encoding::F32 && !header.is_delta {

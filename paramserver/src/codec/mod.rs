@@ -7,14 +7,18 @@
 mod bf16;
 mod decoder;
 mod f16;
+mod half;
 mod int8;
 mod plain;
+mod source;
 mod top_k;
-mod two_bytes;
 
 use howdah_proto::settings::Encoding;
 
 pub use decoder::{Decoder, PIECE_VALUES, has_units};
+pub(crate) use half::HALF_BYTES;
+pub use half::Half;
+pub use source::{BLOCK_VALUES, Source, blocks};
 
 /// Bytes that are no values in the encoding they claim to be in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +32,7 @@ pub struct DecodeError {
 pub fn max_bytes(encoding: Encoding, values: usize) -> u64 {
     match encoding {
         Encoding::F32 => plain::bytes(values),
-        Encoding::Bf16 | Encoding::F16 => two_bytes::bytes(values),
+        Encoding::Bf16 | Encoding::F16 => half::bytes(values),
         Encoding::Int8 => int8::bytes(values),
         Encoding::TopK { permille } => top_k::max_bytes(values, permille),
     }
@@ -52,8 +56,8 @@ pub fn encode(encoding: Encoding, values: &[f32], residual: Option<Residual<'_>>
     debug_assert!(residual.as_ref().is_none_or(fits));
     match encoding {
         Encoding::F32 => plain::encode(values, residual, out),
-        Encoding::Bf16 => two_bytes::encode(values, residual, out, bf16::from_f32, bf16::to_f32),
-        Encoding::F16 => two_bytes::encode(values, residual, out, f16::from_f32, f16::to_f32),
+        Encoding::Bf16 => Half::Bf16.encode_all(values, residual, out),
+        Encoding::F16 => Half::F16.encode_all(values, residual, out),
         Encoding::Int8 => int8::encode(values, residual, out),
         Encoding::TopK { permille } => top_k::encode(values, permille, residual, out),
     }
@@ -66,8 +70,8 @@ pub fn encode(encoding: Encoding, values: &[f32], residual: Option<Residual<'_>>
 pub fn decode(encoding: Encoding, bytes: &[u8], values: &mut [f32]) -> Result<(), DecodeError> {
     match encoding {
         Encoding::F32 => plain::decode(bytes, values),
-        Encoding::Bf16 => two_bytes::decode(bytes, values, bf16::to_f32),
-        Encoding::F16 => two_bytes::decode(bytes, values, f16::to_f32),
+        Encoding::Bf16 => Half::Bf16.decode_all(bytes, values),
+        Encoding::F16 => Half::F16.decode_all(bytes, values),
         Encoding::Int8 => int8::decode(bytes, values),
         Encoding::TopK { permille } => top_k::decode(bytes, permille, values),
     }

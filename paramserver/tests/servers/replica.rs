@@ -89,8 +89,8 @@ pub fn wave(step: u64) -> Vec<f32> {
 }
 
 pub async fn push(replica: &mut ReplicaClient, values: &[f32], step: u64, kind: PushKind) -> Combined {
-    replica.buffers().0.copy_from_slice(values);
-    replica.push(&fence(1, step), kind).await.unwrap()
+    replica.draft(kind).0.put(0, values);
+    replica.push(&fence(1, step)).await.unwrap()
 }
 
 pub async fn pulled(parameters: &Parameters) -> Vec<f32> {
@@ -167,8 +167,8 @@ async fn a_shard_that_has_a_push_is_sent_nothing() {
     let mut replica = replica(&parameters, Encoding::Bf16, Encoding::F32, false);
     assert_eq!(replica.begin(TASK, Attempt(2)).await.unwrap().lowest, Step(0));
     for step in 1..=4 {
-        replica.buffers().0.fill(1.0);
-        let pushed = replica.push(&fence(2, step), PushKind::Stream).await.unwrap();
+        replica.draft(PushKind::Stream).0.fill(1.0);
+        let pushed = replica.push(&fence(2, step)).await.unwrap();
         assert_eq!(pushed, Combined::Accepted);
     }
     let status = parameters.status().await.unwrap();
@@ -222,11 +222,11 @@ async fn a_round_is_made_of_its_contributions_and_pulled_by_its_number() {
     for (partition, value) in [(1, 4.0), (0, 2.0)] {
         let mut replica = replica(&parameters, Encoding::Bf16, Encoding::F32, false);
         replica.pull(Wanted::At(Version(0))).await.unwrap();
-        replica.buffers().0.fill(value);
+        replica.draft(PushKind::Round(part)).0.fill(value);
         let task = TrainTask { partition: Partition(partition), ..TASK };
         let fence = Fence::new(task, Attempt(1), Step(1), Step(1)).unwrap();
-        assert_eq!(replica.push(&fence, PushKind::Round(part)).await.unwrap(), Combined::Accepted);
-        assert_eq!(replica.push(&fence, PushKind::Round(part)).await.unwrap(), Combined::Accepted);
+        assert_eq!(replica.push(&fence).await.unwrap(), Combined::Accepted);
+        assert_eq!(replica.push(&fence).await.unwrap(), Combined::Accepted);
     }
     let mut replica = replica(&parameters, Encoding::F32, Encoding::F32, false);
     replica.pull(Wanted::At(Version(1))).await.unwrap();

@@ -1,5 +1,9 @@
 use std::ops::Range;
 
+use howdah_paramserver::{
+    client::Draft,
+    codec::{BLOCK_VALUES, Source, blocks},
+};
 use howdah_proto::settings::Optimizer;
 
 use super::{Payload, Push};
@@ -27,15 +31,15 @@ pub(super) struct Scale {
 /// Over how many steps deltas are gathered.
 #[derive(Debug)]
 pub(super) enum Interval {
-    /// Over one. What a weight was before is looked up as it is moved; this is memory for that.
-    Step { before: Vec<f32> },
+    /// Over one. What a weight was before is looked up as it is moved.
+    Step,
     /// Over several: the weights as of the last push are kept.
     Steps { base: Vec<f32> },
 }
 
 impl Interval {
     pub(super) fn of(steps: u64) -> Self {
-        if steps == 1 { Self::Step { before: Vec::new() } } else { Self::Steps { base: Vec::new() } }
+        if steps == 1 { Self::Step } else { Self::Steps { base: Vec::new() } }
     }
 }
 
@@ -65,20 +69,36 @@ impl Payload for Deltas {
     fn close(&mut self, replica: &mut Replica, factor: f32, push: Push<'_>) -> Result<(), LearnError> {
         let Push { pulled, payload, .. } = push;
         let optimizer = self.optimizer.as_mut();
-        let mut closing =
-            Closing { optimizer, interval: &mut self.interval, scale: self.scale, pulled, payload };
+        let (interval, scale) = (&mut self.interval, self.scale);
+        let rooms = Rooms::default();
+        let mut closing = Closing { optimizer, interval, scale, pulled, payload, rooms };
         replica.update(&mut closing, factor)
     }
 }
 
-/// The optimizer in the last step before a push: what has moved is written to the payload while it is in the caches, and the
-/// weights go on from those that were pulled.
+/// The optimizer in the last step before a push: block by block, what has moved is written to the payload while it is in the
+/// nearest cache, and the weights go on from those that were pulled.
 struct Closing<'a> {
     optimizer: &'a mut dyn ReplicaOptimizer,
     interval: &'a mut Interval,
     scale: Scale,
-    pulled: Option<&'a [f32]>,
-    payload: &'a mut [f32],
+    pulled: Option<Source<'a>>,
+    payload: Draft<'a>,
+    rooms: Rooms,
+}
+
+/// Memory for a block: what the weights were before it moved, by what they have moved, and what was pulled.
+struct Rooms {
+    before: [f32; BLOCK_VALUES],
+    moved: [f32; BLOCK_VALUES],
+    pulled: [f32; BLOCK_VALUES],
+}
+
+impl Default for Rooms {
+    fn default() -> Self {
+        let room = [0.0; BLOCK_VALUES];
+        Self { before: room, moved: room, pulled: room }
+    }
 }
 
 impl ReplicaOptimizer for Closing<'_> {
@@ -87,40 +107,57 @@ impl ReplicaOptimizer for Closing<'_> {
     }
 
     fn apply(&mut self, range: Range<usize>, weights: &mut [f32], gradient: &[f32]) {
-        let base = match self.interval {
+        let start = range.start;
+        for block in blocks(range) {
+            let within = block.start - start..block.end - start;
+            self.close(block, &mut weights[within.clone()], &gradient[within]);
+        }
+    }
+}
+
+impl Closing<'_> {
+    fn close(&mut self, range: Range<usize>, weights: &mut [f32], gradient: &[f32]) {
+        let Self { optimizer, interval, scale: Scale { share, sign }, pulled, payload, rooms } = self;
+        let base = match interval {
             Interval::Steps { base } => &mut base[range.clone()],
-            Interval::Step { before } => {
-                before.clear();
-                before.extend_from_slice(weights);
+            Interval::Step => {
+                let before = &mut rooms.before[..weights.len()];
+                before.copy_from_slice(weights);
                 before
             }
         };
-        self.optimizer.apply(range.clone(), weights, gradient);
-        let Scale { share, sign } = self.scale;
-        let (factor, payload) = (share * sign, &mut self.payload[range.clone()]);
-        let moved = weights.iter_mut().zip(base).zip(payload);
+        optimizer.apply(range.clone(), weights, gradient);
+        let (sign, factor) = (*sign, *share * *sign);
+        let updates = &mut rooms.moved[..weights.len()];
+        let pulled = pulled.map(|pulled| pulled.part(range.clone()).read(&mut rooms.pulled));
+        let moves = weights.iter_mut().zip(base).zip(&mut *updates);
         // Compiled for each vector width and chosen at run time; the arithmetic is the same in all.
-        pulp::Arch::new().dispatch(|| match self.pulled {
+        pulp::Arch::new().dispatch(|| match pulled {
             Some(pulled) => {
-                for (((weight, base), update), pulled) in moved.zip(&pulled[range]) {
+                for (((weight, base), update), pulled) in moves.zip(pulled) {
                     *update = factor * (*weight - *base);
                     *weight = pulled + sign * *update;
                     *base = *weight;
                 }
             }
             None => {
-                for ((weight, base), update) in moved {
+                for ((weight, base), update) in moves {
                     *update = factor * (*weight - *base);
                     *base = *weight;
                 }
             }
         });
+        payload.put(range.start, updates);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use howdah_paramserver::codec::{self, Half};
+    use howdah_proto::settings::Encoding;
+
     use super::{super::replica, *};
+    use crate::learn::Sgd;
 
     const ONE: Scale = Scale { share: 1.0, sign: 1.0 };
 
@@ -133,7 +170,8 @@ mod tests {
     fn push(deltas: &mut Deltas, replica: &mut Replica, pulled: Option<&[f32]>) -> Vec<f32> {
         let mut payload = vec![9.0; 3];
         replica.step(1, 0).unwrap();
-        deltas.close(replica, 1.0, Push { steps: 1, pulled, payload: &mut payload }).unwrap();
+        let pulled = pulled.map(Source::Plain);
+        deltas.close(replica, 1.0, Push { steps: 1, pulled, payload: Draft::plain(&mut payload) }).unwrap();
         payload
     }
 
@@ -172,6 +210,48 @@ mod tests {
             deltas.begin(replica.weights());
             assert_eq!(push(&mut deltas, &mut replica, Some(&[1.0; 3])), [-0.25, -0.5, -0.25]);
             assert_eq!(replica.weights(), [1.25, 1.5, 1.25]);
+        }
+    }
+
+    #[test]
+    fn a_step_that_is_closed_block_by_block_is_the_step_closed_at_once() {
+        const VALUES: usize = 2 * BLOCK_VALUES + 37;
+        let wave = |rate: f32| (0..VALUES).map(|place| (place as f32 * rate).sin()).collect::<Vec<f32>>();
+        let (gradient, start, encoded) = (wave(0.3), wave(0.7), wave(1.1));
+        let (mut bytes, mut decoded) = (Vec::new(), vec![0.0; VALUES]);
+        codec::encode(Encoding::Bf16, &encoded, None, &mut bytes);
+        codec::decode(Encoding::Bf16, &bytes, &mut decoded).unwrap();
+        let scale = Scale { share: 0.5, sign: -1.0 };
+        for pulled in [None, Some(Source::Plain(&decoded)), Some(Source::Half(Half::Bf16, &bytes))] {
+            let mut plain = Sgd::new(0.1);
+            let mut expected = start.clone();
+            plain.step(&mut expected, &gradient, 1.0);
+            let moved = expected.iter().zip(&start).map(|(weight, before)| -0.5 * (weight - before));
+            let moved: Vec<f32> = moved.collect();
+            if pulled.is_some() {
+                let went = decoded.iter().zip(&moved).map(|(pulled, moved)| pulled - moved);
+                expected = went.collect();
+            }
+            for interval in [Interval::Step, Interval::Steps { base: start.clone() }] {
+                let (mut optimizer, mut interval) = (Sgd::new(0.1), interval);
+                let (mut weights, mut payload) = (start.clone(), vec![9.0; VALUES]);
+                let mut closing = Closing {
+                    optimizer: &mut optimizer,
+                    interval: &mut interval,
+                    scale,
+                    pulled,
+                    payload: Draft::plain(&mut payload),
+                    rooms: Rooms::default(),
+                };
+                closing.begin(1.0);
+                for range in [0..5, 5..VALUES] {
+                    closing.apply(range.clone(), &mut weights[range.clone()], &gradient[range]);
+                }
+                assert_eq!((weights, payload), (expected.clone(), moved.clone()));
+                if let Interval::Steps { base } = interval {
+                    assert_eq!(base, expected);
+                }
+            }
         }
     }
 

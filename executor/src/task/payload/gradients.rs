@@ -24,12 +24,12 @@ impl Payload for Gradients {
         Ok(())
     }
 
-    fn close(&mut self, replica: &mut Replica, factor: f32, push: Push<'_>) -> Result<(), LearnError> {
+    fn close(&mut self, replica: &mut Replica, factor: f32, mut push: Push<'_>) -> Result<(), LearnError> {
         self.step(replica, factor)?;
-        std::mem::swap(&mut self.sum, push.payload);
+        push.payload.put_all(&mut self.sum);
         self.sum.fill(0.0);
         if let Some(pulled) = push.pulled {
-            replica.weights_mut().copy_from_slice(pulled);
+            pulled.copy_to(replica.weights_mut());
         }
         Ok(())
     }
@@ -37,6 +37,8 @@ impl Payload for Gradients {
 
 #[cfg(test)]
 mod tests {
+    use howdah_paramserver::{client::Draft, codec::Source};
+
     use super::{super::replica, *};
 
     #[test]
@@ -48,7 +50,8 @@ mod tests {
         replica.step(1, 0).unwrap();
         gradients.step(&mut replica, 1.0).unwrap();
         replica.step(1, 0).unwrap();
-        let push = Push { steps: 2, pulled: Some(&[1.0, 2.0, 3.0]), payload: &mut payload };
+        let pulled = Some(Source::Plain(&[1.0, 2.0, 3.0]));
+        let push = Push { steps: 2, pulled, payload: Draft::plain(&mut payload) };
         gradients.close(&mut replica, 1.0, push).unwrap();
         assert_eq!((payload.as_slice(), replica.weights()), (&[-1.0, -2.0, -1.0][..], &[1.0, 2.0, 3.0][..]));
         assert_eq!(gradients.sum, [0.0; 3]);

@@ -5,6 +5,7 @@ mod gradients;
 mod ones;
 mod weights;
 
+use howdah_paramserver::{client::Draft, codec::Source};
 use howdah_proto::settings::{Course, TrainSettings, UpdateRule, Updates};
 
 use crate::learn::{LearnError, Network, Replica};
@@ -18,9 +19,9 @@ pub(super) struct Push<'a> {
     /// The steps that it carries.
     pub(super) steps: u64,
     /// The weights that were pulled meanwhile.
-    pub(super) pulled: Option<&'a [f32]>,
+    pub(super) pulled: Option<Source<'a>>,
     /// Where what was gathered is written.
-    pub(super) payload: &'a mut Vec<f32>,
+    pub(super) payload: Draft<'a>,
 }
 
 /// What a replica gathers between two pushes, and how it goes on after one.
@@ -39,8 +40,8 @@ pub(super) trait Payload: Send {
     fn reset(&mut self) {}
 
     /// Starts a task from the shards' weights.
-    fn start(&mut self, weights: &mut [f32], pulled: &[f32]) {
-        weights.copy_from_slice(pulled);
+    fn start(&mut self, weights: &mut [f32], pulled: Source<'_>) {
+        pulled.copy_to(weights);
         self.begin(weights);
     }
 
@@ -53,7 +54,7 @@ pub(super) trait Payload: Send {
     /// [`LearnError`] if the gradient can't be computed.
     fn step(&mut self, replica: &mut Replica, factor: f32) -> Result<(), LearnError>;
 
-    /// Takes in the gradient of the last step before a push, writes what was gathered in the place of an old payload, and goes
+    /// Takes in the gradient of the last step before a push, writes what was gathered as the payload, and goes
     /// on from the weights that were pulled, if any were: they hold every payload but this one.
     ///
     /// # Errors
@@ -61,8 +62,8 @@ pub(super) trait Payload: Send {
     fn close(&mut self, replica: &mut Replica, factor: f32, push: Push<'_>) -> Result<(), LearnError>;
 
     /// Goes on from weights that were pulled after the payload just written was pushed.
-    fn resume(&mut self, weights: &mut [f32], pulled: &[f32]) {
-        weights.copy_from_slice(pulled);
+    fn resume(&mut self, weights: &mut [f32], pulled: Source<'_>) {
+        pulled.copy_to(weights);
         self.begin(weights);
     }
 

@@ -15,7 +15,7 @@ impl Payload for Ones {
         Ok(())
     }
 
-    fn close(&mut self, _replica: &mut Replica, _factor: f32, push: Push<'_>) -> Result<(), LearnError> {
+    fn close(&mut self, _replica: &mut Replica, _factor: f32, mut push: Push<'_>) -> Result<(), LearnError> {
         push.payload.fill(push.steps as f32);
         Ok(())
     }
@@ -23,12 +23,14 @@ impl Payload for Ones {
 
 #[cfg(test)]
 mod tests {
+    use howdah_paramserver::client::Draft;
+
     use super::{super::replica, *};
 
     #[test]
     fn counting_pushes_the_number_of_steps() {
         let mut payload = vec![9.0; 3];
-        let push = Push { steps: 4, pulled: None, payload: &mut payload };
+        let push = Push { steps: 4, pulled: None, payload: Draft::plain(&mut payload) };
         Ones.close(&mut replica(), 1.0, push).unwrap();
         assert_eq!(payload, [4.0; 3]);
     }

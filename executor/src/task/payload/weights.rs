@@ -1,3 +1,4 @@
+use howdah_paramserver::codec::Source;
 use howdah_proto::settings::Optimizer;
 
 use super::{Payload, Push};
@@ -19,11 +20,13 @@ impl Weights {
         Self { optimizer: <dyn ReplicaOptimizer>::of(optimizer, network), rate, own: None }
     }
 
-    fn approach(&self, weights: &mut [f32], pulled: &[f32]) {
+    fn approach(&self, weights: &mut [f32], pulled: Source<'_>) {
         let rate = self.rate;
-        for (weight, pulled) in weights.iter_mut().zip(pulled) {
-            *weight -= rate * (*weight - pulled);
-        }
+        pulled.each_block(|range, pulled| {
+            for (weight, pulled) in weights[range].iter_mut().zip(pulled) {
+                *weight -= rate * (*weight - pulled);
+            }
+        });
     }
 }
 
@@ -32,14 +35,14 @@ impl Payload for Weights {
         false
     }
 
-    fn start(&mut self, weights: &mut [f32], pulled: &[f32]) {
+    fn start(&mut self, weights: &mut [f32], pulled: Source<'_>) {
         match &self.own {
             Some(own) => {
                 // The last push of the task before is an exchange whose other half comes with this pull.
                 weights.copy_from_slice(own);
                 self.approach(weights, pulled);
             }
-            None => weights.copy_from_slice(pulled),
+            None => pulled.copy_to(weights),
         }
     }
 
@@ -49,16 +52,16 @@ impl Payload for Weights {
         replica.update(self.optimizer.as_mut(), factor)
     }
 
-    fn close(&mut self, replica: &mut Replica, factor: f32, push: Push<'_>) -> Result<(), LearnError> {
+    fn close(&mut self, replica: &mut Replica, factor: f32, mut push: Push<'_>) -> Result<(), LearnError> {
         self.step(replica, factor)?;
-        push.payload.copy_from_slice(replica.weights());
+        push.payload.put(0, replica.weights());
         if let Some(pulled) = push.pulled {
             self.approach(replica.weights_mut(), pulled);
         }
         Ok(())
     }
 
-    fn resume(&mut self, weights: &mut [f32], pulled: &[f32]) {
+    fn resume(&mut self, weights: &mut [f32], pulled: Source<'_>) {
         self.approach(weights, pulled);
     }
 
@@ -72,6 +75,8 @@ impl Payload for Weights {
 
 #[cfg(test)]
 mod tests {
+    use howdah_paramserver::client::Draft;
+
     use super::{super::replica, *};
 
     fn weights() -> Weights {
@@ -83,7 +88,9 @@ mod tests {
         let close = |pulled: Option<&[f32]>| {
             let (mut replica, mut payload) = (replica(), vec![0.0; 3]);
             replica.step(1, 0).unwrap();
-            weights().close(&mut replica, 1.0, Push { steps: 1, pulled, payload: &mut payload }).unwrap();
+            let pulled = pulled.map(Source::Plain);
+            let push = Push { steps: 1, pulled, payload: Draft::plain(&mut payload) };
+            weights().close(&mut replica, 1.0, push).unwrap();
             (payload, replica.weights().to_vec())
         };
         // The slope of the loss at a logit of 0 is -1/2.
@@ -96,12 +103,12 @@ mod tests {
     fn the_replica_keeps_its_weights_from_task_to_task() {
         let mut elastic = weights();
         let mut own = [0.0; 2];
-        elastic.start(&mut own, &[4.0, 4.0]);
+        elastic.start(&mut own, Source::Plain(&[4.0, 4.0]));
         assert_eq!(own, [4.0, 4.0]);
         elastic.finish(&[8.0, 0.0]);
         // An evaluation in the same slot.
         own = [99.0; 2];
-        elastic.start(&mut own, &[4.0, 4.0]);
+        elastic.start(&mut own, Source::Plain(&[4.0, 4.0]));
         assert_eq!(own, [7.0, 1.0]);
     }
 }

@@ -1,4 +1,4 @@
-use howdah_paramserver::client::{Combined, Parameters, ParametersError, PushKind, ReplicaClient, Wanted};
+use howdah_paramserver::client::{Combined, Parameters, ParametersError, ReplicaClient, Wanted};
 use howdah_proto::{ReplicaId, Step, fence::Fence};
 use tokio::{runtime::Handle, task::JoinHandle};
 
@@ -29,7 +29,6 @@ struct Landed {
 /// What is sent on its way.
 pub(super) struct Flight {
     pub(super) fence: Fence,
-    pub(super) kind: PushKind,
     pub(super) then: Then,
     /// Where replicas wait for each other before they go on.
     pub(super) gate: Option<Gate>,
@@ -127,8 +126,8 @@ async fn exchange(
     flight: Flight,
     cancel: &CancelFlag,
 ) -> Result<Combined, ParametersError> {
-    let Flight { fence, kind, then, gate } = flight;
-    let outcome = client.push(&fence, kind).await?;
+    let Flight { fence, then, gate } = flight;
+    let outcome = client.push(&fence).await?;
     // An attempt that is no longer wanted has left the gate, or will: nobody must wait for it.
     if outcome != Combined::Accepted || cancel.check().is_err() {
         return Ok(outcome);

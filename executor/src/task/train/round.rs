@@ -59,7 +59,7 @@ pub(in crate::task) fn round(
             }
             Err(error) => return Err(error.into()),
         }
-        replica.set_weights(client.weights())?;
+        client.pulled().copy_to(replica.weights_mut());
     }
     lesson.exchanged_since(started);
     payload.reset();
@@ -72,12 +72,13 @@ pub(in crate::task) fn round(
     cancel.check()?;
     let factor = lesson.compute(last, replica, payload.as_ref())?;
     let started = Instant::now();
-    let push = Push { steps: fence.steps(), pulled: None, payload: client.buffers().0 };
+    let (draft, _) = client.draft(PushKind::Round(part));
+    let push = Push { steps: fence.steps(), pulled: None, payload: draft };
     payload.close(replica, factor, push)?;
     lesson.computed_since(started);
     (run.progress)(fence.steps(), fence.steps());
     let started = Instant::now();
-    let pushed = wait(runtime, cancel, client.push(&fence, PushKind::Round(part)))??;
+    let pushed = wait(runtime, cancel, client.push(&fence))??;
     lesson.exchanged_since(started);
     match pushed {
         Combined::Accepted => Ok(lesson.outcome()),

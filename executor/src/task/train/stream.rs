@@ -112,23 +112,23 @@ impl Stream<'_> {
             .map_err(|_| TaskError::Missing("steps in this push"))?;
         let then = self.then(last);
         let Trainer { payload, exchange, .. } = &mut *self.trainer;
-        let (buffer, pulled) = exchange.client(runtime, cancel)?.buffers();
-        let pulled = Some(pulled).filter(|_| has_pulled && then != Then::Pull);
-        let started = Instant::now();
-        payload.close(self.replica, factor, Push { steps: fence.steps(), pulled, payload: buffer })?;
-        self.lesson.computed_since(started);
         let is_last = last == self.lesson.batches.last();
         let kind = if is_last { PushKind::Last } else { PushKind::Stream };
+        let (draft, pulled) = exchange.client(runtime, cancel)?.draft(kind);
+        let pulled = Some(pulled).filter(|_| has_pulled && then != Then::Pull);
+        let started = Instant::now();
+        payload.close(self.replica, factor, Push { steps: fence.steps(), pulled, payload: draft })?;
+        self.lesson.computed_since(started);
         // Nobody needs to wait who stops here.
         let gate = self.gate.as_mut().map(Gate::next).filter(|_| !is_last);
-        exchange.start(runtime, cancel, Flight { fence, kind, then, gate });
+        exchange.start(runtime, cancel, Flight { fence, then, gate });
         if then == Then::Pull {
             if let Answer::Gap(mark) = self.landed()? {
                 return Ok(Some(mark));
             }
             let Trainer { payload, exchange, .. } = &mut *self.trainer;
             let client = exchange.client(runtime, cancel)?;
-            payload.resume(self.replica.weights_mut(), client.weights());
+            payload.resume(self.replica.weights_mut(), client.pulled());
         }
         Ok(None)
     }
@@ -164,7 +164,7 @@ impl Stream<'_> {
         let client = exchange.client(runtime, cancel)?;
         wait(runtime, cancel, client.pull(Wanted::Latest))??;
         client.adopt();
-        payload.start(self.replica.weights_mut(), client.weights());
+        payload.start(self.replica.weights_mut(), client.pulled());
         self.lesson.exchanged_since(started);
         Ok(())
     }

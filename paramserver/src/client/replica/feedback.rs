@@ -23,6 +23,18 @@ pub(super) struct Feedback {
 struct Accepted {
     values: Range<usize>,
     buffer: Buffer,
+    push: Standing,
+}
+
+/// How the push that is encoded stands to a shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It wasn't sent, or it is known what became of it.
+    Plain,
+    /// It was sent before, and nobody knows what became of it.
+    MayBeThere,
+    /// It was accepted: its residual is the shard's.
+    Accepted,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +65,23 @@ struct Unsettled {
 pub(super) struct Part<'a> {
     accepted: &'a mut [f32],
     next: &'a mut [f32],
+    shard: State<'a>,
+}
+
+#[derive(Debug)]
+struct State<'a> {
     buffer: &'a mut Buffer,
+    push: &'a mut Standing,
+}
+
+impl State<'_> {
+    /// Makes what the push has lost the shard's residual.
+    fn accept(self) {
+        if *self.push != Standing::Accepted {
+            self.buffer.turn();
+            *self.push = Standing::Accepted;
+        }
+    }
 }
 
 impl Feedback {
@@ -61,10 +89,23 @@ impl Feedback {
         Self { buffers: [vec![0.0; len], vec![0.0; len]], shards: Vec::new(), unsettled: None }
     }
 
-    /// Splits the residual by the shards' lengths, for the next push.
+    /// Splits the residual by the shards' lengths, for a push that is to be encoded.
     pub(super) fn parts(&mut self, lengths: impl Iterator<Item = usize>) -> Vec<Part<'_>> {
         self.cut(lengths);
         self.drop_unsettled();
+        self.shards.iter_mut().for_each(|shard| shard.push = Standing::Plain);
+        self.split()
+    }
+
+    /// Splits the residual by the shards' lengths, for sending a push that was encoded before: perhaps when the parameters
+    /// were cut otherwise, and some shards may have it already.
+    pub(super) fn parts_of_encoded(&mut self, lengths: impl Iterator<Item = usize>) -> Vec<Part<'_>> {
+        self.cut(lengths);
+        self.drop_unsettled();
+        self.split()
+    }
+
+    fn split(&mut self) -> Vec<Part<'_>> {
         let [first, second] = &mut self.buffers;
         let (mut first, mut second) = (first.as_mut_slice(), second.as_mut_slice());
         let mut parts = Vec::with_capacity(self.shards.len());
@@ -77,7 +118,8 @@ impl Feedback {
                 Buffer::First => (first_part, second_part),
                 Buffer::Second => (second_part, first_part),
             };
-            parts.push(Part { accepted, next, buffer: &mut shard.buffer });
+            let shard = State { buffer: &mut shard.buffer, push: &mut shard.push };
+            parts.push(Part { accepted, next, shard });
         }
         parts
     }
@@ -94,12 +136,18 @@ impl Feedback {
             return;
         }
         let [first, second] = &mut self.buffers;
-        for Accepted { values, buffer } in self.shards.drain(..) {
+        for Accepted { values, buffer, push } in self.shards.drain(..) {
+            let (accepted, next) = (&mut first[values.clone()], &mut second[values]);
             if buffer == Buffer::Second {
-                first[values.clone()].copy_from_slice(&second[values]);
+                accepted.swap_with_slice(next);
+            }
+            // A shard that has lost the push takes it again together with its neighbours.
+            if push == Standing::Accepted {
+                next.copy_from_slice(accepted);
             }
         }
-        self.shards = ranges.into_iter().map(|values| Accepted { values, buffer: Buffer::First }).collect();
+        let whole = |values| Accepted { values, buffer: Buffer::First, push: Standing::Plain };
+        self.shards = ranges.into_iter().map(whole).collect();
     }
 
     /// Drops what a push may have brought that was never settled: better lost than sent twice.
@@ -107,9 +155,12 @@ impl Feedback {
         let Some(open) = self.unsettled.take() else { return };
         for range in open.ranges {
             let open = range.start as usize..range.end as usize;
-            for shard in self.shards.iter().filter(|shard| meet(&shard.values, &open)) {
+            for shard in self.shards.iter_mut().filter(|shard| meet(&shard.values, &open)) {
                 let values = shard.values.start.max(open.start)..shard.values.end.min(open.end);
                 self.buffers[shard.buffer as usize][values].fill(0.0);
+                if shard.push == Standing::Plain {
+                    shard.push = Standing::MayBeThere;
+                }
             }
         }
     }
@@ -125,24 +176,30 @@ impl Feedback {
         for range in open.ranges.iter().filter(|range| known.range_covers(range, open.last)) {
             let values = range.start as usize..range.end as usize;
             if let Some(shard) = self.shards.iter_mut().find(|shard| shard.values == values) {
-                shard.buffer.turn();
+                State { buffer: &mut shard.buffer, push: &mut shard.push }.accept();
             }
         }
     }
 }
 
-impl Part<'_> {
+impl<'a> Part<'a> {
     /// The residual that a push is encoded with, and what it loses then.
     pub(super) fn residual(&mut self) -> Residual<'_> {
         Residual { before: self.accepted, after: self.next }
     }
 
+    /// The same, for as long as the residual may be changed.
+    pub(super) fn into_residual(self) -> Residual<'a> {
+        Residual { before: self.accepted, after: self.next }
+    }
+
     /// Takes in what became of the push.
     pub(super) fn settle(self, sent: &Sent) {
+        let was_repeated = sent.was_repeated || *self.shard.push == Standing::MayBeThere;
         match sent.outcome {
-            PushOutcome::Applied { .. } => self.buffer.turn(),
+            PushOutcome::Applied { .. } => self.shard.accept(),
             // If it was sent more than once, the copy that was applied was this one; else it was another attempt's.
-            PushOutcome::AlreadyApplied { .. } if sent.was_repeated => self.buffer.turn(),
+            PushOutcome::AlreadyApplied { .. } if was_repeated => self.shard.accept(),
             // The shard has lost pushes: what they held back of themselves is computed again with them.
             PushOutcome::Gap { .. } => self.accepted.fill(0.0),
             PushOutcome::AlreadyApplied { .. } | PushOutcome::Superseded { .. } | PushOutcome::Late => {}
@@ -151,90 +208,4 @@ impl Part<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use howdah_proto::{Epoch, Partition, ShardIndex, Term};
-
-    use super::*;
-    use crate::client::Place;
-
-    const TASK: TrainTask = TrainTask { epoch: Epoch(1), partition: Partition(0) };
-
-    /// Encodes a push of two shards that loses 1 at the first and 2 at the second.
-    fn push(feedback: &mut Feedback) -> Vec<Part<'_>> {
-        let mut parts = feedback.parts([1, 1].into_iter());
-        for (part, lost) in parts.iter_mut().zip([1.0, 2.0]) {
-            let Residual { before, after } = part.residual();
-            after[0] = before[0] + lost;
-        }
-        parts
-    }
-
-    fn accepted(feedback: &mut Feedback) -> Vec<f32> {
-        feedback.parts([1, 1].into_iter()).into_iter().map(|part| part.accepted[0]).collect()
-    }
-
-    fn sent(outcome: PushOutcome, was_repeated: bool) -> Sent {
-        Sent { outcome, was_repeated }
-    }
-
-    #[test]
-    fn only_what_accepted_pushes_have_lost_is_made_good() {
-        let mark = Step(3);
-        let applied = PushOutcome::Applied { mark };
-        let (already, gap) = (PushOutcome::AlreadyApplied { mark }, PushOutcome::Gap { mark });
-        let mut feedback = Feedback::new(2);
-        for (first, second, expected) in [
-            (sent(applied, false), sent(already, false), [1.0, 0.0]),
-            (sent(already, true), sent(PushOutcome::Late, false), [2.0, 0.0]),
-            (sent(applied, true), sent(applied, false), [3.0, 2.0]),
-            (sent(gap, false), sent(applied, false), [0.0, 4.0]),
-        ] {
-            for (part, sent) in push(&mut feedback).into_iter().zip([first, second]) {
-                part.settle(&sent);
-            }
-            assert_eq!(accepted(&mut feedback), expected);
-        }
-    }
-
-    #[test]
-    fn a_push_whose_answer_was_lost_is_settled_by_the_marks_of_the_next_attempt() {
-        let place = |mark_range: Range<u64>| Place {
-            shard: ShardIndex(0),
-            address: "http://127.0.0.1:1".to_owned(),
-            range: mark_range,
-            term: Term(1),
-        };
-        let mut feedback = Feedback::new(2);
-        push(&mut feedback);
-        feedback.leave_open(TASK, Step(6), vec![0..1, 1..2]);
-        let mut known = KnownMarks::default();
-        known.note(&place(0..1), Step(6));
-        known.note(&place(1..2), Step(3));
-        feedback.settle_late(TASK, &known);
-        assert_eq!(accepted(&mut feedback), [1.0, 0.0]);
-    }
-
-    #[test]
-    fn what_a_push_of_unknown_fate_may_have_brought_is_not_sent_again() {
-        let mut feedback = Feedback::new(2);
-        let applied = sent(PushOutcome::Applied { mark: Step(3) }, false);
-        push(&mut feedback).into_iter().for_each(|part| part.settle(&applied));
-        push(&mut feedback);
-        feedback.leave_open(TASK, Step(6), std::iter::once(0..1).collect());
-        let other = TrainTask { partition: Partition(1), ..TASK };
-        feedback.settle_late(other, &KnownMarks::default());
-        assert_eq!(accepted(&mut feedback), [0.0, 2.0]);
-        assert_eq!(accepted(&mut feedback), [0.0, 2.0]);
-    }
-
-    #[test]
-    fn the_residual_stays_when_the_parameters_are_cut_into_other_shards() {
-        let mut feedback = Feedback::new(2);
-        let applied = PushOutcome::Applied { mark: Step(3) };
-        let ends = [sent(applied, false), sent(PushOutcome::Late, false)];
-        push(&mut feedback).into_iter().zip(ends).for_each(|(part, sent)| part.settle(&sent));
-        let whole = feedback.parts([2].into_iter());
-        assert_eq!(whole[0].accepted, [1.0, 0.0]);
-        assert_eq!(accepted(&mut feedback), [1.0, 0.0]);
-    }
-}
+mod tests;

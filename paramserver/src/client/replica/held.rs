@@ -3,19 +3,29 @@ use std::ops::Range;
 use futures::future::try_join_all;
 use howdah_proto::{Term, Version, settings::Encoding};
 
-use super::{ReplicaClient, meet};
-use crate::client::{
-    ParametersError, Place, Wanted,
-    transfer::{Pull, Scratch},
+use super::{ReplicaClient, ReplicaOptions, meet};
+use crate::{
+    client::{
+        ParametersError, Place, Wanted,
+        transfer::{Pull, Room, Scratch},
+    },
+    codec::{HALF_BYTES, Half, Source},
 };
 
 /// The weights that a replica was sent, and of which versions they are.
 #[derive(Debug)]
 pub(super) struct Held {
-    weights: Vec<f32>,
+    weights: Weights,
     parts: Vec<Part>,
     base: Vec<Part>,
     scratch: Vec<Scratch>,
+}
+
+/// They stay as they came where no difference is added to them: whoever takes them over decodes them then.
+#[derive(Debug)]
+enum Weights {
+    Plain(Vec<f32>),
+    Encoded(Half, Vec<u8>),
 }
 
 /// The weights of one shard.
@@ -27,12 +37,20 @@ struct Part {
 }
 
 impl Held {
-    pub(super) fn new(len: usize) -> Self {
-        Self { weights: vec![0.0; len], parts: Vec::new(), base: Vec::new(), scratch: Vec::new() }
+    pub(super) fn new(len: usize, options: &ReplicaOptions) -> Self {
+        let compression = options.compression;
+        let weights = match Half::of(compression.pull).filter(|_| !compression.delta_pulls) {
+            Some(half) => Weights::Encoded(half, vec![0; len * HALF_BYTES]),
+            None => Weights::Plain(vec![0.0; len]),
+        };
+        Self { weights, parts: Vec::new(), base: Vec::new(), scratch: Vec::new() }
     }
 
-    pub(super) fn weights(&self) -> &[f32] {
-        &self.weights
+    pub(super) fn weights(&self) -> Source<'_> {
+        match &self.weights {
+            Weights::Plain(values) => Source::Plain(values),
+            Weights::Encoded(half, bytes) => Source::Half(*half, bytes),
+        }
     }
 
     pub(super) fn adopt(&mut self) {
@@ -73,15 +91,18 @@ impl ReplicaClient {
         let options = &self.options;
         let shards = self.parameters.shards();
         let places: Vec<&Place> = shards.iter().map(|shard| shard.place()).collect();
-        self.parameters.check_len(self.held.weights.len() as u64)?;
+        self.parameters.check_len(self.held.weights().len() as u64)?;
         let versions: Vec<Option<Version>> = places.iter().map(|place| self.held.version(place)).collect();
         // Until all is there, it is of no version.
         self.held.parts.clear();
         self.held.scratch.resize_with(shards.len().max(self.held.scratch.len()), Scratch::default);
-        let mut rest = self.held.weights.as_mut_slice();
+        let mut rest = match &mut self.held.weights {
+            Weights::Plain(values) => Room::Plain(values),
+            Weights::Encoded(half, bytes) => Room::Encoded(*half, bytes),
+        };
         let mut pulls = Vec::with_capacity(shards.len());
         for ((shard, held), scratch) in shards.iter().zip(versions).zip(&mut self.held.scratch) {
-            let (weights, after) = rest.split_at_mut(shard.connection().values().len());
+            let (weights, after) = rest.split_at(shard.connection().values().len());
             rest = after;
             let pull = pull(options, wanted, held);
             pulls.push(async move {
@@ -102,7 +123,7 @@ impl ReplicaClient {
     }
 }
 
-fn pull(options: &super::ReplicaOptions, wanted: Wanted, held: Option<Version>) -> Pull {
+fn pull(options: &ReplicaOptions, wanted: Wanted, held: Option<Version>) -> Pull {
     let compression = options.compression;
     let is_mirrored = wanted == Wanted::Latest && (compression.delta_pulls || options.mirrored);
     let is_delta = wanted == Wanted::Latest && compression.delta_pulls;

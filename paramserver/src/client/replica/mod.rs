@@ -1,12 +1,13 @@
 //! The side of one replica: what it holds of the shards' weights, what its pushes have lost on the way, and which
 //! marks it knows.
 
+mod draft;
 mod feedback;
 mod held;
 mod known;
 mod push;
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use howdah_proto::{
     Attempt, ReplicaId,
@@ -15,10 +16,13 @@ use howdah_proto::{
 };
 
 use super::{Marks, Parameters, ParametersError};
+use crate::codec::{HALF_BYTES, Half, Source};
+use draft::{Drafted, Room};
 use feedback::Feedback;
 use held::Held;
 use known::KnownMarks;
 
+pub use draft::Draft;
 pub use push::PushKind;
 
 /// Whether two ranges, of which none is empty, have a value in common.
@@ -46,7 +50,7 @@ pub struct ReplicaOptions {
 pub struct ReplicaClient {
     parameters: Parameters,
     options: ReplicaOptions,
-    payload: Vec<f32>,
+    drafted: Drafted,
     held: Held,
     feedback: Option<Feedback>,
     known: KnownMarks,
@@ -61,8 +65,8 @@ impl ReplicaClient {
         Self {
             parameters,
             options,
-            payload: vec![0.0; len],
-            held: Held::new(len),
+            drafted: Drafted::new(),
+            held: Held::new(len, &options),
             feedback: (is_lossy && options.adds_up).then(|| Feedback::new(len)),
             known: KnownMarks::default(),
             encoded: Vec::new(),
@@ -80,15 +84,45 @@ impl ReplicaClient {
     }
 
     /// The weights of the last pull.
-    pub fn weights(&self) -> &[f32] {
+    pub fn weights(&self) -> Cow<'_, [f32]> {
+        self.held.weights().to_values()
+    }
+
+    /// The weights of the last pull, as they are held.
+    pub fn pulled(&self) -> Source<'_> {
         self.held.weights()
     }
 
     /// What the next push carries, to be written, and the weights of the last pull.
-    pub fn buffers(&mut self) -> (&mut Vec<f32>, &[f32]) {
-        // It is gone with a push that was given up while it was under way.
-        self.payload.resize(self.held.weights().len(), 0.0);
-        (&mut self.payload, self.held.weights())
+    pub fn draft(&mut self, kind: PushKind) -> (Draft<'_>, Source<'_>) {
+        let (held, encoding) = (self.held.weights(), self.encoding(kind));
+        let (len, fits) = (held.len(), self.parameters.len() == held.len() as u64);
+        let half = Half::of(encoding).filter(|_| fits);
+        (self.drafted.kind, self.drafted.half) = (kind, half);
+        let Drafted { values, bytes, .. } = &mut self.drafted;
+        let Some(half) = half else {
+            values.resize(len, 0.0);
+            return (Draft(Room::Plain(values)), held);
+        };
+        bytes.resize(len * HALF_BYTES, 0);
+        let residuals = match (kind, &mut self.feedback) {
+            (PushKind::Stream, Some(feedback)) => {
+                let shards = self.parameters.shards();
+                let ranges = shards.iter().map(|shard| shard.connection().values());
+                let parts = feedback.parts(ranges.clone().map(|values| values.len()));
+                ranges.zip(parts.into_iter().map(feedback::Part::into_residual)).collect()
+            }
+            _ => Vec::new(),
+        };
+        (Draft(Room::Encoded { half, bytes, residuals }), held)
+    }
+
+    /// How a push is encoded.
+    fn encoding(&self, kind: PushKind) -> Encoding {
+        match kind {
+            PushKind::Last if self.feedback.is_some() => Encoding::F32,
+            PushKind::Stream | PushKind::Last | PushKind::Round(_) => self.options.compression.push,
+        }
     }
 
     /// Notes that the replica computes on the weights of the last pull from now on: the version that pushes name as

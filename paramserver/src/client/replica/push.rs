@@ -8,10 +8,10 @@ use howdah_proto::{
     settings::Encoding,
 };
 
-use super::{ReplicaClient, feedback};
+use super::{ReplicaClient, draft::Shared, feedback};
 use crate::{
     client::{Combined, ParametersError, ShardClient, Values, transfer::Sent},
-    codec,
+    codec::{self, HALF_BYTES, Half},
     shard::PushOutcome,
 };
 
@@ -27,63 +27,92 @@ pub enum PushKind {
     Round(RoundPart),
 }
 
+/// What a push carries.
+enum Payload {
+    Values(Arc<Vec<f32>>),
+    Encoded(Half, Arc<Vec<u8>>),
+}
+
 /// A shard's part of a push.
 struct PartPush<'a> {
     header: pb::PushHeader,
     encoding: Encoding,
-    values: &'a [f32],
-    /// The values themselves, if they are sent as they are.
-    plain: Option<Bytes>,
+    content: Content<'a>,
     feedback: Option<feedback::Part<'a>>,
-    buffer: &'a mut Vec<u8>,
+}
+
+enum Content<'a> {
+    /// It is sent as it is.
+    Ready(Bytes),
+    /// It is encoded into a buffer.
+    Raw { values: &'a [f32], buffer: &'a mut Vec<u8> },
 }
 
 impl ReplicaClient {
-    /// Pushes the payload to every shard that isn't known to have it.
+    /// Pushes what was [drafted](Self::draft) to every shard that isn't known to have it.
     ///
     /// # Errors
     /// [`ParametersError`]. Some shards may then have the push and others not; the same push can be sent again.
-    pub async fn push(&mut self, fence: &Fence, kind: PushKind) -> Result<Combined, ParametersError> {
-        let parameters = self.parameters.len();
-        if self.payload.len() as u64 != parameters {
-            return Err(ParametersError::Buffer { given: self.payload.len() as u64, parameters });
-        }
-        let payload = Arc::new(std::mem::take(&mut self.payload));
+    pub async fn push(&mut self, fence: &Fence) -> Result<Combined, ParametersError> {
+        let drafted = &mut self.drafted;
+        let (payload, given) = match drafted.half {
+            Some(half) => {
+                let bytes = std::mem::take(&mut drafted.bytes);
+                let given = bytes.len() / HALF_BYTES;
+                (Payload::Encoded(half, Arc::new(bytes)), given)
+            }
+            None => {
+                let values = std::mem::take(&mut drafted.values);
+                let given = values.len();
+                (Payload::Values(Arc::new(values)), given)
+            }
+        };
         let ended = loop {
-            match self.try_push(&payload, fence, kind).await {
+            match self.try_push(&payload, given as u64, fence).await {
                 Err(ParametersError::Recut { .. }) => {}
                 ended => break ended,
             }
         };
         // The transport has let go of the payload when every shard has answered; should it not, a new one is made.
-        self.payload = Arc::try_unwrap(payload).unwrap_or_else(|shared| vec![0.0; shared.len()]);
+        match payload {
+            Payload::Values(values) => self.drafted.values = Arc::try_unwrap(values).unwrap_or_default(),
+            Payload::Encoded(_, bytes) => self.drafted.bytes = Arc::try_unwrap(bytes).unwrap_or_default(),
+        }
         ended
     }
 
     async fn try_push(
         &mut self,
-        payload: &Arc<Vec<f32>>,
+        payload: &Payload,
+        given: u64,
         fence: &Fence,
-        kind: PushKind,
     ) -> Result<Combined, ParametersError> {
+        let parameters = self.parameters.len();
+        if given != parameters {
+            return Err(ParametersError::Buffer { given, parameters });
+        }
         let all = self.parameters.shards();
         self.known.turn_to(fence.task());
-        let round = match kind {
-            PushKind::Round(part) => Some(pb::Round::from(part)),
-            PushKind::Stream | PushKind::Last => None,
+        let kind = self.drafted.kind;
+        let encoding = match payload {
+            Payload::Values(_) => self.encoding(kind),
+            Payload::Encoded(half, _) => half.encoding(),
         };
-        let residuals = match kind {
-            PushKind::Round(_) => None,
-            PushKind::Stream | PushKind::Last => self.feedback.as_mut(),
-        };
-        let encoding = match kind {
-            PushKind::Last if residuals.is_some() => Encoding::F32,
-            _ => self.options.compression.push,
+        let (round, residuals) = match kind {
+            PushKind::Round(part) => (Some(pb::Round::from(part)), None),
+            PushKind::Stream | PushKind::Last => (None, self.feedback.as_mut()),
         };
         let lengths = all.iter().map(|shard| shard.connection().values().len());
-        let mut residuals = residuals.map(|feedback| feedback.parts(lengths).into_iter());
+        let residuals = residuals.map(|feedback| match payload {
+            Payload::Values(_) => feedback.parts(lengths),
+            Payload::Encoded(..) => feedback.parts_of_encoded(lengths),
+        });
+        let mut residuals = residuals.map(Vec::into_iter);
         self.encoded.resize_with(all.len().max(self.encoded.len()), Vec::new);
-        let plain = Values::from(Arc::clone(payload));
+        let whole = match payload {
+            Payload::Values(values) => Values::from(Arc::clone(values)).bytes().clone(),
+            Payload::Encoded(_, bytes) => Shared::bytes(bytes),
+        };
         let mut shards = Vec::with_capacity(all.len());
         let mut pushes = Vec::with_capacity(all.len());
         for (shard, buffer) in all.iter().zip(&mut self.encoded) {
@@ -92,10 +121,18 @@ impl ReplicaClient {
             if self.known.covers(place, fence.last()) {
                 continue;
             }
-            let values = payload.get(shard.connection().values()).ok_or(ParametersError::Buffer {
-                given: payload.len() as u64,
-                parameters: place.range.end,
-            })?;
+            let range = shard.connection().values();
+            if range.end as u64 > given {
+                return Err(ParametersError::Buffer { given, parameters: place.range.end });
+            }
+            let part = |bytes: usize| whole.slice(range.start * bytes..range.end * bytes);
+            let content = match payload {
+                Payload::Encoded(..) => Content::Ready(part(HALF_BYTES)),
+                Payload::Values(_) if encoding == Encoding::F32 && feedback.is_none() => {
+                    Content::Ready(part(size_of::<f32>()))
+                }
+                Payload::Values(values) => Content::Raw { values: &values[range], buffer },
+            };
             let header = pb::PushHeader {
                 fence: Some((*fence).into()),
                 round,
@@ -103,13 +140,11 @@ impl ReplicaClient {
                 replica: Some(self.options.id.into()),
                 ..Default::default()
             };
-            let is_plain = encoding == Encoding::F32 && feedback.is_none();
-            let plain = plain.part(&place.range).filter(|_| is_plain).map(|part| part.bytes().clone());
-            pushes.push(PartPush { header, encoding, values, plain, feedback, buffer }.send(shard));
+            pushes.push(PartPush { header, encoding, content, feedback }.send(shard));
             shards.push(shard);
         }
         let ended = join_all(pushes).await;
-        drop(plain);
+        drop(whole);
         self.take_in(fence, &shards, ended)
     }
 
@@ -151,18 +186,20 @@ impl ReplicaClient {
 
 impl PartPush<'_> {
     async fn send(self, shard: &ShardClient) -> Result<Sent, ParametersError> {
-        let Self { header, encoding, values, plain, mut feedback, buffer } = self;
-        if let Some(bytes) = plain {
-            return shard.send(header, encoding, bytes).await;
-        }
-        let residual = feedback.as_mut().map(feedback::Part::residual);
-        codec::encode(encoding, values, residual, buffer);
-        let bytes = Bytes::from(std::mem::take(buffer));
-        let sent = shard.send(header, encoding, bytes.clone()).await;
-        if bytes.is_unique() {
-            *buffer = bytes.into();
-        }
-        let sent = sent?;
+        let Self { header, encoding, content, mut feedback } = self;
+        let sent = match content {
+            Content::Ready(bytes) => shard.send(header, encoding, bytes).await?,
+            Content::Raw { values, buffer } => {
+                let residual = feedback.as_mut().map(feedback::Part::residual);
+                codec::encode(encoding, values, residual, buffer);
+                let bytes = Bytes::from(std::mem::take(buffer));
+                let sent = shard.send(header, encoding, bytes.clone()).await;
+                if bytes.is_unique() {
+                    *buffer = bytes.into();
+                }
+                sent?
+            }
+        };
         if let Some(feedback) = feedback {
             feedback.settle(&sent);
         }

@@ -1,0 +1,141 @@
+use howdah_proto::{Epoch, Partition, ShardIndex, Term};
+
+use super::*;
+use crate::client::Place;
+
+const TASK: TrainTask = TrainTask { epoch: Epoch(1), partition: Partition(0) };
+
+/// Encodes a push of two shards that loses 1 at the first and 2 at the second.
+fn push(feedback: &mut Feedback) -> Vec<Part<'_>> {
+    let mut parts = feedback.parts([1, 1].into_iter());
+    for (part, lost) in parts.iter_mut().zip([1.0, 2.0]) {
+        let Residual { before, after } = part.residual();
+        after[0] = before[0] + lost;
+    }
+    parts
+}
+
+fn accepted(feedback: &mut Feedback) -> Vec<f32> {
+    feedback.parts([1, 1].into_iter()).into_iter().map(|part| part.accepted[0]).collect()
+}
+
+fn sent(outcome: PushOutcome, was_repeated: bool) -> Sent {
+    Sent { outcome, was_repeated }
+}
+
+#[test]
+fn only_what_accepted_pushes_have_lost_is_made_good() {
+    let mark = Step(3);
+    let applied = PushOutcome::Applied { mark };
+    let (already, gap) = (PushOutcome::AlreadyApplied { mark }, PushOutcome::Gap { mark });
+    let mut feedback = Feedback::new(2);
+    for (first, second, expected) in [
+        (sent(applied, false), sent(already, false), [1.0, 0.0]),
+        (sent(already, true), sent(PushOutcome::Late, false), [2.0, 0.0]),
+        (sent(applied, true), sent(applied, false), [3.0, 2.0]),
+        (sent(gap, false), sent(applied, false), [0.0, 4.0]),
+    ] {
+        for (part, sent) in push(&mut feedback).into_iter().zip([first, second]) {
+            part.settle(&sent);
+        }
+        assert_eq!(accepted(&mut feedback), expected);
+    }
+}
+
+#[test]
+fn a_push_whose_answer_was_lost_is_settled_by_the_marks_of_the_next_attempt() {
+    let place = |mark_range: Range<u64>| Place {
+        shard: ShardIndex(0),
+        address: "http://127.0.0.1:1".to_owned(),
+        range: mark_range,
+        term: Term(1),
+    };
+    let mut feedback = Feedback::new(2);
+    push(&mut feedback);
+    feedback.leave_open(TASK, Step(6), vec![0..1, 1..2]);
+    let mut known = KnownMarks::default();
+    known.note(&place(0..1), Step(6));
+    known.note(&place(1..2), Step(3));
+    feedback.settle_late(TASK, &known);
+    assert_eq!(accepted(&mut feedback), [1.0, 0.0]);
+}
+
+#[test]
+fn what_a_push_of_unknown_fate_may_have_brought_is_not_sent_again() {
+    let mut feedback = Feedback::new(2);
+    let applied = sent(PushOutcome::Applied { mark: Step(3) }, false);
+    push(&mut feedback).into_iter().for_each(|part| part.settle(&applied));
+    push(&mut feedback);
+    feedback.leave_open(TASK, Step(6), std::iter::once(0..1).collect());
+    let other = TrainTask { partition: Partition(1), ..TASK };
+    feedback.settle_late(other, &KnownMarks::default());
+    assert_eq!(accepted(&mut feedback), [0.0, 2.0]);
+    assert_eq!(accepted(&mut feedback), [0.0, 2.0]);
+}
+
+/// Sends the push that is encoded to shards of these lengths.
+fn send_encoded(feedback: &mut Feedback, lengths: &[usize], ends: &[Sent]) -> Vec<f32> {
+    let parts = feedback.parts_of_encoded(lengths.iter().copied());
+    parts.into_iter().zip(ends).for_each(|(part, sent)| part.settle(sent));
+    let parts = feedback.split().into_iter();
+    parts.flat_map(|part| part.accepted.to_vec()).collect()
+}
+
+#[test]
+fn a_push_that_is_encoded_once_leaves_its_residual_however_often_it_is_sent() {
+    let mark = Step(3);
+    let applied = sent(PushOutcome::Applied { mark }, false);
+    let already = sent(PushOutcome::AlreadyApplied { mark }, false);
+    let late = sent(PushOutcome::Late, false);
+    for again in [applied, already] {
+        let mut feedback = Feedback::new(2);
+        push(&mut feedback);
+        assert_eq!(send_encoded(&mut feedback, &[1, 1], &[applied, late]), [1.0, 0.0]);
+        assert_eq!(send_encoded(&mut feedback, &[1, 1], &[again, applied]), [1.0, 2.0]);
+        push(&mut feedback);
+        assert_eq!(send_encoded(&mut feedback, &[1, 1], &[applied, applied]), [2.0, 4.0]);
+    }
+}
+
+#[test]
+fn a_push_that_is_encoded_goes_on_in_another_cut_with_its_residual() {
+    let mark = Step(3);
+    let applied = sent(PushOutcome::Applied { mark }, false);
+    let late = sent(PushOutcome::Late, false);
+    let expected = [2.0, 4.0];
+    for first in [applied, late] {
+        let mut feedback = Feedback::new(2);
+        push(&mut feedback).into_iter().for_each(|part| part.settle(&applied));
+        push(&mut feedback);
+        // One shard has accepted it, or none, when both become one shard that has lost it.
+        send_encoded(&mut feedback, &[1, 1], &[first, late]);
+        assert_eq!(send_encoded(&mut feedback, &[2], &[applied]), expected);
+        assert_eq!(accepted(&mut feedback), expected);
+    }
+}
+
+#[test]
+fn a_shard_that_has_an_encoded_push_whose_answer_was_lost_has_its_residual() {
+    let mark = Step(3);
+    let applied = sent(PushOutcome::Applied { mark }, false);
+    let already = sent(PushOutcome::AlreadyApplied { mark }, false);
+    for (lengths, end) in [(&[1, 1][..], already), (&[2], already), (&[2], applied)] {
+        let mut feedback = Feedback::new(2);
+        push(&mut feedback).into_iter().for_each(|part| part.settle(&applied));
+        push(&mut feedback);
+        send_encoded(&mut feedback, &[1, 1], &[applied]);
+        feedback.leave_open(TASK, Step(6), std::iter::once(1..2).collect());
+        assert_eq!(send_encoded(&mut feedback, lengths, &[end, end]), [2.0, 4.0]);
+    }
+}
+
+#[test]
+fn the_residual_stays_when_the_parameters_are_cut_into_other_shards() {
+    let mut feedback = Feedback::new(2);
+    let applied = PushOutcome::Applied { mark: Step(3) };
+    let ends = [sent(applied, false), sent(PushOutcome::Late, false)];
+    push(&mut feedback).into_iter().zip(ends).for_each(|(part, sent)| part.settle(&sent));
+    let whole = feedback.parts([2].into_iter());
+    assert_eq!(whole[0].accepted, [1.0, 0.0]);
+    assert_eq!(accepted(&mut feedback), [1.0, 0.0]);
+}
