@@ -24,6 +24,16 @@ impl Spare {
         self.values.take(len)
     }
 
+    /// Copies pixels.
+    pub fn copy_pixels(&mut self, from: &[u8]) -> Vec<u8> {
+        self.pixels.copy(from)
+    }
+
+    /// Copies features.
+    pub fn copy_values(&mut self, from: &[f32]) -> Vec<f32> {
+        self.values.copy(from)
+    }
+
     /// Keeps the memory of pixels.
     pub fn keep_pixels(&mut self, pixels: Vec<u8>) {
         self.pixels.keep(pixels);
@@ -43,11 +53,11 @@ impl Spare {
         match record {
             Record::Encoded { meta, bytes } => Record::Encoded { meta: *meta, bytes: bytes.clone() },
             Record::Picture { meta, picture } => {
-                let pixels = self.pixels.copy(&picture.pixels);
+                let pixels = self.copy_pixels(&picture.pixels);
                 Record::Picture { meta: *meta, picture: Picture { pixels, ..*picture } }
             }
             Record::Features { meta, values } => {
-                Record::Features { meta: *meta, values: self.values.copy(values) }
+                Record::Features { meta: *meta, values: self.copy_values(values) }
             }
         }
     }

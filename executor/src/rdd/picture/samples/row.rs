@@ -93,14 +93,9 @@ impl SampleRow<'_> {
     pub fn record(&self, spare: &mut Spare) -> Record {
         let meta = PictureMeta { key: self.key, label: self.label };
         match self.content {
-            RowContent::Features(from) => {
-                let mut values = spare.values(from.len());
-                values.extend_from_slice(from);
-                Record::Features { meta, values }
-            }
+            RowContent::Features(from) => Record::Features { meta, values: spare.copy_values(from) },
             RowContent::Picture(PictureView { width, height, channels, pixels: from }) => {
-                let mut pixels = spare.pixels(from.len());
-                pixels.extend_from_slice(from);
+                let pixels = spare.copy_pixels(from);
                 Record::Picture { meta, picture: Picture { width, height, channels, pixels } }
             }
         }
