@@ -21,7 +21,7 @@ pub use ids::{
 };
 
 /// The version of the protocol between the roles; members with another one are refused at registration.
-pub const PROTOCOL_VERSION: u32 = 5;
+pub const PROTOCOL_VERSION: u32 = 6;
 
 /// The version of the software, as users see it.
 pub const SOFTWARE_VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,7 +1,12 @@
 use howdah_paramserver::client::{ReplicaClient, ReplicaOptions};
 use howdah_proto::{JobId, ReplicaId};
 
-use super::{TaskError, job::TrainContext, payload::Payload, train::Exchange};
+use super::{
+    TaskError,
+    job::TrainContext,
+    payload::Payload,
+    train::{Exchange, Turns},
+};
 use crate::learn::{LearnError, Network, Replica};
 
 /// So many jobs can take turns on a slot before their optimizers begin anew each time.
@@ -28,8 +33,7 @@ pub(super) struct Kept {
 pub(super) struct Trainer {
     pub(super) payload: Box<dyn Payload>,
     pub(super) exchange: Exchange,
-    /// Pushes made in bounded staleness.
-    pub(super) pushes: u64,
+    pub(super) turns: Turns,
 }
 
 impl Slot {
@@ -104,7 +108,7 @@ impl Kept {
                 adds_up: payload.adds_up(),
             };
             let client = ReplicaClient::new((*train.parameters).clone(), options);
-            Trainer { payload, exchange: Exchange::new(client), pushes: 0 }
+            Trainer { payload, exchange: Exchange::new(client), turns: Turns::default() }
         });
         (&mut self.replica, trainer)
     }

@@ -1,6 +1,6 @@
 use std::{
     future::Future,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -12,6 +12,7 @@ use howdah_proto::{
 use tokio::sync::Notify;
 use tonic::Status;
 
+use super::replication::{Change, Link};
 use crate::shard::Clocks;
 
 /// The clocks of a job's replicas, and those who wait for the slowest.
@@ -22,32 +23,35 @@ pub(super) struct ClockTable {
 }
 
 impl ClockTable {
-    /// Does what a replica asks for, and waits up to `patience` until it may go on.
+    /// Does what a replica asks for, and waits up to `patience` until it may go on. Who takes part is answered when the
+    /// standby knows it too: a replica that has left there as well is never waited for. A clock that the standby has yet
+    /// to hear of only makes others wait for longer.
     pub(super) async fn ask(
         &self,
         request: &pb::ClockRequest,
         mode: &Mode,
+        link: &Link,
         patience: Duration,
     ) -> Result<pb::ClockReply, Status> {
         let replica: ReplicaId = howdah_proto::required(request.replica, "replica")?.into();
-        let entered = {
-            let mut clocks = self.clocks();
-            match request.action() {
-                Action::Unspecified => return Err(Status::invalid_argument("the clock's action is missing")),
-                Action::Enter => Some(clocks.enter(replica)),
-                Action::Advance => {
-                    clocks.advance(replica, request.clock);
-                    None
-                }
-                Action::Leave => {
-                    clocks.leave(replica);
-                    None
-                }
-                Action::Wait => None,
+        let clock = match request.action() {
+            Action::Unspecified => return Err(Status::invalid_argument("the clock's action is missing")),
+            Action::Enter => {
+                let (clock, position) = self.change(link, |clocks| clocks.enter(replica));
+                link.settled(position).await?;
+                clock
             }
+            Action::Advance => {
+                self.change(link, |clocks| clocks.advance(replica, request.clock));
+                request.clock
+            }
+            Action::Leave => {
+                let ((), position) = self.change(link, |clocks| clocks.leave(replica));
+                link.settled(position).await?;
+                request.clock
+            }
+            Action::Wait => request.clock,
         };
-        self.moved.notify_waiters();
-        let clock = entered.unwrap_or(request.clock);
         let waits = matches!(request.action(), Action::Advance | Action::Wait);
         let may_go_on = match *mode {
             Mode::BoundedStaleness { staleness, .. } if waits => {
@@ -60,9 +64,29 @@ impl ClockTable {
     }
 
     /// Lets nobody wait for the replicas of an executor.
-    pub(super) fn forget(&self, member: MemberId) {
-        self.clocks().forget(member);
+    pub(super) fn forget(&self, member: MemberId, link: &Link) {
+        self.change(link, |clocks| clocks.forget(member));
+    }
+
+    /// Tells the standby, if there is one.
+    pub(super) fn tell(&self, link: &Link) {
+        self.change(link, |_| ());
+    }
+
+    /// Takes over the clocks of the primary.
+    pub(super) fn follow(&self, primary: Clocks) {
+        self.clocks().follow(primary);
+    }
+
+    /// Changes the clocks, and gives the position that the standby must have come to before it knows.
+    fn change<T>(&self, link: &Link, change: impl FnOnce(&mut Clocks) -> T) -> (T, u64) {
+        let changed = {
+            let mut clocks = self.clocks();
+            let result = change(&mut clocks);
+            (result, link.note(|| Change::Clocks(Arc::new(clocks.clone()))))
+        };
         self.moved.notify_waiters();
+        changed
     }
 
     async fn turn(&self, replica: ReplicaId, staleness: u32) {

@@ -114,7 +114,7 @@ impl Parameters for Paramserver {
         let request = request.into_inner();
         let member = MemberId(request.member_id);
         for cell in self.shards.of_job(JobId(request.job_id)) {
-            cell.clocks.forget(member);
+            cell.clocks.forget(member, &cell.link);
             cell.touch(move |shard| shard.forget_replicas(member)).await?;
         }
         Ok(Response::new(pb::ForgetReplicasReply {}))
@@ -188,7 +188,7 @@ impl Parameters for Paramserver {
         let request = request.into_inner();
         let access = self.primary(request.shard)?;
         access.read(|_| ()).await?;
-        let reply = access.cell.clocks.ask(&request, &access.cell.spec.mode, LONG_POLL).await?;
-        Ok(Response::new(reply))
+        let ShardCell { clocks, spec, link, .. } = &*access.cell;
+        clocks.ask(&request, &spec.mode, link, LONG_POLL).await.map(Response::new)
     }
 }

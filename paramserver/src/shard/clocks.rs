@@ -1,3 +1,5 @@
+mod wire;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use howdah_proto::{MemberId, ReplicaId};
@@ -5,8 +7,9 @@ use howdah_proto::{MemberId, ReplicaId};
 /// The clocks of replicas in bounded staleness (Ho et al. 2013, "More effective distributed ML via a stale
 /// synchronous parallel parameter server"): how many pushes each has made, and who may go on.
 ///
-/// Clocks are not saved: in a shard that starts again a replica that is under way enters with its next clock.
-#[derive(Debug, Clone, Default)]
+/// A standby has them too. They are not saved: in a shard that starts again a replica that is under way enters with its
+/// next clock.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Clocks {
     running: BTreeMap<ReplicaId, u64>,
     left: BTreeMap<ReplicaId, u64>,
@@ -52,6 +55,12 @@ impl Clocks {
         self.settle();
     }
 
+    /// Takes over the clocks of the shard that this one follows, but for those of executors that it knows to be lost.
+    pub fn follow(&mut self, primary: Self) {
+        let forgotten = std::mem::replace(self, primary).forgotten;
+        forgotten.into_iter().for_each(|member| self.forget(member));
+    }
+
     /// The slowest clock of those that run a task; none if nobody does.
     pub fn slowest(&self) -> Option<u64> {
         self.running.values().copied().min()
@@ -71,6 +80,7 @@ impl Clocks {
 
 #[cfg(test)]
 mod tests {
+    use howdah_proto::pb;
     use proptest::prelude::*;
 
     use super::*;
@@ -142,6 +152,14 @@ mod tests {
                         lives[number as usize / 2] += 1;
                     }
                 }
+                // A standby that has followed until here goes on in the same way.
+                clocks = {
+                    let mut standby = Clocks::default();
+                    let sent = pb::ReplicatedClocks::from(&clocks);
+                    standby.follow(Clocks::try_from(sent).unwrap());
+                    prop_assert_eq!(&standby, &clocks);
+                    standby
+                };
                 let slowest = clocks.slowest();
                 let fastest = clocks.running.values().copied().max();
                 if let (Some(slowest), Some(fastest)) = (slowest, fastest) {
@@ -186,6 +204,18 @@ mod tests {
         assert_eq!(clocks.slowest(), None);
         assert_eq!(clocks.enter(replica(1)), 50);
         assert_eq!(clocks.enter(replica(0)), 50);
+    }
+
+    #[test]
+    fn a_lost_executor_is_forgotten_though_its_primary_has_not_heard_of_it() {
+        let mut primary = Clocks::default();
+        [0, 2].into_iter().for_each(|number| _ = primary.enter(replica(number)));
+        primary.advance(replica(2), 5);
+        let mut standby = Clocks::default();
+        standby.forget(replica(0).member);
+        standby.follow(primary);
+        assert_eq!(standby.slowest(), Some(5));
+        assert!(standby.may_go_on(replica(2), 0));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use howdah_proto::{
 use tokio::task::JoinSet;
 use tonic::Code;
 
-use crate::fixture::{SPEC, Server, ShardAt, VALUES};
+use crate::fixture::{BOUNDED, SPEC, Server, ShardAt, VALUES};
 
 fn json(encoding: Encoding) -> String {
     serde_json::to_string(&encoding).unwrap()
@@ -118,13 +118,10 @@ async fn the_weights_before_a_round_can_still_be_had_by_who_computes_it_for_anot
 #[tokio::test]
 async fn a_replica_that_is_too_far_ahead_waits_for_the_slowest() {
     let server = Server::start();
-    let mode = Mode::BoundedStaleness { push_every: PushEvery::Steps(1), staleness: 1 };
-    let shard = shard(&server, &ShardSpec { mode, ..SPEC }).await;
+    let shard = shard(&server, &BOUNDED).await;
     let ask = |slot, action: Action, clock| {
-        let replica = Some(pb::ReplicaId { member_id: 1, slot });
-        let request = pb::ClockRequest { shard: shard.shard(), replica, action: action.into(), clock };
-        let mut control = shard.control();
-        async move { control.clock(request).await.unwrap().into_inner() }
+        let shard = shard.clone();
+        async move { shard.clock(slot, action, clock).await }
     };
     ask(0, Action::Enter, 0).await;
     ask(1, Action::Enter, 0).await;

@@ -5,7 +5,10 @@ use howdah_paramserver::server::Paramserver;
 use howdah_proto::{
     Attempt, Epoch, Partition, Step,
     fence::{Fence, TrainTask},
-    pb::{self, exchange_client::ExchangeClient, parameters_client::ParametersClient, push_request},
+    pb::{
+        self, clock_request::Action, exchange_client::ExchangeClient, parameters_client::ParametersClient,
+        push_request,
+    },
     settings::{Combine, Correction, Mode, Pace, PushEvery, ShardSpec, StalenessScale, UpdateRule},
     transport,
 };
@@ -17,6 +20,10 @@ use tonic::{
 
 pub const JOB: u64 = 7;
 pub const VALUES: usize = 70_001;
+
+/// Nobody may be more than a push ahead of the slowest.
+pub const BOUNDED: ShardSpec =
+    ShardSpec { mode: Mode::BoundedStaleness { push_every: PushEvery::Steps(1), staleness: 1 }, ..SPEC };
 
 pub const SPEC: ShardSpec = ShardSpec {
     rule: UpdateRule::Sum,
@@ -159,6 +166,13 @@ impl ShardAt {
         let mut marks: Vec<_> = marks.iter().map(|mark| (mark.task.unwrap().partition, mark.mark)).collect();
         marks.sort_unstable();
         marks
+    }
+
+    /// Does something with the clock of a slot of executor 1.
+    pub async fn clock(&self, slot: u32, action: Action, clock: u64) -> pb::ClockReply {
+        let replica = Some(pb::ReplicaId { member_id: 1, slot });
+        let request = pb::ClockRequest { shard: self.shard(), replica, action: action.into(), clock };
+        self.control().clock(request).await.unwrap().into_inner()
     }
 
     pub async fn status(&self) -> pb::ShardStatus {

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use howdah_paramserver::server::Paramserver;
-use howdah_proto::pb::{self, push_reply::Outcome};
+use howdah_proto::pb::{self, clock_request::Action, push_reply::Outcome};
 use tokio::task::JoinSet;
 
-use crate::fixture::{SPEC, Server, VALUES, is_moved};
+use crate::fixture::{BOUNDED, SPEC, Server, VALUES, is_moved};
 
 #[tokio::test]
 async fn what_was_acknowledged_is_on_the_standby_when_the_primary_dies() {
@@ -68,6 +68,45 @@ async fn a_standby_that_is_attached_while_pushes_go_on_has_them_all() {
     promoted.promote().await.unwrap();
     assert_eq!(promoted.pull().await, vec![60.0; VALUES]);
     assert_eq!(promoted.marks().await, [(0, 15), (1, 15), (2, 15), (3, 15)]);
+}
+
+#[tokio::test]
+async fn a_promoted_standby_knows_who_is_ahead_and_who_has_left() {
+    let (primary, standby) = (Server::start(), Server::start());
+    let shard = primary.shard(0, 1).await;
+    shard.create(0, VALUES as u64, &BOUNDED).await.unwrap();
+    for slot in 0..3 {
+        shard.clock(slot, Action::Enter, 0).await;
+    }
+    shard.clock(0, Action::Advance, 1).await;
+    // Nothing moves here between attaching and the end.
+    shard.attach(&standby).await.unwrap();
+    let now = shard.clock(1, Action::Wait, 0).await.slowest;
+    primary.kill();
+    let promoted = standby.shard(0, 2).await;
+    promoted.promote().await.unwrap();
+    assert_eq!(promoted.clock(0, Action::Advance, 1).await.slowest, now);
+
+    let next = Server::start();
+    promoted.attach(&next).await.unwrap();
+    promoted.clock(2, Action::Leave, 0).await;
+    promoted.clock(1, Action::Advance, 1).await;
+    promoted.clock(0, Action::Advance, 2).await;
+    // A push is acknowledged after all that was told before it.
+    promoted.push_ones(VALUES, 0, 1).await.unwrap();
+    standby.kill();
+    let last = next.shard(0, 3).await;
+    last.promote().await.unwrap();
+    let turn = last.clock(0, Action::Advance, 2).await;
+    assert_eq!((turn.slowest, turn.may_go_on), (1, true));
+    let ahead = {
+        let last = last.clone();
+        tokio::spawn(async move { last.clock(0, Action::Advance, 3).await })
+    };
+    // Nobody waits for the one that has left.
+    assert!(last.clock(1, Action::Advance, 2).await.may_go_on);
+    let turn = ahead.await.unwrap();
+    assert_eq!((turn.slowest, turn.may_go_on), (2, true));
 }
 
 #[tokio::test]

@@ -2,13 +2,33 @@ use std::time::Duration;
 
 use howdah_paramserver::client::{Parameters, ParametersError};
 use howdah_proto::ReplicaId;
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, task::JoinHandle};
 
 use super::TaskError;
 use crate::task::{CancelFlag, wait::wait};
 
-/// How long an attempt that ends tells the others so; the driver tells them in the end.
+/// How long an attempt that ends waits until the shards know of it. They are told in any case.
 const LEAVING: Duration = Duration::from_secs(5);
+
+/// What a replica keeps of bounded staleness from task to task.
+#[derive(Debug, Default)]
+pub(in crate::task) struct Turns {
+    /// The pushes that it has made, which the shards may have forgotten.
+    made: u64,
+    /// The call by which it left its last task, if that has yet to be answered.
+    leaving: Option<JoinHandle<()>>,
+}
+
+impl Turns {
+    /// Waits until the shards know that the last task is over: what they hear late must not end the next one.
+    async fn left(&mut self) {
+        if let Some(leaving) = &mut self.leaving {
+            // It has logged what went wrong.
+            let _ended = leaving.await;
+        }
+        self.leaving = None;
+    }
+}
 
 /// Where replicas wait for the slowest, in bounded staleness: one that is too far ahead gets no weights to compute on.
 #[derive(Debug, Clone)]
@@ -19,19 +39,19 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// Enters for a task, when the replica isn't too far ahead; `made` is how many pushes it has made, which the
-    /// shards may have forgotten.
+    /// Enters for a task, when the replica isn't too far ahead.
     pub(super) fn enter(
-        parameters: &Parameters,
+        parameters: Parameters,
         replica: ReplicaId,
-        made: u64,
+        turns: &mut Turns,
         runtime: &Handle,
         cancel: &CancelFlag,
     ) -> Result<Self, TaskError> {
-        let mut gate = Self { parameters: parameters.clone(), replica, clock: made };
+        let mut gate = Self { parameters, replica, clock: turns.made };
         let entered = wait(runtime, cancel, async {
-            let told = parameters.enter(replica).await?.clock;
-            gate.clock = told.max(made);
+            turns.left().await;
+            let told = gate.parameters.enter(replica).await?.clock;
+            gate.clock = told.max(turns.made);
             gate.pass(cancel).await
         });
         let failed: TaskError = match entered {
@@ -40,7 +60,7 @@ impl Gate {
             Err(error) => error,
         };
         // It may have entered though the answer didn't come.
-        gate.leave(runtime);
+        gate.leave(turns, runtime);
         Err(failed)
     }
 
@@ -60,13 +80,61 @@ impl Gate {
         Ok(())
     }
 
-    /// Leaves, so that nobody waits for this replica; gives how many pushes it has made.
-    pub(super) fn leave(self, runtime: &Handle) -> u64 {
-        let left = runtime
-            .block_on(async { tokio::time::timeout(LEAVING, self.parameters.leave(self.replica)).await });
-        if !matches!(left, Ok(Ok(_))) {
-            tracing::warn!(replica = %self.replica, "the shards could not be told that a replica has left");
-        }
-        self.clock
+    /// Leaves, so that nobody waits for this replica.
+    pub(super) fn leave(self, turns: &mut Turns, runtime: &Handle) {
+        self.begin_to_leave(turns, runtime);
+        // A shard that is away holds up the end of a task for so long and no longer.
+        let _told = runtime.block_on(async { tokio::time::timeout(LEAVING, turns.left()).await });
+    }
+
+    fn begin_to_leave(self, turns: &mut Turns, runtime: &Handle) {
+        let Self { parameters, replica, clock } = self;
+        turns.made = clock;
+        let before = turns.leaving.take();
+        turns.leaving = Some(runtime.spawn(async move {
+            if let Some(before) = before {
+                let _ended = before.await;
+            }
+            if let Err(error) = parameters.leave(replica).await {
+                tracing::warn!(%replica, "the shards could not be told that a replica has left: {error}");
+            }
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use howdah_proto::{
+        MemberId,
+        settings::{Encoding, Mode, PushEvery, UpdateRule},
+    };
+
+    use super::{
+        super::tests::fixture::{Cluster, deltas, settings},
+        *,
+    };
+
+    #[test]
+    fn a_replica_that_leaves_while_its_shard_is_away_has_left_when_it_is_back() {
+        let mode = Mode::BoundedStaleness { push_every: PushEvery::Steps(1), staleness: 1 };
+        let cluster = Cluster::start(settings(deltas(), UpdateRule::Sum, mode, Encoding::F32));
+        let [one, other] = [1, 2].map(|member| ReplicaId { member: MemberId(member), slot: 0 });
+        let (runtime, cancel) = (cluster.runtime.handle(), CancelFlag::default());
+        let parameters = &cluster.parameters;
+        let enter =
+            |turns: &mut Turns| Gate::enter(parameters.clone(), one, turns, runtime, &cancel).unwrap();
+        let mut turns = Turns::default();
+        let gate = enter(&mut turns);
+        runtime.block_on(parameters.enter(other)).unwrap();
+        cluster.move_to(2);
+        gate.begin_to_leave(&mut turns, runtime);
+        assert!(turns.leaving.is_some());
+        cluster.promote(3);
+        cluster.move_to(3);
+        // The next task begins after that.
+        let gate = enter(&mut turns);
+        assert!(turns.leaving.is_none());
+        gate.leave(&mut turns, runtime);
+        assert!(runtime.block_on(parameters.advance(other, 100)).unwrap().may_go_on);
     }
 }

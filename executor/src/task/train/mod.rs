@@ -10,6 +10,7 @@ mod stream;
 use super::{Outcome, Run, Slot, TaskError};
 
 pub(super) use exchange::Exchange;
+pub(super) use gate::Turns;
 pub(super) use lesson::Input;
 pub(super) use round::round;
 pub(super) use stream::stream;

@@ -32,7 +32,7 @@ pub(in crate::task) fn stream(run: &Run<'_>, input: Input, slot: &mut Slot) -> R
     let mut stream = Stream { run, lesson, attempt, interval, replica, trainer, gate: None };
     let trained = stream.train();
     if let Some(gate) = stream.gate.take() {
-        stream.trainer.pushes = gate.leave(&run.environment.runtime);
+        gate.leave(&mut stream.trainer.turns, &run.environment.runtime);
     }
     trained?;
     Ok(stream.lesson.outcome())
@@ -63,8 +63,8 @@ impl Stream<'_> {
         self.lesson.report.last_step = last.0;
         let mut mark = marks.lowest;
         if mark < last && matches!(self.lesson.context.settings.mode, Mode::BoundedStaleness { .. }) {
-            let (parameters, made) = (client.parameters(), self.trainer.pushes);
-            self.gate = Some(Gate::enter(parameters, self.run.replica, made, runtime, cancel)?);
+            let (parameters, turns) = (client.parameters().clone(), &mut self.trainer.turns);
+            self.gate = Some(Gate::enter(parameters, self.run.replica, turns, runtime, cancel)?);
         }
         while mark < last {
             mark = self.from(Step(mark.0 + 1))?;

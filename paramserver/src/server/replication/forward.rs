@@ -111,6 +111,10 @@ impl Forwarder {
             let (image, position) = self.image(&cell).await?;
             (Some(image), Some(position))
         };
+        if after_image.is_some() {
+            // They are not in the image.
+            cell.clocks.tell(&self.link);
+        }
         let head = begin_parts(&cell, self.term, image)?;
         drop(cell);
 
@@ -203,6 +207,7 @@ fn change_parts(
                 pb::ReplicatedPush { sequence, fence: Some(fence.into()), round, base_version: base.0 };
             (replicate_request::Part::Push(push), bytes_of(values))
         }
+        Change::Clocks(clocks) => (replicate_request::Part::Clocks((&*clocks).into()), bytes::Bytes::new()),
         Change::Tag(tag) => (replicate_request::Part::Tag(tag), bytes::Bytes::new()),
         Change::Untag(tag) => (replicate_request::Part::Untag(tag), bytes::Bytes::new()),
         // The stream ends before a change of this kind.

@@ -78,8 +78,8 @@ impl Link {
         Self { key, state: Mutex::new(state), changed: watch::Sender::new(0) }
     }
 
-    /// Queues a change for the standby, if there is one. Must be called under the lock of the shard. Gives the
-    /// position that must be acknowledged before the change is.
+    /// Queues a change for the standby, if there is one. Must be called under the lock of what changes, the shard or its
+    /// clocks. Gives the position that must be acknowledged before the change is.
     pub(in crate::server) fn note(&self, change: impl FnOnce() -> Change) -> u64 {
         let position = {
             let mut state = self.state();

@@ -5,7 +5,7 @@ use howdah_proto::{
     fence::{Fence, RoundPart},
 };
 
-use crate::server::staging::Staged;
+use crate::{server::staging::Staged, shard::Clocks};
 
 /// Something that a primary did and its standby must do too.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub(in crate::server) enum Change {
     Tag(u64),
     Untag(u64),
     Retire(Epoch),
+    /// Replicas have moved in bounded staleness: all clocks as they are now.
+    Clocks(Arc<Clocks>),
     /// It did something that only a new image can tell.
     Anew,
 }

@@ -22,7 +22,7 @@ use crate::{
         staging::Staging,
         terms::{Claim, Role, Standing},
     },
-    shard::{Image, Shard, ShardError},
+    shard::{Clocks, Image, Shard, ShardError},
 };
 
 /// What a standby's image may take beside its arrays, at most.
@@ -115,6 +115,11 @@ impl Following {
             }
             replicate_request::Part::RetireEpoch(epoch) => {
                 self.access.touch(move |shard| shard.retire(Epoch(epoch))).await?;
+            }
+            replicate_request::Part::Clocks(clocks) => {
+                let clocks = Clocks::try_from(clocks)?;
+                self.access.read(|_| ()).await?;
+                self.access.cell.clocks.follow(clocks);
             }
             replicate_request::Part::Begin(_) | replicate_request::Part::Data(_) => {
                 return Err(Status::invalid_argument("a stream begins once"));

@@ -8,7 +8,7 @@ use howdah_proto::{
     Attempt, AttemptId, BlockId, Epoch, JobId, MemberId, NodeId, Partition, Round, StageId, Step, TaskIndex,
     fence::RoundPart,
     lineage::{Lineage, OperatorSpec, StorageLevel, StoragePlace},
-    pb,
+    pb::{self, parameters_client::ParametersClient},
     settings::{
         Compression, Correction, DataSettings, Encoding, Learning, Mode, NetworkSettings, Optimizer,
         Pipeline, Selection, TrainSettings, UpdateRule, Updates,
@@ -37,16 +37,22 @@ pub(super) const SAMPLES: u64 = 20;
 pub(super) const STEPS: u64 = 3;
 
 /// A job whose blocks are here and whose shards are served over real sockets.
-pub(super) struct Cluster {
-    pub(super) runtime: Runtime,
-    pub(super) parameters: Parameters,
+pub(in crate::task::train) struct Cluster {
+    pub(in crate::task::train) runtime: Runtime,
+    pub(in crate::task::train) parameters: Parameters,
+    places: Vec<pb::ShardPlace>,
     environment: Environment,
     driver: Channel,
     shared: Shared,
     node: NodeId,
 }
 
-pub(super) fn settings(updates: Updates, rule: UpdateRule, mode: Mode, push: Encoding) -> TrainSettings {
+pub(in crate::task::train) fn settings(
+    updates: Updates,
+    rule: UpdateRule,
+    mode: Mode,
+    push: Encoding,
+) -> TrainSettings {
     TrainSettings {
         data: DataSettings::Synthetic { pictures: 100 },
         selection: Selection::default(),
@@ -74,7 +80,7 @@ pub(super) fn settings(updates: Updates, rule: UpdateRule, mode: Mode, push: Enc
     }
 }
 
-pub(super) fn deltas() -> Updates {
+pub(in crate::task::train) fn deltas() -> Updates {
     Updates::Deltas { optimizer: Optimizer::Adam { learning_rate: 0.02 } }
 }
 
@@ -103,7 +109,7 @@ fn samples(partition: u32) -> Samples {
 }
 
 impl Cluster {
-    pub(super) fn start(settings: TrainSettings) -> Self {
+    pub(in crate::task::train) fn start(settings: TrainSettings) -> Self {
         settings.validate().unwrap();
         let runtime = Runtime::new().unwrap();
         let network = Network::new(&settings.network, 16, 2).unwrap();
@@ -112,17 +118,17 @@ impl Cluster {
             Updates::Ones => vec![0.0; network.parameters()],
             _ => initial_weights(&network, settings.seed),
         };
-        let (parameters, driver) = runtime.block_on(async {
+        let (parameters, places, driver) = runtime.block_on(async {
             let mut places = Vec::new();
             for (shard, range) in balance(network.parameters() as u64, 2).into_iter().enumerate() {
                 let (start, len) = (range.start, range.end - range.start);
                 places.push(pb::ShardPlace { shard: shard as u32, address: serve(), start, len, term: 1 });
             }
             let driver = transport::endpoint(&places[0].address).unwrap().connect_lazy();
-            let parameters = Parameters::new(JOB, places, Patience::default()).unwrap();
+            let parameters = Parameters::new(JOB, places.clone(), Patience::default()).unwrap();
             parameters.create(&spec).await.unwrap();
             parameters.write(&Values::from(initial)).await.unwrap();
-            (parameters, driver)
+            (parameters, places, driver)
         });
         let mut lineage = Lineage::new();
         let files = lineage.files();
@@ -145,7 +151,24 @@ impl Cluster {
             parameters: Arc::new(parameters.clone()),
         };
         let job = JobContext { job: JOB, blocks: JOB.into(), lineage: Arc::new(lineage), train: Some(train) };
-        Self { runtime, parameters, environment, driver, shared: Shared::Job(Arc::new(job)), node }
+        Self { runtime, parameters, places, environment, driver, shared: Shared::Job(Arc::new(job)), node }
+    }
+
+    /// Tells the client that the first shard is in another term.
+    pub(in crate::task::train) fn move_to(&self, term: u64) {
+        let mut places = self.places.clone();
+        places[0].term = term;
+        self.parameters.relocate(places).unwrap();
+    }
+
+    /// Brings the first shard into another term.
+    pub(in crate::task::train) fn promote(&self, term: u64) {
+        let channel = transport::endpoint(&self.places[0].address).unwrap();
+        let shard = Some(pb::ShardRef { job_id: JOB.0, shard: 0, term });
+        self.runtime.block_on(async {
+            let mut client = ParametersClient::new(channel.connect().await.unwrap());
+            client.promote(pb::PromoteRequest { shard }).await.unwrap();
+        });
     }
 
     /// Runs one attempt in a slot.

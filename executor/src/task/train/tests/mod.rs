@@ -1,4 +1,4 @@
-mod fixture;
+pub(super) mod fixture;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
