@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, ops::Range};
 
-use howdah_proto::{Attempt, Step, fence::TrainTask};
+use howdah_proto::{Attempt, Step, fence::TrainTask, settings::Course};
 
 use super::{Image, ImageHeader, bytes::bad};
 use crate::{
@@ -11,6 +11,9 @@ use crate::{
 impl Image {
     /// Puts together the image of the parameters in `range` from images that cover it. They must have the same
     /// marks and the same spec, and no round under way; in rounds also the same version. Tags are left out.
+    ///
+    /// In rounds that go on without the slowest, each shard has gone on without others: of a task's marks the highest is
+    /// taken.
     ///
     /// Where they differ in what they have counted, or in the single numbers of the rule's state, those of the piece
     /// with the highest version are taken.
@@ -65,16 +68,18 @@ fn check_cover(range: &Range<u64>, pieces: &[Image]) -> Result<(), ShardError> {
 fn join_headers(range: &Range<u64>, pieces: &[Image]) -> Result<ImageHeader, ShardError> {
     let headers = || pieces.iter().map(|piece| &piece.header);
     let furthest = headers().max_by_key(|header| header.version).ok_or_else(|| bad("there are no pieces"))?;
-    let retired = headers().filter_map(|header| header.retired).map(|(epoch, _)| epoch).max();
+    let last_retired = headers().filter_map(|header| header.retired).map(|(epoch, _)| epoch).max();
     let level = |header: &ImageHeader| {
         let seen = header.seen.iter();
         let seen = seen.map(|(task, mark, highest)| (*task, Seen { mark: *mark, highest: *highest }));
         let before = header.retired.map(|(epoch, steps)| Retired { epoch, steps });
         let mut fences = Fences::new(seen, before);
-        retired.into_iter().for_each(|epoch| fences.retire(epoch));
+        last_retired.into_iter().for_each(|epoch| fences.retire(epoch));
         fences
     };
     let first = level(furthest);
+    let goes_on_without = matches!(furthest.spec.mode.course(), Course::Rounds { backups: 1.., .. });
+    let mut retired = first.retired();
     let mut seen: BTreeMap<TrainTask, (Step, Attempt)> = BTreeMap::new();
     for header in headers() {
         let differs = |what: &str| {
@@ -94,12 +99,17 @@ fn join_headers(range: &Range<u64>, pieces: &[Image]) -> Result<ImageHeader, Sha
         let fences = level(header);
         let marks = |(task, there): (TrainTask, Seen)| first.seen(task).mark == there.mark;
         let behind = |(task, there): (TrainTask, Seen)| there.mark <= fences.seen(task).mark;
-        if !fences.iter().all(marks) || !first.iter().all(behind) || fences.retired() != first.retired() {
+        let is_alike =
+            || fences.iter().all(marks) && first.iter().all(behind) && fences.retired() == first.retired();
+        if !goes_on_without && !is_alike() {
             return Err(differs("the marks of their tasks"));
         }
+        if let (Some(retired), Some(there)) = (&mut retired, fences.retired()) {
+            retired.steps = retired.steps.max(there.steps);
+        }
         for (task, there) in fences.iter() {
-            let (_, highest) = seen.entry(task).or_insert((there.mark, there.highest));
-            *highest = there.highest.max(*highest);
+            let (mark, highest) = seen.entry(task).or_insert((there.mark, there.highest));
+            (*mark, *highest) = (there.mark.max(*mark), there.highest.max(*highest));
         }
     }
     Ok(ImageHeader {
@@ -107,7 +117,7 @@ fn join_headers(range: &Range<u64>, pieces: &[Image]) -> Result<ImageHeader, Sha
         len: range.end - range.start,
         written: headers().any(|header| header.written),
         seen: seen.into_iter().map(|(task, (mark, highest))| (task, mark, highest)).collect(),
-        retired: first.retired().map(|retired| (retired.epoch, retired.steps)),
+        retired: retired.map(|retired| (retired.epoch, retired.steps)),
         tags: Vec::new(),
         ..furthest.clone()
     })

@@ -1,7 +1,7 @@
 use howdah_proto::{
     Epoch, Round, SnapshotId, Step, Version,
     fence::RoundPart,
-    settings::{Correction, ShardSpec, StalenessScale, UpdateRule},
+    settings::{Correction, Mode, ShardSpec, StalenessScale, UpdateRule},
 };
 use proptest::prelude::*;
 
@@ -209,6 +209,31 @@ fn pieces_that_do_not_fit_together_are_refused() {
     refused(0..6, vec![piece(&image, 0, 3), other.clone()]);
     other.arrays.clear();
     refused(3..6, vec![other]);
+}
+
+#[test]
+fn where_rounds_go_on_without_the_slowest_the_highest_marks_are_taken() {
+    let spec = ShardSpec { mode: Mode::Synchronous { backups: 1 }, ..SPEC };
+    // Each shard had the first step of one of two tasks in its first round.
+    let piece = |number: u32| {
+        let mut shard = Shard::new(2, &spec).unwrap();
+        let part = RoundPart { round: Round(1), contributions: 1 };
+        contribute(&mut shard, &fence(number, 1, 1), part, &[2.0; 2]).unwrap();
+        assert_eq!(shard.version(), Version(1));
+        shard.image(2 * u64::from(number)).unwrap()
+    };
+    let joined = Image::assemble(1..3, vec![piece(0), piece(1)]).unwrap();
+    let marks: Vec<_> = joined.header.seen.iter().map(|(task, mark, _)| (*task, *mark)).collect();
+    assert_eq!(marks, [(task(0), Step(1)), (task(1), Step(1))]);
+    // One of them has forgotten its marks.
+    let mut shard = Shard::from_image(piece(0), &spec).unwrap();
+    shard.retire(Epoch(1));
+    let retired = Image::assemble(0..4, vec![shard.image(0).unwrap(), piece(1)]).unwrap();
+    assert_eq!((retired.header.seen.len(), retired.header.retired), (0, Some((Epoch(1), 1))));
+    // Of rounds that all take part in, such pieces don't fit.
+    let mut pieces = vec![piece(0), piece(1)];
+    pieces.iter_mut().for_each(|piece| piece.header.spec.mode = Mode::Synchronous { backups: 0 });
+    assert!(matches!(Image::assemble(1..3, pieces), Err(ShardError::Image { .. })));
 }
 
 #[test]
