@@ -1,8 +1,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use futures::future::{join_all, try_join_all};
+use futures::future::{OptionFuture, join_all, try_join_all};
 use howdah_paramserver::client::{ParametersError, SavedCut, ShardClient, ShardMarks};
-use howdah_proto::{Epoch, JobId, Partition, Step, fence::TrainTask, pb};
+use howdah_proto::{Epoch, JobId, Partition, Step, fence::TrainTask, pb, settings::Mode};
 use tokio::time::Instant;
 
 use crate::{
@@ -33,11 +33,15 @@ pub(super) async fn take(
         manifest.retired = retire(shards, &request.steps, &manifest).await?;
         let cut = plan(shards, &request.steps, request.cut, &manifest).await?;
         manifest.marks = cut.into_iter().collect();
-        planned.await;
+        // What is pushed without a lock can't be told apart from what is in a cut: training goes on when that is saved.
+        let is_free = matches!(manifest.settings.mode, Mode::Hogwild { .. });
+        let (before, after) = if is_free { (None, Some(planned)) } else { (Some(planned), None) };
+        OptionFuture::from(before).await;
         let folder = location.snapshot(snapshot);
         let deadline = Instant::now() + COMPLETE;
         let saves = shards.iter().map(|shard| save(shard, &folder, &manifest, deadline));
         let saved = try_join_all(saves).await?;
+        OptionFuture::from(after).await;
         let files = request.places.iter().zip(saved);
         manifest.shards = files.map(|(place, saved)| file(place, &saved)).collect();
         store.commit(&manifest, request.keep).await.map_err(|error| error.to_string())
