@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tonic::Status;
 
 use super::replication::{Change, Link};
-use crate::shard::Clocks;
+use crate::shard::{Clocks, News};
 
 /// The clocks of a job's replicas, and those who wait for the slowest.
 #[derive(Debug, Default)]
@@ -34,19 +34,20 @@ impl ClockTable {
         patience: Duration,
     ) -> Result<pb::ClockReply, Status> {
         let replica: ReplicaId = howdah_proto::required(request.replica, "replica")?.into();
+        let moved = News::Replica(replica);
         let clock = match request.action() {
             Action::Unspecified => return Err(Status::invalid_argument("the clock's action is missing")),
             Action::Enter => {
-                let (clock, position) = self.change(link, |clocks| clocks.enter(replica));
+                let (clock, position) = self.change(link, moved, |clocks| clocks.enter(replica));
                 link.settled(position).await?;
                 clock
             }
             Action::Advance => {
-                self.change(link, |clocks| clocks.advance(replica, request.clock));
+                self.change(link, moved, |clocks| clocks.advance(replica, request.clock));
                 request.clock
             }
             Action::Leave => {
-                let ((), position) = self.change(link, |clocks| clocks.leave(replica));
+                let ((), position) = self.change(link, moved, |clocks| clocks.leave(replica));
                 link.settled(position).await?;
                 request.clock
             }
@@ -65,25 +66,25 @@ impl ClockTable {
 
     /// Lets nobody wait for the replicas of an executor.
     pub(super) fn forget(&self, member: MemberId, link: &Link) {
-        self.change(link, |clocks| clocks.forget(member));
+        self.change(link, News::Lost(member), |clocks| clocks.forget(member));
     }
 
-    /// Tells the standby, if there is one.
+    /// Tells the standby all clocks, if there is one.
     pub(super) fn tell(&self, link: &Link) {
-        self.change(link, |_| ());
+        self.change(link, News::All, |_| ());
     }
 
-    /// Takes over the clocks of the primary.
-    pub(super) fn follow(&self, primary: Clocks) {
-        self.clocks().follow(primary);
+    /// Takes in what the primary tells.
+    pub(super) fn follow(&self, news: Clocks) {
+        self.clocks().follow(news);
     }
 
-    /// Changes the clocks, and gives the position that the standby must have come to before it knows.
-    fn change<T>(&self, link: &Link, change: impl FnOnce(&mut Clocks) -> T) -> (T, u64) {
+    /// Changes the clocks, and gives the position that the standby must have come to before it knows the news.
+    fn change<T>(&self, link: &Link, news: News, change: impl FnOnce(&mut Clocks) -> T) -> (T, u64) {
         let changed = {
             let mut clocks = self.clocks();
             let result = change(&mut clocks);
-            (result, link.note(|| Change::Clocks(Arc::new(clocks.clone()))))
+            (result, link.note(|| Change::Clocks(Arc::new(clocks.news(news)))))
         };
         self.moved.notify_waiters();
         changed

@@ -19,6 +19,17 @@ pub struct Clocks {
     slowest: u64,
 }
 
+/// What somebody is told of the clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// Of one replica, which has moved.
+    Replica(ReplicaId),
+    /// Of an executor, which is lost.
+    Lost(MemberId),
+    /// Of all.
+    All,
+}
+
 impl Clocks {
     /// A replica begins a task: its clock is the one it left with, or that of the slowest if that is further on. One
     /// that has entered before goes on where it is.
@@ -55,10 +66,39 @@ impl Clocks {
         self.settle();
     }
 
-    /// Takes over the clocks of the shard that this one follows, but for those of executors that it knows to be lost.
-    pub fn follow(&mut self, primary: Self) {
-        let forgotten = std::mem::replace(self, primary).forgotten;
-        forgotten.into_iter().for_each(|member| self.forget(member));
+    /// What a standby is to be told: a part of the clocks.
+    pub fn news(&self, news: News) -> Self {
+        let of = |clocks: &BTreeMap<ReplicaId, u64>, replica| {
+            clocks.get(&replica).map(|clock| (replica, *clock)).into_iter().collect()
+        };
+        match news {
+            News::Replica(replica) => Self {
+                running: of(&self.running, replica),
+                left: of(&self.left, replica),
+                forgotten: BTreeSet::new(),
+                slowest: self.slowest,
+            },
+            News::Lost(member) => {
+                Self { forgotten: BTreeSet::from([member]), slowest: self.slowest, ..Self::default() }
+            }
+            News::All => self.clone(),
+        }
+    }
+
+    /// Takes in what the primary has told of its clocks, but for those of executors that are known here to be lost.
+    pub fn follow(&mut self, news: Self) {
+        for replica in news.running.keys().chain(news.left.keys()) {
+            self.running.remove(replica);
+            self.left.remove(replica);
+        }
+        self.running.extend(news.running);
+        self.left.extend(news.left);
+        self.forgotten.extend(news.forgotten);
+        let is_here = |replica: &ReplicaId| !self.forgotten.contains(&replica.member);
+        self.running.retain(|replica, _| is_here(replica));
+        self.left.retain(|replica, _| is_here(replica));
+        self.slowest = self.slowest.max(news.slowest);
+        self.settle();
     }
 
     /// The slowest clock of those that run a task; none if nobody does.
@@ -114,7 +154,8 @@ mod tests {
             staleness in 0u32..4,
             moves in prop::collection::vec(moves(), 0..200),
         ) {
-            let mut clocks = Clocks::default();
+            let (mut clocks, mut standby) = (Clocks::default(), Clocks::default());
+            let sent = |news: Clocks| Clocks::try_from(pb::ReplicatedClocks::from(&news)).unwrap();
             // An executor that comes back is another member.
             let mut lives = [0; 3];
             for next in moves {
@@ -146,20 +187,27 @@ mod tests {
                     }
                     Move::Forget(number) => {
                         clocks.forget(replica(number).member);
+                        standby.follow(sent(clocks.news(News::Lost(replica(number).member))));
+                        prop_assert_eq!(&standby, &clocks);
                         clocks.advance(replica(number), 1000);
                         clocks.enter(replica(number));
                         prop_assert!(!clocks.running.contains_key(&replica(number)));
-                        lives[number as usize / 2] += 1;
                     }
                 }
-                // A standby that has followed until here goes on in the same way.
-                clocks = {
-                    let mut standby = Clocks::default();
-                    let sent = pb::ReplicatedClocks::from(&clocks);
-                    standby.follow(Clocks::try_from(sent).unwrap());
-                    prop_assert_eq!(&standby, &clocks);
-                    standby
+                let news = match next {
+                    Move::Enter(number) | Move::Advance(number) | Move::Leave(number) => {
+                        News::Replica(replica(number))
+                    }
+                    Move::Forget(_) => News::All,
                 };
+                standby.follow(sent(clocks.news(news)));
+                prop_assert_eq!(&standby, &clocks);
+                let mut fresh = Clocks::default();
+                fresh.follow(sent(clocks.news(News::All)));
+                prop_assert_eq!(&fresh, &clocks);
+                if let Move::Forget(number) = next {
+                    lives[number as usize / 2] += 1;
+                }
                 let slowest = clocks.slowest();
                 let fastest = clocks.running.values().copied().max();
                 if let (Some(slowest), Some(fastest)) = (slowest, fastest) {

@@ -27,7 +27,7 @@ mod interleavings;
 #[cfg(test)]
 mod replay;
 
-pub use clocks::Clocks;
+pub use clocks::{Clocks, News};
 pub use cut::PlanError;
 pub use error::{MAX_CONTRIBUTIONS, MAX_CUTS, MAX_TAGS, MAX_TASKS, MAX_VALUES, ShardError};
 pub use fence::{Decision, Fences, PushOutcome, Retired, Seen};

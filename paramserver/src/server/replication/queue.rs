@@ -23,7 +23,7 @@ pub(in crate::server) enum Change {
     Tag(u64),
     Untag(u64),
     Retire(Epoch),
-    /// Replicas have moved in bounded staleness: all clocks as they are now.
+    /// Replicas have moved in bounded staleness.
     Clocks(Arc<Clocks>),
     /// It did something that only a new image can tell.
     Anew,
