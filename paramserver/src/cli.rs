@@ -22,8 +22,11 @@ use crate::{
     server::Paramserver,
 };
 
-/// How long requests in flight may take once the server is asked to leave.
-const DRAIN: Duration = Duration::from_secs(20);
+/// How long the driver may take to have other servers take over the shards of one that is asked to leave.
+const HAND_OVER: Duration = Duration::from_secs(20);
+
+/// How long requests in flight may take after that.
+const DRAIN: Duration = Duration::from_secs(5);
 
 /// Holds shards of the parameters of training jobs.
 ///
@@ -39,7 +42,7 @@ const DRAIN: Duration = Duration::from_secs(20);
     after_help = "Examples:\n  howdah-paramserver --driver http://127.0.0.1:7077\n  \
                   howdah-paramserver --driver http://10.0.0.1:7077 --listen 10.0.0.2:7078 --insecure\n\n\
                   What it logs is set by RUST_LOG (info by default). Exit codes: 0 after SIGTERM or SIGINT, \
-                  1 when the server can't go on, 2 when it was started wrongly."
+                  when the driver has had 20 s to move the shards to other servers; 1 when the server can't go on, 2 when it was started wrongly."
 )]
 pub struct Args {
     /// Where the driver is.
@@ -125,7 +128,8 @@ pub async fn run(args: Args) -> Result<(), ParamserverError> {
     shutdown::serve_until_requested(lifeline, |stop| serve(args, stop)).await
 }
 
-/// Runs a parameter server until it is told to stop; requests in flight are then finished.
+/// Runs a parameter server until it is told to stop. It then tells the driver that it wants to leave, and goes on serving
+/// until others have taken over its shards, but not for ever; requests in flight are finished.
 ///
 /// # Errors
 /// [`ParamserverError`].
@@ -135,12 +139,13 @@ pub async fn serve(args: Args, stop: CancellationToken) -> Result<(), Paramserve
     let bound = listen::bind(&args.listen, args.advertise.as_deref(), exposure).await?;
     let address = bound.address().to_owned();
     let server = Paramserver::default();
+    let unused = CancellationToken::new();
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_service_status("", tonic_health::ServingStatus::Serving).await;
     let serving = transport::server()
         .add_routes(server.routes())
         .add_service(health_service)
-        .serve_with_incoming_shutdown(bound.incoming(), stop.clone().cancelled_owned());
+        .serve_with_incoming_shutdown(bound.incoming(), unused.clone().cancelled_owned());
     tracing::info!(address, driver = args.driver, "the parameter server listens");
 
     let name = args.name.unwrap_or_else(|| address.trim_start_matches("http://").to_owned());
@@ -149,7 +154,7 @@ pub async fn serve(args: Args, stop: CancellationToken) -> Result<(), Paramserve
     let member = Member { role, name, address: address.clone(), operators };
     let give_up_after = args.give_up_after.map(Duration::from_secs);
     let join = Join { driver: args.driver, member, give_up_after };
-    let (draining, shards) = (stop.clone(), server.clone());
+    let (draining, shards, leaving) = (stop.clone(), server.clone(), server.clone());
     let on_event = move |event| match event {
         JoinEvent::Joined { member, .. } => tracing::info!(%member, "the parameter server has joined"),
         JoinEvent::Lost { reason } => {
@@ -159,26 +164,34 @@ pub async fn serve(args: Args, stop: CancellationToken) -> Result<(), Paramserve
     };
     let vitals = move || Vitals { used_bytes: server.used_bytes(), draining: draining.is_cancelled() };
     tokio::select! {
-        served = until_drained(serving, &stop) => {
+        served = until_drained(serving, leave(&leaving, &stop, &unused)) => {
             served.map_err(|reason| ParamserverError::Serve { address, reason })
         }
         error = join.stay(vitals, jitter, on_event) => Err(error.into()),
     }
 }
 
+/// Waits for the wish to leave, and for others to take over; then takes no requests any more, and completes when those in
+/// flight have taken too long.
+async fn leave(server: &Paramserver, stop: &CancellationToken, unused: &CancellationToken) {
+    stop.cancelled().await;
+    notify::stopping();
+    tracing::info!("the parameter server leaves, when others have its shards");
+    if tokio::time::timeout(HAND_OVER, server.unused()).await.is_err() {
+        let seconds = HAND_OVER.as_secs();
+        tracing::warn!("no other server has taken over the shards in {seconds} s: they are lost here");
+    }
+    unused.cancel();
+    tokio::time::sleep(DRAIN).await;
+}
+
 async fn until_drained(
     serving: impl Future<Output = Result<(), tonic::transport::Error>>,
-    stop: &CancellationToken,
+    leaving: impl Future<Output = ()>,
 ) -> Result<(), String> {
-    let late = async {
-        stop.cancelled().await;
-        notify::stopping();
-        tracing::info!("the parameter server leaves");
-        tokio::time::sleep(DRAIN).await;
-    };
     tokio::select! {
         served = serving => served.map_err(|error| transport::root_cause(&error)),
-        () = late => {
+        () = leaving => {
             tracing::warn!("requests in flight took too long and are cut off");
             Ok(())
         }

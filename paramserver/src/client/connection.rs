@@ -4,13 +4,12 @@ use howdah_proto::{
     JobId,
     exchange::ExchangeClient,
     pb::{self, parameters_client::ParametersClient},
-    transport,
+    transport::{self, MESSAGE_LIMIT_BYTES},
 };
 use tokio::sync::Semaphore;
 use tonic::transport::Channel;
 
 use super::{Place, PlacesError};
-use crate::server::MESSAGE_LIMIT_BYTES;
 
 /// A connection to the server that has a shard; clones share it.
 #[derive(Debug, Clone)]

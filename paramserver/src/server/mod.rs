@@ -24,14 +24,13 @@ mod terms;
 
 use std::sync::Arc;
 
-use howdah_proto::{exchange::ExchangeServer, pb::parameters_server::ParametersServer};
+use howdah_proto::{
+    exchange::ExchangeServer, pb::parameters_server::ParametersServer, transport::MESSAGE_LIMIT_BYTES,
+};
 use tonic::service::Routes;
 
 use staging::Staging;
 use table::Table;
-
-/// The most bytes a message to or from a parameter server may have.
-pub(crate) const MESSAGE_LIMIT_BYTES: usize = 2 << 20;
 
 /// How many bytes of pushes are staged at a time unless told otherwise.
 pub const STAGING_BYTES: u64 = 1 << 30;
@@ -71,6 +70,11 @@ impl Paramserver {
     /// Forgets all shards: the driver that they were made for is gone, and its jobs with it.
     pub fn clear(&self) {
         self.shards.clear();
+    }
+
+    /// Waits until no shard is served from here.
+    pub async fn unused(&self) {
+        self.shards.unused().await;
     }
 
     /// Tells how many bytes the shards take.

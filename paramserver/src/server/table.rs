@@ -4,6 +4,7 @@ use std::{
 };
 
 use howdah_proto::{JobId, ShardIndex, Term};
+use tokio::sync::Notify;
 use tonic::Status;
 
 use super::{
@@ -15,6 +16,8 @@ use super::{
 #[derive(Debug, Default)]
 pub(super) struct Table {
     shards: Mutex<Shards>,
+    /// Wakes whoever waits for shards to go, after each that went.
+    gone: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -128,6 +131,7 @@ impl Table {
 
     async fn drop_older(&self, cell: &Arc<ShardCell>, newer: Term) -> Result<(), Status> {
         if cell.standing().await?.term < newer && self.remove(cell, newer) {
+            self.gone.notify_waiters();
             dismiss(cell).await?;
         }
         Ok(())
@@ -148,14 +152,40 @@ impl Table {
 
     /// Drops the shards of a job. Requests that are under way finish on what they hold.
     pub(super) fn drop_job(&self, job: JobId) {
-        let Shards { here, gone } = &mut *self.shards();
-        here.retain(|key, _| key.job != job);
-        gone.retain(|key, _| key.job != job);
+        {
+            let Shards { here, gone } = &mut *self.shards();
+            here.retain(|key, _| key.job != job);
+            gone.retain(|key, _| key.job != job);
+        }
+        self.gone.notify_waiters();
     }
 
     /// Drops all shards. Requests that are under way finish on what they hold.
     pub(super) fn clear(&self) {
         *self.shards() = Shards::default();
+        self.gone.notify_waiters();
+    }
+
+    /// Waits until no shard is served from here: all have ended, or others serve them.
+    pub(super) async fn unused(&self) {
+        loop {
+            let gone = self.gone.notified();
+            if !self.serves().await {
+                return;
+            }
+            gone.await;
+        }
+    }
+
+    async fn serves(&self) -> bool {
+        let cells: Vec<_> = self.shards().here.values().cloned().collect();
+        for cell in cells {
+            // One that is broken serves nobody.
+            if cell.standing().await.is_ok_and(|standing| standing.role == Role::Primary) {
+                return true;
+            }
+        }
+        false
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -250,6 +280,21 @@ mod tests {
         table.drop_replaced(JobId(1), &before).await.unwrap();
         table.drop_replaced(JobId(1), &BTreeMap::new()).await.unwrap();
         assert!(table.get(key(1, 0)).is_some() && table.get(key(1, 4)).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_server_is_unused_when_its_shards_have_ended_or_are_served_elsewhere() {
+        let table = Table::default();
+        table.unused().await;
+        let other = ShardKey { job: JobId(2), ..KEY };
+        put(&table, 0..8, 2).await.unwrap();
+        put_at(&table, other, 0..8, 1).await.unwrap();
+        let mut unused = std::pin::pin!(table.unused());
+        assert!(futures::poll!(unused.as_mut()).is_pending());
+        table.drop_replaced(KEY.job, &[(KEY.shard, Term(3))].into()).await.unwrap();
+        assert!(futures::poll!(unused.as_mut()).is_pending());
+        table.drop_job(other.job);
+        unused.await;
     }
 
     #[tokio::test]

@@ -1,6 +1,9 @@
-//! Whatever parameter server is killed or put to sleep, every batch counts exactly once on every shard.
+//! Whatever parameter server is killed, put to sleep or told to leave, every batch counts exactly once on every shard.
 
-use howdah_proto::{event::Event, settings::TrainSettings};
+use howdah_proto::{
+    event::{Event, Move},
+    settings::TrainSettings,
+};
 use howdah_tests::{
     cluster::Cluster,
     log,
@@ -57,6 +60,26 @@ fn standbys_take_over_and_nothing_is_computed_again() {
         let report = job.wait_for_report();
         log::assert_counted_exactly_once(&report);
     }
+}
+
+#[test]
+fn a_server_that_is_told_to_leave_has_its_shards_taken_over_first() {
+    let pictures = Pictures::draw(120);
+    let cluster = Cluster::start();
+    let leaves = cluster.paramserver("left");
+    let _stays = cluster.paramserver("right");
+    let _executors = [cluster.executor("one"), cluster.executor("two")];
+    let mut job = cluster.submit(&counting(&pictures.data, 400));
+    job.wait_for_trained(2);
+    leaves.send(Signal::TERM);
+    let how = job.wait_for("the shard elsewhere", |event| match event {
+        Event::ShardMoved { how, .. } => Some(*how),
+        _ => None,
+    });
+    assert_eq!(how, Move::Promoted);
+    leaves.wait().success();
+    log::assert_counted_exactly_once(&job.wait_for_report());
+    assert!(!job.heard.iter().any(|event| matches!(event, Event::ShardLost { .. })));
 }
 
 #[test]
