@@ -75,6 +75,9 @@ impl Display {
             Event::ShardMoved { shard, address, how, seconds } => {
                 self.line(&format!("shard {shard} is on {address} after {seconds:.2} s: {how}"));
             }
+            Event::StandbyFailed { shard, address, reason } => self.line(&format!(
+                "shard {shard} goes on without its standby on {address} until there is another one: {reason}"
+            )),
             Event::NoStandby => {
                 self.line("there is no second parameter server to hold standbys: going on without")
             }

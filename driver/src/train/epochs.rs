@@ -146,6 +146,13 @@ impl Epochs {
         self.running.retain(|epoch, _| *epoch > reported);
     }
 
+    /// Gives up evaluating an epoch, whose weights are gone.
+    pub(super) fn cannot_evaluate(&mut self, epoch: Epoch) {
+        if let Some(running) = self.running.get_mut(&epoch) {
+            (running.evaluated, running.test, running.validation) = (true, None, None);
+        }
+    }
+
     /// Gives up evaluating the epochs before `epoch`: their weights are gone.
     pub(super) fn cannot_evaluate_before(&mut self, epoch: Epoch, now: Millis) {
         for (_, running) in self.running.range_mut(..epoch) {

@@ -80,6 +80,9 @@ impl TrainJob {
                     let from = if self.saves.durable.is_some() { Move::Restored } else { Move::StartedAnew };
                     let how = how.unwrap_or(from);
                     commands.push(JobCommand::Emit(Event::ShardMoved { shard, address, how, seconds }));
+                    if matches!(how, Move::Restored | Move::StartedAnew) {
+                        commands.extend(self.evaluations_are_lost());
+                    }
                     if how != Move::Promoted {
                         commands.extend(self.kept_weights_are_lost());
                         if self.closed {
@@ -90,6 +93,9 @@ impl TrainJob {
                 ShardStep::Protected { shard, address } => {
                     commands.push(JobCommand::Emit(Event::StandbyAttached { shard, address }));
                 }
+                ShardStep::Exposed { shard, address, reason } => {
+                    commands.push(JobCommand::Emit(Event::StandbyFailed { shard, address, reason }));
+                }
                 ShardStep::Wait(reason) => commands.push(JobCommand::Emit(Event::Waiting { reason })),
                 ShardStep::GoOn => commands.push(JobCommand::Emit(Event::GoesOn)),
                 ShardStep::Unprotected => commands.push(JobCommand::Emit(Event::NoStandby)),
@@ -99,6 +105,22 @@ impl TrainJob {
                 }
             }
         }
+        commands
+    }
+
+    /// Gives up evaluating epochs that training has gone on from: a part of their weights is gone. Their reports say nothing
+    /// of the held-out pictures.
+    fn evaluations_are_lost(&mut self) -> Vec<JobCommand> {
+        // One that isn't over ends again, with everything.
+        let again = self.closed.then_some(self.position.epoch);
+        let lost: Vec<_> = self.evaluating.iter().filter(|epoch| Some(**epoch) != again).copied().collect();
+        let mut commands = Vec::new();
+        for epoch in lost {
+            self.evaluating.remove(&epoch);
+            self.epochs.cannot_evaluate(epoch);
+            commands.push(JobCommand::DropStage(StageKind::Evaluate { epoch }));
+        }
+        commands.extend(self.report_epochs());
         commands
     }
 

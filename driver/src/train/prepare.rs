@@ -12,7 +12,7 @@ use super::{
     ClusterView, Cut, JobCommand, TrainJob,
     job::Phase,
     listing::{Counts, Listing},
-    shards::{Recovery, Shards},
+    shards::{Recovery, Shards, Standbys},
 };
 use crate::{
     dataset::{Dataset, PictureFile},
@@ -256,7 +256,8 @@ impl TrainJob {
             Course::Rounds { .. } => Recovery::Together,
         };
         self.network = Some(network);
-        self.shards = Some(Shards::new(&ranges, self.settings.shard_copies, recovery, now));
+        let standbys = Standbys::of(&self.settings.mode, self.settings.shard_copies);
+        self.shards = Some(Shards::new(&ranges, standbys, recovery, now));
         self.servers_changed(cluster, now)
     }
 

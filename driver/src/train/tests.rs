@@ -6,7 +6,7 @@ use howdah_executor::{
     vision::{Standardise, register},
 };
 use howdah_proto::{
-    Epoch, JobId, NodeId, Partition, ShardIndex, SnapshotId,
+    Epoch, JobId, MemberId, NodeId, Partition, ShardIndex, SnapshotId,
     event::{Event, StageKind},
     lineage::{Lineage, NodeKind, OperatorSpec},
     pb::{self, attempt_succeeded::Result as TaskResult, task_spec::Work},
@@ -14,7 +14,8 @@ use howdah_proto::{
 };
 
 use super::{
-    Answer, Ending, FitRequest, JobCommand, OpId, Question, Ticket, TrainJob, fixture::*, operators_to_fit,
+    Answer, ClusterView, Ending, FitRequest, JobCommand, OpId, Question, Ticket, TrainJob, fixture::*,
+    operators_to_fit,
 };
 use crate::scheduler::Millis;
 
@@ -309,6 +310,28 @@ fn an_epoch_whose_evaluation_is_late_is_still_reported_before_the_next() {
     let last = job.answer(&late, Answer::Collected(collected(1, 4)), Millis(7_000));
     let Some(Ending::Finished(report)) = ending(&last) else { panic!("{last:?}") };
     assert_eq!(report.test.as_ref().unwrap().confusion, [[10, 0], [0, 10]], "that of the last epoch");
+}
+
+#[test]
+fn an_evaluation_of_weights_that_are_lost_in_part_is_given_up() {
+    let mut job = training(settings(2), 20);
+    let done = job.do_stage(TRAIN_1, &[0, 1], &trained(10, 10), Millis(3_000));
+    job.close(&done, 1, Millis(3_000));
+    job.done(EVALUATE_1, 2, &evaluated(10));
+    let other = vec![(MemberId(10), "http://other:1".to_owned())];
+    let next = ClusterView { paramservers: other, ..cluster() };
+    let commands = job.on_members_changed(&next, Millis(4_000));
+    let op = commands.iter().find_map(|command| match command {
+        JobCommand::MakeShards(make) => Some(make.shards[0].0),
+        _ => None,
+    });
+    let moved = job.on_shard_done(ShardIndex(0), op.unwrap(), Ok(()), Millis(4_000));
+    assert!(moved.contains(&JobCommand::DropStage(EVALUATE_1)), "{moved:?}");
+    let report = moved.iter().find_map(|command| match command {
+        JobCommand::Emit(Event::EpochFinished(report)) => Some(report),
+        _ => None,
+    });
+    assert_eq!(report.map(|report| (report.epoch, report.test_accuracy)), Some((Epoch(1), None)));
 }
 
 #[test]

@@ -198,6 +198,15 @@ pub enum Event {
         /// The address of the parameter server that holds the standby.
         address: String,
     },
+    /// A standby can't be brought up to date, or stays behind: the shard goes on without, until another one is there.
+    StandbyFailed {
+        /// The shard.
+        shard: ShardIndex,
+        /// The address of the parameter server that was to hold the standby.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Standbys are wanted, and there is no second parameter server to hold them: the job goes on without.
     NoStandby,
     /// The weights of the best epoch so far are not kept any more, because a shard was lost or the run was resumed: the

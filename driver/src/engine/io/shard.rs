@@ -16,6 +16,8 @@ const LONG: Patience = Patience { deadline: Duration::from_secs(600), ..SHORT };
 const SHORT: Patience =
     Patience { deadline: Duration::from_secs(30), tries: 3, first_pause: Duration::from_millis(50) };
 
+const ONCE: Patience = Patience { tries: 1, ..SHORT };
+
 fn client(job: JobId, place: pb::ShardPlace, patience: Patience) -> Result<ShardClient, ParametersError> {
     let range = place.start..place.start.saturating_add(place.len);
     let (shard, term) = (ShardIndex(place.shard), Term(place.term));
@@ -79,6 +81,7 @@ pub(super) async fn ask(job: JobId, request: ShardIo) -> IoResult {
     let (op, place) = match &request {
         ShardIo::Promote { op, place }
         | ShardIo::Attach { op, place, .. }
+        | ShardIo::Check { op, place, .. }
         | ShardIo::Detach { op, place } => (*op, place.clone()),
     };
     let shard = ShardIndex(place.shard);
@@ -94,6 +97,8 @@ async fn perform(job: JobId, request: ShardIo) -> Result<(), ParametersError> {
     match request {
         ShardIo::Promote { place, .. } => client(job, place, SHORT)?.promote().await.map(drop),
         ShardIo::Attach { place, standby, .. } => client(job, place, LONG)?.attach_standby(&standby).await,
+        // Attaching the standby that there is waits until it has everything.
+        ShardIo::Check { place, standby, .. } => client(job, place, ONCE)?.attach_standby(&standby).await,
         ShardIo::Detach { place, .. } => client(job, place, SHORT)?.detach_standby().await,
     }
 }

@@ -212,6 +212,13 @@ impl Servers {
                 let attached = self.attach(job, &place, &standby);
                 (op, place, attached)
             }
+            ShardIo::Check { op, place, standby } => {
+                let follows = self.primary(job, &place).and_then(|primary| {
+                    let is_it = primary.standby.as_deref() == Some(standby.as_str());
+                    is_it.then_some(()).ok_or_else(|| "it is another one".to_owned())
+                });
+                (op, place, follows)
+            }
             ShardIo::Detach { op, place } => {
                 let detached = self.primary(job, &place).map(|shard| shard.standby = None);
                 (op, place, detached)

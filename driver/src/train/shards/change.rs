@@ -5,6 +5,7 @@ use howdah_proto::{ShardIndex, Term, event::Move};
 use super::{
     OpId, Recovery, Server, ShardStep, Shards,
     state::{Op, Shard, Standby},
+    tend::CHECK,
 };
 use crate::scheduler::Millis;
 
@@ -47,12 +48,12 @@ impl Shards {
         let stranded = |op: &Op| op.on().is_some_and(|on| !lives(on));
         if let Some((_, op)) = shard.op.take_if(|(_, op)| stranded(op)) {
             shard.retry_at = None;
-            if matches!(op, Op::Attach { .. }) {
+            if matches!(op, Op::Attach { .. } | Op::Check { .. }) {
                 shard.standby = Standby::Leftover;
             }
         }
         if let Some((server, _)) = shard.primary.take_if(|(server, _)| !lives(server)) {
-            shard.op.take_if(|(_, op)| matches!(op, Op::Attach { .. } | Op::Detach));
+            shard.op.take_if(|(_, op)| matches!(op, Op::Attach { .. } | Op::Check { .. } | Op::Detach));
             shard.lost.get_or_insert(now);
             (shard.failures, shard.retry_at) = (0, None);
             self.changes += 1;
@@ -114,6 +115,9 @@ impl Shards {
                 (found.failures, found.retry_at) = (0, None);
                 self.succeeded(number, ended, now, &mut steps);
             }
+            Err(error) if matches!(ended, Op::Attach { .. } | Op::Check { .. }) => {
+                self.standby_failed(number, &ended, error, now, &mut steps);
+            }
             Err(error) => {
                 found.failures += 1;
                 found.retry_at = Some(now.after(pause(found.failures)));
@@ -132,9 +136,11 @@ impl Shards {
         let trains = self.trains;
         let Some(shard) = self.shards.get_mut(number) else { return };
         let (on, term, how) = match op {
+            Op::Check { .. } => return,
             Op::Attach { on } => {
                 let address = on.address.clone();
                 shard.standby = Standby::InSync(on);
+                (shard.standby_failures, shard.check_at) = (0, Some(now.after(CHECK)));
                 return steps.push(ShardStep::Protected { shard: ShardIndex(number as u32), address });
             }
             Op::Detach => return shard.standby = Standby::None,
@@ -162,11 +168,30 @@ impl Shards {
         }
     }
 
+    /// The shard goes on without its standby, until another one can be attached. The job is none the worse for it.
+    fn standby_failed(
+        &mut self,
+        number: usize,
+        op: &Op,
+        reason: String,
+        now: Millis,
+        steps: &mut Vec<ShardStep>,
+    ) {
+        let (Some(shard), Some(on)) = (self.shards.get_mut(number), op.on()) else { return };
+        shard.standby = Standby::Leftover;
+        shard.standby_failures += 1;
+        shard.attach_at = Some(now.after(pause(shard.standby_failures)));
+        // Of those that follow, there is nothing new to say.
+        if shard.standby_failures == 1 {
+            let (shard, address) = (ShardIndex(number as u32), on.address.clone());
+            steps.push(ShardStep::Exposed { shard, address, reason });
+        }
+    }
+
     fn failed(&mut self, number: usize, op: &Op, now: Millis, steps: &mut Vec<ShardStep>) {
         let Some(shard) = self.shards.get_mut(number) else { return };
         match op {
-            Op::Make { .. } | Op::Detach => {}
-            Op::Attach { .. } => shard.standby = Standby::Leftover,
+            Op::Make { .. } | Op::Attach { .. } | Op::Check { .. } | Op::Detach => {}
             // Nobody knows whether it is a primary now: its shard is made anew, in a higher term.
             Op::Promote { .. } if shard.primary.is_some() => shard.standby = Standby::Leftover,
             Op::Promote { .. } => {

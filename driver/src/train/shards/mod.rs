@@ -12,5 +12,5 @@ mod tend;
 #[cfg(test)]
 mod tests;
 
-pub use state::{Recovery, Server, Shards};
+pub use state::{Recovery, Server, Shards, Standbys};
 pub use step::{OpId, ShardIo, ShardStep};

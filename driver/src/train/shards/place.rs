@@ -21,13 +21,16 @@ impl Shards {
         stay.min_by_key(|server| held(server)).cloned()
     }
 
-    /// Chooses the server after that of the primary, in the order of addresses.
-    pub(super) fn for_standby(&self, primary: &Server) -> Option<Server> {
+    /// Chooses the server after that of the primary, in the order of addresses; the next but so many if others have
+    /// failed.
+    pub(super) fn for_standby(&self, primary: &Server, failures: u32) -> Option<Server> {
         let at =
             self.servers.iter().position(|server| server.member == primary.member).map_or(0, |at| at + 1);
         let (before, after) = self.servers.split_at(at.min(self.servers.len()));
         let fits = |server: &&Server| !server.draining && server.member != primary.member;
-        after.iter().chain(before).find(fits).cloned()
+        let fitting: Vec<&Server> = after.iter().chain(before).filter(fits).collect();
+        let place = (failures as usize).checked_rem(fitting.len())?;
+        fitting.get(place).copied().cloned()
     }
 }
 

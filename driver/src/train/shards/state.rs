@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use howdah_proto::{MemberId, Term, event::Move, pb};
+use howdah_proto::{MemberId, Term, event::Move, pb, settings::Mode};
 
 use super::OpId;
 use crate::scheduler::Millis;
@@ -25,11 +25,33 @@ pub enum Recovery {
     Together,
 }
 
+/// When a shard has a standby.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standbys {
+    /// Never: one can't follow pushes that are applied without a lock.
+    Never,
+    /// While its server wants to leave, to go on there.
+    ToMove,
+    /// Always.
+    Always,
+}
+
+impl Standbys {
+    /// Tells when the shards of a job have one, of which there are to be so many copies.
+    pub fn of(mode: &Mode, copies: u32) -> Self {
+        match mode {
+            Mode::Hogwild { .. } => Self::Never,
+            _ if copies > 1 => Self::Always,
+            _ => Self::ToMove,
+        }
+    }
+}
+
 /// The shards of a job and who holds them.
 #[derive(Debug)]
 pub struct Shards {
     pub(super) shards: Vec<Shard>,
-    pub(super) copies: u32,
+    pub(super) standbys: Standbys,
     pub(super) recovery: Recovery,
     pub(super) servers: Vec<Server>,
     /// Whether the weights have begun to change.
@@ -60,6 +82,12 @@ pub(super) struct Shard {
     pub(super) goes_back: bool,
     pub(super) failures: u32,
     pub(super) retry_at: Option<Millis>,
+    /// How many standbys in a row couldn't be brought up to date, or stayed behind.
+    pub(super) standby_failures: u32,
+    /// When the next one may be attached, after such a failure.
+    pub(super) attach_at: Option<Millis>,
+    /// When the standby that there is must show that it follows.
+    pub(super) check_at: Option<Millis>,
 }
 
 /// The standby of a shard.
@@ -74,9 +102,21 @@ pub(super) enum Standby {
 /// What is being done with a shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Op {
-    Make { on: Server, term: Term },
-    Promote { on: Server, term: Term },
-    Attach { on: Server },
+    Make {
+        on: Server,
+        term: Term,
+    },
+    Promote {
+        on: Server,
+        term: Term,
+    },
+    Attach {
+        on: Server,
+    },
+    /// Make sure that the standby follows.
+    Check {
+        on: Server,
+    },
     Detach,
 }
 
@@ -84,7 +124,9 @@ impl Op {
     /// The server that must live for it, beside the primary.
     pub(super) fn on(&self) -> Option<&Server> {
         match self {
-            Self::Make { on, .. } | Self::Promote { on, .. } | Self::Attach { on } => Some(on),
+            Self::Make { on, .. } | Self::Promote { on, .. } | Self::Attach { on } | Self::Check { on } => {
+                Some(on)
+            }
             Self::Detach => None,
         }
     }
@@ -111,6 +153,9 @@ impl Shard {
             goes_back: false,
             failures: 0,
             retry_at: None,
+            standby_failures: 0,
+            attach_at: None,
+            check_at: None,
         }
     }
 
@@ -120,12 +165,12 @@ impl Shard {
 }
 
 impl Shards {
-    /// Makes the state of shards that hold these ranges, in `copies` copies, and are nowhere yet.
-    pub fn new(ranges: &[Range<u64>], copies: u32, recovery: Recovery, now: Millis) -> Self {
+    /// Makes the state of shards that hold these ranges and are nowhere yet.
+    pub fn new(ranges: &[Range<u64>], standbys: Standbys, recovery: Recovery, now: Millis) -> Self {
         let shard = |(number, range): (u32, &Range<u64>)| Shard::new(number, range.clone(), Term(0), now);
         Self {
             shards: (0..).zip(ranges).map(shard).collect(),
-            copies,
+            standbys,
             recovery,
             servers: Vec::new(),
             trains: false,
@@ -159,7 +204,7 @@ impl Shards {
     /// When [`Self::on_tick`] should be called next.
     pub fn deadline(&self) -> Option<Millis> {
         let idle = self.shards.iter().filter(|shard| shard.op.is_none());
-        idle.filter_map(|shard| shard.retry_at).min()
+        idle.flat_map(|shard| [shard.retry_at, shard.attach_at, shard.check_at]).flatten().min()
     }
 
     /// Gives the number of values in all shards together.

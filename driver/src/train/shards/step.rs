@@ -23,6 +23,15 @@ pub enum ShardIo {
         /// The parameter server of the standby.
         standby: String,
     },
+    /// Make sure that the standby has all that the primary has acknowledged.
+    Check {
+        /// Which request.
+        op: OpId,
+        /// The primary.
+        place: pb::ShardPlace,
+        /// The parameter server of the standby.
+        standby: String,
+    },
     /// Go on without the standby.
     Detach {
         /// Which request.
@@ -67,6 +76,15 @@ pub enum ShardStep {
         shard: ShardIndex,
         /// Where its standby is.
         address: String,
+    },
+    /// A standby stays behind, or can't be brought up to date: another one is looked for.
+    Exposed {
+        /// Of which shard.
+        shard: ShardIndex,
+        /// Where the standby was to be.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
     },
     /// Shards wait for a parameter server.
     Wait(String),

@@ -1,10 +1,16 @@
+use std::time::Duration;
+
 use howdah_proto::{Term, pb};
 
 use super::{
-    OpId, Server, ShardIo, ShardStep, Shards,
+    OpId, Server, ShardIo, ShardStep, Shards, Standbys,
     state::{Op, Standby},
 };
 use crate::scheduler::Millis;
+
+/// How often a standby must show that it follows. Executors wait for a push far longer than that and the time that a primary
+/// waits for its standby.
+pub(super) const CHECK: Duration = Duration::from_secs(5);
 
 /// What is to be done next with one shard.
 enum Next {
@@ -12,6 +18,7 @@ enum Next {
     Make(Server),
     Promote(Server),
     Attach(Server),
+    Check(Server),
     Detach,
     /// There is no server for it.
     Wait,
@@ -22,8 +29,15 @@ impl Shards {
     pub(super) fn tend(&mut self, now: Millis) -> Vec<ShardStep> {
         let (mut steps, mut made, mut waits) = (Vec::new(), Vec::new(), false);
         for index in 0..self.shards.len() {
-            self.shards[index].retry_at.take_if(|at| *at <= now);
-            match self.next(index) {
+            let mut is_due = false;
+            let shard = &mut self.shards[index];
+            shard.retry_at.take_if(|at| *at <= now);
+            shard.attach_at.take_if(|at| *at <= now);
+            if shard.op.is_none() && shard.check_at.is_some_and(|at| at <= now) {
+                shard.check_at = matches!(shard.standby, Standby::InSync(_)).then(|| now.after(CHECK));
+                is_due = true;
+            }
+            match self.next(index, is_due) {
                 Next::Nothing => {}
                 Next::Wait => waits = true,
                 Next::Make(on) => {
@@ -40,6 +54,12 @@ impl Shards {
                     let standby = on.address.clone();
                     let (op, place) = self.begin(index, Op::Attach { on }, &primary, term);
                     steps.push(ShardStep::Ask(ShardIo::Attach { op, place, standby }));
+                }
+                Next::Check(on) => {
+                    let Some((primary, term)) = self.shards[index].primary.clone() else { continue };
+                    let standby = on.address.clone();
+                    let (op, place) = self.begin(index, Op::Check { on }, &primary, term);
+                    steps.push(ShardStep::Ask(ShardIo::Check { op, place, standby }));
                 }
                 Next::Detach => {
                     let Some((primary, term)) = self.shards[index].primary.clone() else { continue };
@@ -64,14 +84,15 @@ impl Shards {
             _ => {}
         }
         let stay = self.servers.iter().filter(|server| !server.draining).count();
-        if self.copies > 1 && stay < 2 && !self.said_unprotected && self.all_ready() {
+        if self.standbys == Standbys::Always && stay < 2 && !self.said_unprotected && self.all_ready() {
             self.said_unprotected = true;
             steps.push(ShardStep::Unprotected);
         }
         steps
     }
 
-    fn next(&self, index: usize) -> Next {
+    /// `is_due` says that a standby must show that it follows.
+    fn next(&self, index: usize, is_due: bool) -> Next {
         let shard = &self.shards[index];
         if shard.op.is_some() || shard.retry_at.is_some() {
             return Next::Nothing;
@@ -83,16 +104,22 @@ impl Shards {
             };
         };
         let leaves = self.is_draining(primary.member);
+        let wants_one = match self.standbys {
+            Standbys::Never => false,
+            Standbys::ToMove => leaves,
+            Standbys::Always => true,
+        };
         match &shard.standby {
             Standby::Leftover => Next::Detach,
             Standby::InSync(standby) if leaves && !self.is_draining(standby.member) => {
                 Next::Promote(standby.clone())
             }
             Standby::InSync(standby) if self.is_draining(standby.member) => {
-                self.for_standby(primary).map_or(Next::Nothing, |_| Next::Detach)
+                self.for_standby(primary, 0).map_or(Next::Nothing, |_| Next::Detach)
             }
-            Standby::None if self.trains && (self.copies > 1 || leaves) => {
-                self.for_standby(primary).map_or(Next::Nothing, Next::Attach)
+            Standby::InSync(standby) if is_due => Next::Check(standby.clone()),
+            Standby::None if self.trains && wants_one && shard.attach_at.is_none() => {
+                self.for_standby(primary, shard.standby_failures).map_or(Next::Nothing, Next::Attach)
             }
             Standby::InSync(_) | Standby::None => Next::Nothing,
         }

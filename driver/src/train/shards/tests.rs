@@ -1,6 +1,11 @@
-use howdah_proto::{MemberId, ShardIndex, event::Move, pb};
+use howdah_proto::{
+    MemberId, ShardIndex,
+    event::Move,
+    pb,
+    settings::{Mode, PushEvery},
+};
 
-use super::{OpId, Recovery, Server, ShardIo, ShardStep, Shards};
+use super::{OpId, Recovery, Server, ShardIo, ShardStep, Shards, Standbys};
 use crate::scheduler::Millis;
 
 const NOW: Millis = Millis(1_000);
@@ -15,8 +20,8 @@ fn servers(numbers: &[u64]) -> Vec<Server> {
 }
 
 /// Two shards on servers 1 and 2, being trained.
-fn training(copies: u32, recovery: Recovery) -> Shards {
-    let mut shards = Shards::new(&[0..5, 5..10], copies, recovery, NOW);
+fn training(standbys: Standbys, recovery: Recovery) -> Shards {
+    let mut shards = Shards::new(&[0..5, 5..10], standbys, recovery, NOW);
     let steps = shards.on_servers(servers(&[1, 2]), NOW);
     finish(&mut shards, steps);
     let steps = shards.train(NOW);
@@ -30,6 +35,7 @@ fn ops(steps: &[ShardStep]) -> Vec<(OpId, pb::ShardPlace)> {
         ShardStep::Ask(
             ShardIo::Promote { op, place }
             | ShardIo::Attach { op, place, .. }
+            | ShardIo::Check { op, place, .. }
             | ShardIo::Detach { op, place },
         ) => vec![(*op, place.clone())],
         _ => Vec::new(),
@@ -68,7 +74,7 @@ fn moves(steps: &[ShardStep]) -> Vec<Option<Move>> {
 
 #[test]
 fn primaries_go_round_the_servers_in_the_order_of_addresses() {
-    let mut shards = Shards::new(&[0..1, 1..2, 2..3], 1, Recovery::Alone, NOW);
+    let mut shards = Shards::new(&[0..1, 1..2, 2..3], Standbys::ToMove, Recovery::Alone, NOW);
     let steps = shards.on_servers(servers(&[3, 11, 2]), NOW);
     finish(&mut shards, steps);
     assert!(shards.all_ready());
@@ -77,7 +83,7 @@ fn primaries_go_round_the_servers_in_the_order_of_addresses() {
 
 #[test]
 fn a_standby_takes_over_in_a_higher_term_and_a_new_one_is_attached() {
-    let mut shards = training(2, Recovery::Together);
+    let mut shards = training(Standbys::Always, Recovery::Together);
     let steps = shards.on_servers(servers(&[2, 3]), NOW);
     assert!(
         matches!(
@@ -99,7 +105,7 @@ fn a_standby_takes_over_in_a_higher_term_and_a_new_one_is_attached() {
 
 #[test]
 fn without_a_standby_only_the_lost_shard_of_a_stream_is_made_anew() {
-    let mut shards = training(1, Recovery::Alone);
+    let mut shards = training(Standbys::ToMove, Recovery::Alone);
     let changes = shards.changes();
     let steps = shards.on_servers(servers(&[2]), NOW);
     assert!(!steps.contains(&ShardStep::GoBack));
@@ -110,7 +116,7 @@ fn without_a_standby_only_the_lost_shard_of_a_stream_is_made_anew() {
 
 #[test]
 fn in_rounds_all_shards_go_back_together_and_are_published_when_all_are_there() {
-    let mut shards = training(1, Recovery::Together);
+    let mut shards = training(Standbys::ToMove, Recovery::Together);
     let steps = shards.on_servers(servers(&[2]), NOW);
     assert!(steps.contains(&ShardStep::GoBack) && !shards.all_ready());
     let ops = ops(&steps);
@@ -123,7 +129,7 @@ fn in_rounds_all_shards_go_back_together_and_are_published_when_all_are_there() 
 
 #[test]
 fn shards_wait_for_a_server_and_go_on_when_one_comes() {
-    let mut shards = training(1, Recovery::Alone);
+    let mut shards = training(Standbys::ToMove, Recovery::Alone);
     let steps = shards.on_servers(Vec::new(), NOW);
     assert!(matches!(steps.last(), Some(ShardStep::Wait(_))), "{steps:?}");
     assert_eq!(shards.waiting(), Some(NOW));
@@ -135,7 +141,7 @@ fn shards_wait_for_a_server_and_go_on_when_one_comes() {
 
 #[test]
 fn an_answer_to_something_that_was_given_up_changes_nothing() {
-    let mut shards = training(1, Recovery::Alone);
+    let mut shards = training(Standbys::ToMove, Recovery::Alone);
     let steps = shards.on_servers(servers(&[2, 3]), NOW);
     let (op, _) = ops(&steps)[0];
     // Its new server dies too, before it is made there.
@@ -148,7 +154,7 @@ fn an_answer_to_something_that_was_given_up_changes_nothing() {
 
 #[test]
 fn what_fails_is_tried_again_after_a_while_and_given_up_at_last() {
-    let mut shards = training(1, Recovery::Alone);
+    let mut shards = training(Standbys::ToMove, Recovery::Alone);
     let mut steps = shards.on_servers(servers(&[2]), NOW);
     let (mut now, mut tries) = (NOW, 0);
     loop {
@@ -167,7 +173,7 @@ fn what_fails_is_tried_again_after_a_while_and_given_up_at_last() {
 
 #[test]
 fn the_shards_of_a_server_that_leaves_move_through_a_standby() {
-    let mut shards = training(1, Recovery::Together);
+    let mut shards = training(Standbys::ToMove, Recovery::Together);
     let mut leaving = servers(&[1, 2]);
     leaving[0].draining = true;
     let steps = shards.on_servers(leaving, NOW);
@@ -180,7 +186,7 @@ fn the_shards_of_a_server_that_leaves_move_through_a_standby() {
 
 #[test]
 fn one_server_is_too_few_for_standbys_which_is_said_once() {
-    let mut shards = Shards::new(&[0..5, 5..10], 2, Recovery::Alone, NOW);
+    let mut shards = Shards::new(&[0..5, 5..10], Standbys::Always, Recovery::Alone, NOW);
     let steps = shards.on_servers(servers(&[1]), NOW);
     let all = finish(&mut shards, steps);
     assert_eq!(all.iter().filter(|step| **step == ShardStep::Unprotected).count(), 1);
@@ -197,7 +203,7 @@ fn one_server_is_too_few_for_standbys_which_is_said_once() {
 
 #[test]
 fn a_new_spread_has_higher_terms_than_any_shard_had() {
-    let mut shards = training(1, Recovery::Alone);
+    let mut shards = training(Standbys::ToMove, Recovery::Alone);
     let lost = shards.on_servers(servers(&[2]), NOW);
     finish(&mut shards, lost);
     let steps = shards.spread(&[0..3, 3..6, 6..10], NOW);
@@ -206,4 +212,85 @@ fn a_new_spread_has_higher_terms_than_any_shard_had() {
     assert_eq!(terms(&shards), [at(2, 3), at(2, 3), at(2, 3)]);
     let published = all.iter().filter(|step| matches!(step, ShardStep::Publish(_)));
     assert_eq!(published.count(), 1);
+}
+
+/// The standbys that shards are given or asked about.
+fn standbys(steps: &[ShardStep]) -> Vec<&str> {
+    steps
+        .iter()
+        .filter_map(|step| match step {
+            ShardStep::Ask(ShardIo::Attach { standby, .. } | ShardIo::Check { standby, .. }) => {
+                Some(standby.as_str())
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_standby_that_stays_behind_is_replaced_by_another_server() {
+    let mut shards = Shards::new(std::slice::from_ref(&(0..5)), Standbys::Always, Recovery::Alone, NOW);
+    let steps = shards.on_servers(servers(&[1, 2, 3]), NOW);
+    finish(&mut shards, steps);
+    let steps = shards.train(NOW);
+    assert_eq!(standbys(&steps), ["http://ps2:1"]);
+    finish(&mut shards, steps);
+    let due = shards.deadline().unwrap();
+    let steps = shards.on_tick(due);
+    assert_eq!(standbys(&steps), ["http://ps2:1"], "{steps:?}");
+    // It follows: nothing changes until it is asked again.
+    assert_eq!(finish(&mut shards, steps).len(), 1);
+    let due = shards.deadline().unwrap();
+    let steps = shards.on_tick(due);
+    let (op, _) = ops(&steps)[0];
+    let steps = shards.on_done(ShardIndex(0), op, Err("it is silent".to_owned()), due);
+    assert!(
+        matches!(&steps[..], [
+            ShardStep::Exposed { address, .. },
+            ShardStep::Ask(ShardIo::Detach { .. })
+        ] if address == "http://ps2:1"),
+        "{steps:?}"
+    );
+    finish(&mut shards, steps);
+    let due = shards.deadline().unwrap();
+    let steps = shards.on_tick(due);
+    assert_eq!(standbys(&steps), ["http://ps3:1"], "{steps:?}");
+    // The primary dies, and the one that was silent is not the one that takes over.
+    finish(&mut shards, steps);
+    let steps = shards.on_servers(servers(&[2, 3]), due);
+    finish(&mut shards, steps);
+    assert_eq!(terms(&shards), [at(3, 2)]);
+}
+
+#[test]
+fn standbys_that_fail_are_tried_ever_more_seldom_and_the_job_goes_on() {
+    let mut shards = Shards::new(std::slice::from_ref(&(0..5)), Standbys::Always, Recovery::Alone, NOW);
+    let steps = shards.on_servers(servers(&[1, 2, 3]), NOW);
+    finish(&mut shards, steps);
+    let (mut now, mut steps) = (NOW, shards.train(NOW));
+    let (mut tried, mut pauses) = (Vec::new(), Vec::new());
+    while tried.len() < 40 {
+        let (op, _) = ops(&steps)[0];
+        tried.extend(standbys(&steps).into_iter().map(str::to_owned));
+        let failed = shards.on_done(ShardIndex(0), op, Err("no memory".to_owned()), now);
+        assert!(!failed.iter().any(|step| matches!(step, ShardStep::GiveUp(_))));
+        let said = failed.iter().any(|step| matches!(step, ShardStep::Exposed { .. }));
+        assert_eq!(said, tried.len() == 1);
+        finish(&mut shards, failed);
+        let due = shards.deadline().unwrap();
+        pauses.push(due.since(now));
+        now = due;
+        steps = shards.on_tick(now);
+    }
+    assert!(tried.iter().any(|to| to == "http://ps2:1") && tried.iter().any(|to| to == "http://ps3:1"));
+    assert!(pauses.is_sorted() && pauses[39] > 10 * pauses[0], "{pauses:?}");
+}
+
+#[test]
+fn what_is_pushed_without_a_lock_has_no_standby_even_when_its_server_leaves() {
+    let hogwild = Mode::Hogwild { push_every: PushEvery::Epoch };
+    let mut shards = training(Standbys::of(&hogwild, 1), Recovery::Alone);
+    let mut leaving = servers(&[1, 2]);
+    leaving[0].draining = true;
+    assert_eq!(shards.on_servers(leaving, NOW), []);
 }
