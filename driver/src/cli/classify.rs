@@ -185,6 +185,9 @@ impl Progress {
     /// Takes the bar away, and says how many pictures could not be classified.
     pub(super) fn finish(self) -> Result<(), CliError> {
         self.bar.finish_and_clear();
+        if self.done == 0 {
+            out::complain("there was no picture to classify");
+        }
         match self.failed {
             0 => Ok(()),
             failed => Err(CliError::Pictures { failed, all: self.done }),

@@ -6,6 +6,7 @@ use howdah_executor::{
 use howdah_paramserver::{cli::ParamserverError, role::process::Ending};
 use howdah_proto::WireError;
 
+use super::train;
 use crate::{
     client::ClientError,
     dataset::DatasetError,
@@ -32,7 +33,7 @@ pub enum CliError {
     },
     /// The settings make no sense together.
     #[error(transparent)]
-    Settings(#[from] WireError),
+    Settings(WireError),
     /// The output folder can't be used.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -131,6 +132,12 @@ pub enum CliError {
         /// How many there were.
         all: usize,
     },
+    /// There is nothing to evaluate with.
+    #[error("{} has no picture of the model's classes", place.display())]
+    NoPictures {
+        /// Where pictures were looked for.
+        place: PathBuf,
+    },
     /// Some pictures could not be classified; each has been named.
     #[error("{failed} of {all} pictures could not be classified")]
     Pictures {
@@ -147,6 +154,19 @@ pub enum CliError {
     System(#[from] std::io::Error),
 }
 
+impl From<WireError> for CliError {
+    /// Names the flag that sets a field, if there is one.
+    fn from(error: WireError) -> Self {
+        match error {
+            WireError::Invalid { field, reason } => match train::flag_of(field) {
+                Some(flag) => Self::Flag { flag, reason },
+                None => Self::Settings(WireError::Invalid { field, reason }),
+            },
+            missing => Self::Settings(missing),
+        }
+    }
+}
+
 impl Ending for CliError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
@@ -155,7 +175,7 @@ impl Ending for CliError {
             Self::Client(ClientError::Connect(_)) => {
                 "check --driver, and that `howdah-driver serve` is running"
             }
-            Self::Dataset(DatasetError::TooFewClasses { .. }) => {
+            Self::NoPictures { .. } | Self::Dataset(DatasetError::TooFewClasses { .. }) => {
                 "--data takes a folder with a folder of pictures for each class"
             }
             _ => return None,

@@ -52,6 +52,9 @@ pub(super) async fn run(args: &Args, registry: Registry) -> Result<(), CliError>
         .collect::<Result<BTreeMap<_, _>, _>>()?;
     let labelled = dataset::list_labelled(&args.data, classes, &mapping, args.format.into())?;
     let files = &labelled.files;
+    if files.is_empty() && labelled.skipped.is_empty() {
+        return Err(CliError::NoPictures { place: args.data.clone() });
+    }
     let mut progress = Progress::new(Some((files.len() + labelled.skipped.len()) as u64), false);
     labelled.skipped.iter().for_each(|(path, reason)| progress.failed(path, reason));
     progress.done(labelled.skipped.len());

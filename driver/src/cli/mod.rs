@@ -106,7 +106,7 @@ pub fn main() -> ExitCode {
 /// Runs the command line; `registry` has the operators that this binary knows.
 pub fn run(args: Vec<OsString>, registry: Registry) -> ExitCode {
     let started = Instant::now();
-    process::main(args, |cli: Cli| cli.command.run(registry, started))
+    process::main(args, async |cli: Cli| cli.command.run(registry, started).await.and_then(|()| out::said()))
 }
 
 impl Flags for Cli {

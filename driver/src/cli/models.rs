@@ -22,7 +22,8 @@ pub(super) struct ModelArgs {
 pub(super) enum CombineArg {
     /// The mean of their probabilities.
     Average,
-    /// The share of them that takes a picture for a class; the mean probability decides between equal shares.
+    /// The share of them that takes a picture for a class; the mean probability decides between equal shares, and moves them
+    /// by a hundredth at most.
     Vote,
 }
 

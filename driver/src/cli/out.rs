@@ -1,10 +1,27 @@
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    sync::OnceLock,
+};
 
-/// Writes a line to standard output. A reader that has gone, as `head` does, ends the process quietly.
+use super::CliError;
+use crate::output::OutputError;
+
+/// Why standard output could not be written, the first time.
+static UNSAID: OnceLock<io::Error> = OnceLock::new();
+
+/// Writes a line to standard output. A reader that has gone, as `head` does, has seen enough.
 pub(super) fn say(line: &str) {
-    if writeln!(io::stdout().lock(), "{line}").is_err() {
-        std::process::exit(0);
+    if let Err(error) = writeln!(io::stdout().lock(), "{line}")
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        // The second one says nothing new.
+        let _first = UNSAID.set(error);
     }
+}
+
+/// Tells whether all has been written that a command had to say.
+pub(super) fn said() -> Result<(), CliError> {
+    UNSAID.get().map_or(Ok(()), |error| Err(CliError::Output(OutputError::Unsaid(error.to_string()))))
 }
 
 /// Writes a line to standard error; nobody is left to tell if that is gone.

@@ -1,10 +1,14 @@
 use std::{
     fs::{self, File},
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, Read, Write},
     path::{Path, PathBuf},
 };
 
 use howdah_proto::event::Recorded;
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
 use serde::Serialize;
 
 use super::Card;
@@ -18,6 +22,12 @@ pub enum OutputError {
     /// There is something in it already.
     #[error("the output folder {} is not empty; choose another with --output", .0.display())]
     NotEmpty(PathBuf),
+    /// Standard output can't be written.
+    #[error("can't write the results to standard output: {0}")]
+    Unsaid(String),
+    /// Another run writes it.
+    #[error("another process is writing {}: wait until it has ended, or stop it", .0.display())]
+    Busy(PathBuf),
     /// It can't be written.
     #[error("can't write {}: {reason}", path.display())]
     Write {
@@ -62,14 +72,16 @@ impl RunFolder {
         let path = create_empty(path)?;
         fs::create_dir(path.join("logs")).map_err(failed(&path))?;
         let log = path.join("events.jsonl");
-        let events = BufWriter::new(File::create(&log).map_err(failed(&log))?);
-        Ok(Self { path, events })
+        let events = File::options().create_new(true).append(true).open(&log).map_err(failed(&log))?;
+        lock(&events, &log)?;
+        Ok(Self { path, events: BufWriter::new(events) })
     }
 
-    /// Opens the folder of a run that is gone on with; events are appended to its log.
+    /// Opens the folder of a run that is gone on with; events are appended to its log, of which a last line that was not
+    /// written to its end is taken away.
     ///
     /// # Errors
-    /// [`OutputError::Write`], naming the folder or file.
+    /// [`OutputError`], naming the folder or file.
     pub fn reopen(path: &Path) -> Result<Self, OutputError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
@@ -78,7 +90,10 @@ impl RunFolder {
         let path = path.canonicalize().map_err(failed(path))?;
         fs::create_dir_all(path.join("logs")).map_err(failed(&path))?;
         let log = path.join("events.jsonl");
-        let events = File::options().create(true).append(true).open(&log).map_err(failed(&log))?;
+        let mut events =
+            File::options().create(true).read(true).append(true).open(&log).map_err(failed(&log))?;
+        lock(&events, &log)?;
+        end_with_a_line(&mut events).map_err(failed(&log))?;
         Ok(Self { path, events: BufWriter::new(events) })
     }
 
@@ -143,6 +158,22 @@ impl RunFolder {
     }
 }
 
+/// Keeps other processes from writing to the log of a run, and hence to its folder, for as long as it is open.
+fn lock(events: &File, log: &Path) -> Result<(), OutputError> {
+    flock(events, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+        Errno::WOULDBLOCK => OutputError::Busy(log.to_owned()),
+        error => OutputError::Write { path: log.to_owned(), reason: error.to_string() },
+    })
+}
+
+/// Takes away what comes after the last end of a line.
+fn end_with_a_line(file: &mut File) -> io::Result<()> {
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
+    if whole < text.len() { file.set_len(whole as u64) } else { Ok(()) }
+}
+
 pub(super) fn write_atomically(path: &Path, content: &[u8]) -> Result<PathBuf, OutputError> {
     let temporary = path.with_extension("partial");
     let write = || {
@@ -151,9 +182,10 @@ pub(super) fn write_atomically(path: &Path, content: &[u8]) -> Result<PathBuf, O
         file.sync_all()?;
         fs::rename(&temporary, path)
     };
-    write().map_err(|error: io::Error| OutputError::Write {
-        path: path.to_owned(),
-        reason: error.to_string(),
+    write().map_err(|error: io::Error| {
+        // It takes space that is perhaps what there was too little of.
+        let _removed = fs::remove_file(&temporary);
+        OutputError::Write { path: path.to_owned(), reason: error.to_string() }
     })?;
     Ok(path.to_owned())
 }
@@ -189,6 +221,30 @@ mod tests {
         let text = fs::read_to_string(run.path().join("events.jsonl")).unwrap();
         let events: Vec<Recorded> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(events.len(), 2);
+    }
+
+    #[test]
+    fn two_runs_do_not_write_one_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(&folder.path().join("run")).unwrap();
+        let busy = RunFolder::reopen(run.path()).unwrap_err();
+        assert!(matches!(&busy, OutputError::Busy(log) if log.ends_with("events.jsonl")), "{busy}");
+        let path = run.path().to_owned();
+        drop(run);
+        assert!(RunFolder::reopen(&path).is_ok());
+    }
+
+    #[test]
+    fn a_log_that_was_cut_off_goes_on_with_whole_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("events.jsonl");
+        fs::write(&log, "{\"a\":1}\n{\"trunc").unwrap();
+        let mut run = RunFolder::reopen(folder.path()).unwrap();
+        run.log(&Recorded { version: 1, sequence: 0, unix_ms: 5, event: Event::GoesOn }).unwrap();
+        let text = fs::read_to_string(&log).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!((lines.len(), lines[0]), (2, "{\"a\":1}"));
+        assert!(serde_json::from_str::<Recorded>(lines[1]).is_ok(), "{text}");
     }
 
     #[test]

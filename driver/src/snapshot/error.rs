@@ -1,3 +1,5 @@
+use howdah_proto::Epoch;
+
 /// A snapshot that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SnapshotError {
@@ -27,6 +29,24 @@ pub enum SnapshotError {
         file: String,
         /// What is wrong.
         reason: String,
+    },
+    /// A file of it is missing, or not whole.
+    #[error(
+        "{file} is damaged: {reason}; without its folder, the snapshot before it is gone on with, if there is one"
+    )]
+    Damaged {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The run has got further than it is to go.
+    #[error("the run has got to epoch {at} already, and is to end with epoch {epochs}")]
+    Beyond {
+        /// Where it is.
+        at: Epoch,
+        /// How many epochs there are to be.
+        epochs: u32,
     },
     /// It is of a run with other settings.
     #[error("the snapshot was taken with another {setting} ({then}, and now {now})")]

@@ -204,7 +204,7 @@ impl Manifest {
             same("number of partitions", &Some(self.partitions), &now.partitions)?;
         }
         if now.epochs < self.epoch.0 {
-            same("number of epochs", &self.epoch.0, &now.epochs)?;
+            return Err(SnapshotError::Beyond { at: self.epoch, epochs: now.epochs });
         }
         Ok(())
     }

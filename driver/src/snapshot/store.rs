@@ -3,7 +3,7 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 use howdah_paramserver::stores::open_url;
 use howdah_proto::SnapshotId;
-use object_store::{GetOptions, ObjectStore, PutOptions, local::LocalFileSystem, path::Path};
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutOptions, local::LocalFileSystem, path::Path};
 
 use super::{
     Location, MANIFEST, Manifest, SnapshotError,
@@ -53,9 +53,29 @@ impl Store {
                 let reason = format!("it says that it is of snapshot {}", manifest.snapshot);
                 return Err(SnapshotError::Manifest { file, reason });
             }
+            self.check(&manifest).await?;
             return Ok((manifest, self.location.snapshot(id)));
         }
         Err(SnapshotError::None(self.location.url().to_string()))
+    }
+
+    /// Makes sure that the files of the shards are there, and as long as they were.
+    async fn check(&self, manifest: &Manifest) -> Result<(), SnapshotError> {
+        let at = self.root.clone().join(folder(manifest.snapshot));
+        for saved in &manifest.shards {
+            let file = format!("{}/{}", self.location.snapshot(manifest.snapshot), saved.file);
+            let damaged = |reason: String| SnapshotError::Damaged { file: file.clone(), reason };
+            let found = self.store.head(&at.clone().join(saved.file.as_str())).await;
+            let bytes = match found {
+                Ok(found) => found.size,
+                Err(object_store::Error::NotFound { .. }) => return Err(damaged("it is missing".to_owned())),
+                Err(error) => return Err(SnapshotError::Store { file, reason: error.to_string() }),
+            };
+            if bytes != saved.bytes {
+                return Err(damaged(format!("it has {bytes} bytes, and {} were saved", saved.bytes)));
+            }
+        }
+        Ok(())
     }
 
     /// Makes a snapshot whole by writing its manifest, and drops all others but `keep`.
@@ -134,6 +154,30 @@ mod tests {
         Store::open(&folder.path().join("snap shots").to_string_lossy()).unwrap()
     }
 
+    /// Writes the files of a snapshot's shards, with so many bytes each.
+    fn write_shards(folder: &tempfile::TempDir, snapshot: u64, bytes: usize) {
+        let path = folder.path().join("snap shots").join(super::folder(SnapshotId(snapshot)));
+        std::fs::create_dir_all(&path).unwrap();
+        for saved in manifest().shards {
+            std::fs::write(path.join(saved.file), vec![0; bytes]).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_with_a_file_that_is_missing_or_cut_off_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        store.commit(&numbered(1), None).await.unwrap();
+        let refused = async || store.newest().await.unwrap_err().to_string();
+        let missing = refused().await;
+        assert!(missing.contains("snapshot-0000000001/shard-0 is damaged: it is missing"), "{missing}");
+        write_shards(&folder, 1, 20);
+        let short = refused().await;
+        assert!(short.contains("it has 20 bytes, and 50 were saved"), "{short}");
+        write_shards(&folder, 1, 50);
+        assert_eq!(store.newest().await.unwrap().0, numbered(1));
+    }
+
     #[tokio::test]
     async fn the_newest_whole_snapshot_is_read_and_a_partial_one_is_passed_over() {
         let folder = tempfile::tempdir().unwrap();
@@ -141,6 +185,7 @@ mod tests {
         assert!(matches!(store.newest().await, Err(SnapshotError::None(_))));
         store.commit(&numbered(9), None).await.unwrap();
         store.commit(&numbered(10), Some(SnapshotId(9))).await.unwrap();
+        write_shards(&folder, 10, 50);
         let partial = folder.path().join("snap shots").join(super::folder(SnapshotId(11)));
         std::fs::create_dir(&partial).unwrap();
         std::fs::write(partial.join("shard-0000"), "x").unwrap();

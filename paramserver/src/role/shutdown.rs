@@ -32,16 +32,48 @@ pub async fn serve_until_requested<E: From<io::Error>, F: Future<Output = Result
     }
 }
 
-/// Completes when the process gets SIGINT or SIGTERM.
+/// Completes when the process gets SIGINT or SIGTERM, or loses its terminal (SIGHUP) and wasn't started to outlive it, as
+/// `nohup` does.
 ///
 /// # Errors
 /// The signals can't be listened to.
 pub async fn requested() -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let hangup = if outlives_its_terminal() { None } else { Some(signal(SignalKind::hangup())?) };
+    let hung_up = async {
+        match hangup {
+            Some(mut hangup) => hangup.recv().await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        _ = hung_up => {}
     }
     Ok(())
+}
+
+/// Whether SIGHUP is ignored, as whoever started the process has wanted.
+fn outlives_its_terminal() -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores_hangup(&status))
+}
+
+fn ignores_hangup(status: &str) -> bool {
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // SIGHUP is the first signal, and the lowest bit.
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_bit_of_what_is_ignored_is_the_hangup() {
+        assert!(ignores_hangup("Name:\tx\nSigIgn:\t0000000000001001\n"));
+        assert!(!ignores_hangup("Name:\tx\nSigIgn:\t0000000000001000\nSigCgt:\t0000000000000001\n"));
+        assert!(!ignores_hangup("") && !ignores_hangup("SigIgn:\tx"));
+    }
 }

@@ -41,5 +41,5 @@ fn check(good: bool, field: &'static str, reason: &str) -> Result<(), WireError>
 }
 
 fn check_rate(field: &'static str, rate: f32) -> Result<(), WireError> {
-    check(rate.is_finite() && rate > 0.0, field, "it must be above 0")
+    check(rate.is_finite() && rate > 0.0, field, "it must be a finite number above 0")
 }

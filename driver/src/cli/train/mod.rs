@@ -7,5 +7,5 @@ mod run;
 
 pub(super) use args::{Args, ChangeArgs, DataArgs, ExecutorArgs, FormatArg, PipelineArgs, absolute, named};
 pub(super) use report::results;
-pub(super) use resume::defaults;
+pub(super) use resume::{defaults, flag_of};
 pub(super) use run::{follow_to_the_end, follow_to_the_last, interruption, run, start_cluster};

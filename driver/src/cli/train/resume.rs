@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use howdah_proto::settings::TrainSettings;
 
 use super::{Args, args::absolute};
@@ -40,6 +40,19 @@ pub(in crate::cli) fn defaults() -> Result<TrainSettings, CliError> {
     let none = NoFlags::try_parse_from(["train"]);
     let reason = |error: clap::Error| CliError::Flag { flag: "train".to_owned(), reason: error.to_string() };
     none.map_err(reason)?.args.settings()
+}
+
+/// The flag that sets a field of the settings, if there is one.
+pub(in crate::cli) fn flag_of(field: &str) -> Option<String> {
+    let long = match field {
+        "learning_rate" => "lr".to_owned(),
+        "synthetic pictures" => "synthetic".to_owned(),
+        "top-k" | "compression" | "pull encoding" => "compress".to_owned(),
+        "delayed nesterov every" => "momentum-every".to_owned(),
+        other => other.replace(['_', ' '], "-"),
+    };
+    let is_there = NoFlags::command().get_arguments().any(|known| known.get_long() == Some(&long));
+    is_there.then(|| format!("--{long}"))
 }
 
 /// The snapshots of a run, and its folder: `run` is the folder, that of the snapshots, or their URL.
@@ -107,6 +120,20 @@ mod tests {
         let given = TrainSettings { epochs: 9, ..none.clone() };
         assert_eq!(merged(&run, &given, &none), TrainSettings { epochs: 9, ..run.clone() });
         assert_eq!(merged(&run, &none, &none), run);
+    }
+
+    #[test]
+    fn a_field_is_named_as_the_flag_that_sets_it() {
+        for (field, flag) in [
+            ("learning_rate", Some("--lr")),
+            ("weight_decay", Some("--weight-decay")),
+            ("local_steps", Some("--local-steps")),
+            ("synthetic pictures", Some("--synthetic")),
+            ("delayed nesterov every", Some("--momentum-every")),
+            ("train.settings", None),
+        ] {
+            assert_eq!(flag_of(field).as_deref(), flag, "{field}");
+        }
     }
 
     #[test]

@@ -1,4 +1,7 @@
-use std::{path::PathBuf, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use futures::{Stream, StreamExt};
 use howdah_executor::learn::{Combine, Model, ModelError, save_onnx};
@@ -6,7 +9,7 @@ use howdah_paramserver::role::shutdown;
 use howdah_proto::{
     JobId,
     event::{Event, JobReport, Recorded},
-    settings::TrainSettings,
+    settings::{DataSettings, TrainSettings},
 };
 
 use tokio_util::sync::CancellationToken;
@@ -16,8 +19,11 @@ use crate::{
     cli::{CliError, out},
     client::{Client, ClientError},
     local::{LocalCluster, LocalOptions},
-    output::{Card, HeldOut, PictureCounts, RunFolder, RunMetrics},
+    output::{Card, HeldOut, OutputError, PictureCounts, RunFolder, RunMetrics},
 };
+
+/// Runs of the same name in one folder, at most.
+const MOST_NAMESAKES: u32 = 1000;
 
 /// How long a cancelled job may take to say so.
 const CANCEL: std::time::Duration = std::time::Duration::from_secs(5);
@@ -38,17 +44,21 @@ pub(in crate::cli) async fn run(args: Args, started: Instant) -> Result<(), CliE
             (run, folder)
         }
         (output, _) => {
-            let output = output.clone().unwrap_or_else(|| PathBuf::from("runs").join(&name));
-            let folder = RunFolder::create(&output)?;
-            (output, folder)
+            check_data(&args, &settings)?;
+            match output {
+                Some(output) => (output.clone(), RunFolder::create(output)?),
+                None => create_numbered(&PathBuf::from("runs").join(&name))?,
+            }
         }
     };
     let here = args.driver.is_none().then(|| folder.path());
-    settings.snapshots = args.snapshots.settings(here).or(settings.snapshots);
+    let before = settings.snapshots.take().filter(|_| !args.snapshots.no_snapshots);
+    settings.snapshots = args.snapshots.settings(here).or(before);
     settings.validate()?;
     let interrupted = interruption();
     let (settings, output, interrupted) = (&settings, &output, &interrupted);
-    let run = Run { name: &name, settings, output, onnx: args.onnx, started, interrupted };
+    let is_shared = args.driver.is_some();
+    let run = Run { name: &name, settings, output, onnx: args.onnx, is_shared, started, interrupted };
     let Some(driver) = &args.driver else {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
         let options = args.cluster.options(cores, folder.path().to_owned());
@@ -88,30 +98,36 @@ pub(in crate::cli) fn interruption() -> CancellationToken {
 struct Run<'a> {
     name: &'a str,
     settings: &'a TrainSettings,
-    output: &'a std::path::Path,
+    output: &'a Path,
     /// Whether the network is wanted as ONNX, too.
     onnx: bool,
+    /// Whether the cluster is there for others too.
+    is_shared: bool,
     started: Instant,
     interrupted: &'a CancellationToken,
 }
 
 impl Run<'_> {
     async fn train(&self, driver: &str, mut folder: RunFolder) -> Result<(), CliError> {
-        let Self { name, settings, output, onnx, started, interrupted } = *self;
+        let Self { name, settings, output, onnx, is_shared, started, interrupted } = *self;
         let mut client = Client::connect(driver).await?;
         let job = client.submit(name, settings).await?;
+        if is_shared {
+            out::complain(&format!("job {job} on {driver}"));
+        }
         let start_seconds = started.elapsed().as_secs_f64();
         let events = client.watch(job).await?;
         let mut display = Display::new(settings, driver);
-        let mut pictures = None;
+        let (mut pictures, mut is_saved) = (None, false);
         let report = follow_to_the_end(&mut client, job, events, interrupted, |event| {
             display.show(event);
+            is_saved |= matches!(event.event, Event::SnapshotTaken { .. });
             pictures = PictureCounts::of(&event.event).or_else(|| pictures.take());
             Ok(folder.log(event)?)
         })
         .await;
         display.finish();
-        let report = report?;
+        let report = report.map_err(|error| if is_saved { self.with_hint(error) } else { error })?;
         let bytes = client.model(job).await?;
         let path = folder.write_model(&bytes)?;
         let model = Model::from_bytes(&bytes).map_err(|fault| ModelError { path: path.clone(), fault })?;
@@ -124,9 +140,24 @@ impl Run<'_> {
         let (pictures, held_out) = (pictures.as_ref(), HeldOut::DecidedNothing);
         let card = Card { model: &model, settings, pictures, run: &metrics, held_out };
         folder.write_card(&card)?;
-        let shown = |path: &std::path::Path| output.join(path.file_name().unwrap_or_default());
+        let shown = |path: &Path| output.join(path.file_name().unwrap_or_default());
         out::say(&results(&metrics, &shown(&path), output));
         Ok(())
+    }
+}
+
+impl Run<'_> {
+    /// Says how to go on with a run that was stopped from outside.
+    fn with_hint(&self, error: CliError) -> CliError {
+        let is_stopped =
+            matches!(error, CliError::Interrupted | CliError::DriverStopped | CliError::Client(_));
+        let Some(snapshots) = self.settings.snapshots.as_ref().filter(|_| is_stopped) else { return error };
+        let of_run =
+            std::path::absolute(self.output).is_ok_and(|run| Path::new(&snapshots.location).starts_with(run));
+        let output = self.output.to_string_lossy();
+        let run = out::quoted(if of_run { &output } else { &snapshots.location });
+        let command = format!("howdah-driver train --resume {run}");
+        CliError::CanBeResumed { error: Box::new(error), command }
     }
 }
 
@@ -181,6 +212,39 @@ pub(in crate::cli) async fn follow_to_the_last(
             Event::JobCancelled { .. } if cancelled => return Err(CliError::Interrupted),
             Event::JobCancelled { reason } => return Err(CliError::Cancelled(reason)),
             _ => {}
+        }
+    }
+}
+
+/// Makes sure that the pictures are there before a folder is made for what comes of them, if this machine is to read them.
+fn check_data(args: &Args, settings: &TrainSettings) -> Result<(), CliError> {
+    let DataSettings::Folder { train, test, .. } = &settings.data else { return Ok(()) };
+    let is_gone = |place: &&PathBuf| {
+        let text = place.to_string_lossy();
+        // A URL, or a pattern of several, is for whoever lists them.
+        !text.contains(['*', '?', '[', '{']) && !text.contains("://") && !place.exists()
+    };
+    let gone = test.iter().chain([train]).find(is_gone).filter(|_| args.driver.is_none());
+    let missing = |place: &PathBuf| CliError::Flag {
+        flag: "--data".to_owned(),
+        reason: format!("there is nothing at {}", place.display()),
+    };
+    gone.map_or(Ok(()), |place| Err(missing(place)))
+}
+
+/// Makes the folder of a run, with a number behind its name if another run of that name was there first.
+fn create_numbered(path: &Path) -> Result<(PathBuf, RunFolder), CliError> {
+    let mut number = 1;
+    loop {
+        let path = match number {
+            1 => path.to_owned(),
+            number => {
+                path.with_file_name(format!("{}-{number}", path.file_name().unwrap_or_default().display()))
+            }
+        };
+        match RunFolder::create(&path) {
+            Err(OutputError::NotEmpty(_)) if number < MOST_NAMESAKES => number += 1,
+            created => return Ok((path, created?)),
         }
     }
 }

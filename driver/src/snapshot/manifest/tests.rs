@@ -77,7 +77,10 @@ fn a_job_with_other_settings_is_refused_by_the_name_of_the_setting() {
     assert_eq!(unfit(|settings| settings.shards = Some(7)), None);
     assert_eq!(unfit(|settings| settings.shard_copies = 2), None);
     let named = |error: Option<String>, name: &str| assert!(error.is_some_and(|error| error.contains(name)));
-    named(unfit(|settings| settings.epochs = 1), "another number of epochs (2, and now 1)");
+    named(
+        unfit(|settings| settings.epochs = 1),
+        "the run has got to epoch 2 already, and is to end with epoch 1",
+    );
     named(unfit(|settings| settings.seed = 9), "another seed (1, and now 9)");
     named(unfit(|settings| settings.batch = 9), "another batch");
     named(unfit(|settings| settings.partitions = Some(3)), "another number of partitions");

@@ -21,9 +21,10 @@ pub(in crate::cli) struct SnapshotArgs {
     snapshot_every: u32,
     /// Take no snapshots: what a lost parameter server had is computed again from the beginning.
     #[arg(long, conflicts_with = "snapshots")]
-    no_snapshots: bool,
+    pub(in crate::cli) no_snapshots: bool,
     /// Go on with the last snapshot of this run: its folder, the folder of its snapshots, or their URL. The settings
-    /// are those of the run; --epochs may be raised, shards and servers may be others.
+    /// are those of the run; there may be more or fewer --epochs, if it has not got beyond them, and other shards and
+    /// servers.
     #[arg(long, value_name = "RUN")]
     pub(in crate::cli) resume: Option<String>,
 }
