@@ -68,10 +68,11 @@ fn a_setting_that_makes_no_sense_is_named_before_anything_is_started_or_written(
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("run");
     for (flags, name) in [
-        (["--epochs", "0"], "epochs"),
-        (["--batch", "0"], "batch"),
-        (["--lr", "nan"], "learning_rate"),
-        (["--synthetic", "3"], "synthetic"),
+        (["--epochs", "0"], "--epochs: "),
+        (["--batch", "0"], "--batch: "),
+        (["--lr", "nan"], "--lr: "),
+        (["--synthetic", "3"], "--synthetic: "),
+        (["--data", "no/such/place"], "--data: there is nothing at "),
     ] {
         let fixed = ["train", "--output", output.to_str().unwrap()];
         refused(&[&fixed[..], &flags[..]].concat(), &["error: ", name]);

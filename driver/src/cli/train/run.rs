@@ -224,12 +224,13 @@ fn check_data(args: &Args, settings: &TrainSettings) -> Result<(), CliError> {
         // A URL, or a pattern of several, is for whoever lists them.
         !text.contains(['*', '?', '[', '{']) && !text.contains("://") && !place.exists()
     };
-    let gone = test.iter().chain([train]).find(is_gone).filter(|_| args.driver.is_none());
-    let missing = |place: &PathBuf| CliError::Flag {
-        flag: "--data".to_owned(),
-        reason: format!("there is nothing at {}", place.display()),
-    };
-    gone.map_or(Ok(()), |place| Err(missing(place)))
+    let named = [("--data", Some(train)), ("--test", test.as_ref())];
+    let given = named.into_iter().filter_map(|(flag, place)| Some((flag, place?)));
+    let gone = given.filter(|_| args.driver.is_none()).find(|(_, place)| is_gone(place));
+    gone.map_or(Ok(()), |(flag, place)| {
+        let (flag, reason) = (flag.to_owned(), format!("there is nothing at {}", place.display()));
+        Err(CliError::Flag { flag, reason })
+    })
 }
 
 /// Makes the folder of a run, with a number behind its name if another run of that name was there first.

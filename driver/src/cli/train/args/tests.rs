@@ -107,13 +107,13 @@ fn nonsense_is_refused_by_the_name_of_its_setting() {
         (&["--epochs", "0"][..], "epochs"),
         (&["--batch", "0"], "batch"),
         (&["--dropout", "1"], "dropout"),
-        (&["--lr=-1"], "learning_rate"),
-        (&["--lr", "nan"], "learning_rate"),
+        (&["--lr=-1"], "--lr: "),
+        (&["--lr", "nan"], "--lr: "),
         (&["--hidden", "256,0"], "hidden"),
         (&["--class-weights", "many"], "--class-weights"),
-        (&["--label-smoothing", "1"], "label_smoothing"),
+        (&["--label-smoothing", "1"], "--label-smoothing: "),
         (&["--mode", "hogwild", "--average", "0.9"], "average"),
-        (&["--data", "/x", "--test-fraction", "1.5"], "test_fraction"),
+        (&["--data", "/x", "--test-fraction", "1.5"], "--test-fraction: "),
         (&["--synthetic", "3"], "synthetic"),
     ] {
         let error = parsed(flags).settings().unwrap_err();
@@ -170,8 +170,8 @@ fn validation_is_set_by_its_fraction_and_its_other_flags_need_it() {
     for (flags, name) in [
         (&["--patience", "3"][..], "--patience"),
         (&["--monitor", "loss"], "--monitor"),
-        (&["--validation-fraction", "1"], "validation_fraction"),
-        (&["--validation-fraction", "0.2", "--patience", "0"], "patience"),
+        (&["--validation-fraction", "1"], "--validation-fraction: "),
+        (&["--validation-fraction", "0.2", "--patience", "0"], "--patience: "),
     ] {
         let error = validation(flags).unwrap_err().to_string();
         assert!(error.contains(name), "{error}");
