@@ -42,7 +42,8 @@ const DRAIN: Duration = Duration::from_secs(5);
     after_help = "Examples:\n  howdah-paramserver --driver http://127.0.0.1:7077\n  \
                   howdah-paramserver --driver http://10.0.0.1:7077 --listen 10.0.0.2:7078 --insecure\n\n\
                   What it logs is set by RUST_LOG (info by default). Exit codes: 0 after SIGTERM or SIGINT, \
-                  when the driver has had 20 s to move the shards to other servers; 1 when the server can't go on, 2 when it was started wrongly."
+                  when the driver has had 20 s to move the shards to other servers; 1 when the server can't go on, \
+                  2 when it was started wrongly."
 )]
 pub struct Args {
     /// Where the driver is.

@@ -16,7 +16,8 @@ const LONG: Patience = Patience { deadline: Duration::from_secs(600), ..SHORT };
 const SHORT: Patience =
     Patience { deadline: Duration::from_secs(30), tries: 3, first_pause: Duration::from_millis(50) };
 
-const ONCE: Patience = Patience { tries: 1, ..SHORT };
+/// The primary waits for as long as its standby comes nearer.
+const ONCE: Patience = Patience { deadline: Duration::from_secs(60), tries: 1, ..SHORT };
 
 fn client(job: JobId, place: pb::ShardPlace, patience: Patience) -> Result<ShardClient, ParametersError> {
     let range = place.start..place.start.saturating_add(place.len);

@@ -9,7 +9,7 @@ use tonic::Status;
 use super::queue::{Change, Queue};
 use crate::server::{cell::ShardKey, terms::moved};
 
-/// How long a push waits for the standby before its sender is told to come back.
+/// How long a push waits for a standby that comes no nearer before its sender is told to come back.
 const WAIT: Duration = Duration::from_secs(10);
 
 /// How far a primary and its standby are.
@@ -31,6 +31,13 @@ impl Phase {
     fn queues(&self) -> bool {
         matches!(self, Self::CatchingUp | Self::Paired)
     }
+}
+
+/// How far a standby has come towards a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Settled {
+    Yes,
+    Nearer,
 }
 
 /// A standby that was attached: the number tells it from others before and after.
@@ -98,18 +105,25 @@ impl Link {
         self.state().queue.end()
     }
 
-    /// Waits until the standby has all before a position, if there is one.
+    /// Waits until the standby has all before a position, if there is one, for as long as it comes nearer.
     pub(in crate::server) async fn settled(&self, position: u64) -> Result<(), Status> {
-        let settled = |state: &State| match &state.phase {
-            Phase::Alone | Phase::CatchingUp | Phase::Failed { .. } => Some(Ok(())),
-            Phase::Superseded { reason } => Some(Err(moved(reason))),
-            Phase::Paired => (state.queue.acknowledged() >= position).then_some(Ok(())),
-        };
-        let waited = tokio::time::timeout(WAIT, self.when(settled)).await;
-        waited.map_err(|_| {
-            let address = self.state().pairing.address.clone();
-            Status::unavailable(format!("the standby of {} at {address} doesn't acknowledge", self.key))
-        })?
+        loop {
+            let before = self.state().queue.acknowledged();
+            let look = |state: &State| match &state.phase {
+                Phase::Alone | Phase::CatchingUp | Phase::Failed { .. } => Some(Ok(Settled::Yes)),
+                Phase::Superseded { reason } => Some(Err(moved(reason))),
+                Phase::Paired if state.queue.acknowledged() >= position => Some(Ok(Settled::Yes)),
+                Phase::Paired => (state.queue.acknowledged() > before).then_some(Ok(Settled::Nearer)),
+            };
+            let waited = tokio::time::timeout(WAIT, self.when(look)).await;
+            let settled = waited.map_err(|_| {
+                let address = self.state().pairing.address.clone();
+                Status::unavailable(format!("the standby of {} at {address} doesn't acknowledge", self.key))
+            })??;
+            if settled == Settled::Yes {
+                return Ok(());
+            }
+        }
     }
 
     /// Lets the shard go on without its standby.

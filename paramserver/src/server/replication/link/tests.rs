@@ -22,6 +22,22 @@ async fn nothing_is_acknowledged_while_a_standby_is_away() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_standby_is_waited_for_as_long_as_it_comes_nearer() {
+    let link = link();
+    let pairing = link.attach("http://a:1").unwrap();
+    link.acknowledge_before(&pairing, 0);
+    let position = (0..5).map(|tag| link.note(|| Change::Tag(tag))).max().unwrap();
+    let follow = async {
+        for acknowledged in 1..=position {
+            tokio::time::sleep(WAIT * 3 / 4).await;
+            link.acknowledge_before(&pairing, acknowledged);
+        }
+    };
+    let (settled, ()) = tokio::join!(link.settled(position), follow);
+    settled.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn detaching_lets_those_go_who_wait() {
     let link = link();
     let pairing = link.attach("http://a:1").unwrap();
