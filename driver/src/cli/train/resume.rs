@@ -27,12 +27,26 @@ pub(super) struct Resumed {
 pub(super) async fn resume(args: &Args, run: &str) -> Result<Resumed, CliError> {
     let (location, folder) = locate(run);
     let refused = |reason: String| CliError::Flag { flag: "--resume".to_owned(), reason };
+    if let Some(reason) = no_run(Path::new(&location), folder.as_deref()) {
+        return Err(refused(reason));
+    }
     let read = async { Store::open(&location)?.newest().await };
     let (manifest, _) = read.await.map_err(|error| refused(error.to_string()))?;
     let mut settings = merged(&manifest.settings, &args.settings()?, &defaults()?);
     manifest.fits(&settings).map_err(|error| refused(error.to_string()))?;
     settings.resume = Some(location);
     Ok(Resumed { settings, folder })
+}
+
+/// Why a place on this machine can't be a run, if that shows without looking at snapshots.
+fn no_run(location: &Path, folder: Option<&Path>) -> Option<String> {
+    let place = folder.unwrap_or(location);
+    let shown = place.display();
+    if place.join("journal.jsonl").exists() {
+        return Some(format!("{shown} is a study: go on with `search`, `cross-validate` or `ensemble`"));
+    }
+    // A URL is no path from the root.
+    (location.is_absolute() && !place.exists()).then(|| format!("there is nothing at {shown}"))
 }
 
 /// What a job is told without any flag.
@@ -120,6 +134,17 @@ mod tests {
         let given = TrainSettings { epochs: 9, ..none.clone() };
         assert_eq!(merged(&run, &given, &none), TrainSettings { epochs: 9, ..run.clone() });
         assert_eq!(merged(&run, &none, &none), run);
+    }
+
+    #[test]
+    fn what_is_no_run_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("x");
+        assert!(no_run(&missing, None).is_some_and(|reason| reason.contains("nothing at")));
+        assert_eq!(no_run(folder.path(), None), None);
+        assert_eq!(no_run(Path::new("s3://bucket/run"), None), None);
+        std::fs::write(folder.path().join("journal.jsonl"), "").unwrap();
+        assert!(no_run(folder.path(), None).is_some_and(|reason| reason.contains("is a study")));
     }
 
     #[test]

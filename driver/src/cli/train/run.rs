@@ -118,10 +118,14 @@ impl Run<'_> {
         let start_seconds = started.elapsed().as_secs_f64();
         let events = client.watch(job).await?;
         let mut display = Display::new(settings, driver);
-        let (mut pictures, mut is_saved) = (None, false);
+        let (mut pictures, mut is_saved, mut unsaved) = (None, false, None);
         let report = follow_to_the_end(&mut client, job, events, interrupted, |event| {
             display.show(event);
-            is_saved |= matches!(event.event, Event::SnapshotTaken { .. });
+            match &event.event {
+                Event::SnapshotTaken { .. } => is_saved = true,
+                Event::SnapshotFailed { reason } => unsaved = Some(reason.clone()),
+                _ => {}
+            }
             pictures = PictureCounts::of(&event.event).or_else(|| pictures.take());
             Ok(folder.log(event)?)
         })
@@ -142,6 +146,9 @@ impl Run<'_> {
         folder.write_card(&card)?;
         let shown = |path: &Path| output.join(path.file_name().unwrap_or_default());
         out::say(&results(&metrics, &shown(&path), output));
+        if let Some(reason) = unsaved.filter(|_| !is_saved) {
+            out::complain(&format!("there is no snapshot that --resume could go on with: {reason}"));
+        }
         Ok(())
     }
 }
