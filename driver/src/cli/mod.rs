@@ -84,7 +84,7 @@ enum Command {
     Pipeline(pipeline::Args),
     /// Run a driver that executors and parameter servers join, and that jobs are submitted to.
     Serve(serve::Args),
-    /// List the members of a driver's cluster.
+    /// List the members of a driver's cluster, and its training jobs.
     Status(status::Args),
     /// Spread the parameters of a job that trains over another number of shards.
     Reshard(reshard::Args),

@@ -9,7 +9,7 @@ pub(super) struct Args {
     /// The driver of the job.
     #[arg(long, value_name = "URL", env = "HOWDAH_DRIVER")]
     driver: String,
-    /// The job, which must be training and taking snapshots.
+    /// The job, as `status` shows it, which must be training and taking snapshots.
     #[arg(long, value_name = "ID")]
     job: u64,
     /// Over how many shards its parameters are spread from now on.

@@ -139,6 +139,15 @@ impl Client {
         Ok(reply.into_inner().members)
     }
 
+    /// Lists the training jobs that have not ended.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn running(&mut self) -> Result<Vec<pb::RunningJob>, ClientError> {
+        let reply = self.jobs.running(pb::RunningRequest {}).await.map_err(|status| self.failed(&status))?;
+        Ok(reply.into_inner().jobs)
+    }
+
     /// Describes the contexts of programs and the training jobs, or one of them.
     ///
     /// # Errors

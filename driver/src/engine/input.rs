@@ -89,6 +89,11 @@ pub enum Input {
         /// Where the answer goes.
         reply: oneshot::Sender<Vec<pb::Member>>,
     },
+    /// A client asks which training jobs there are.
+    Running {
+        /// Where the answer goes.
+        reply: oneshot::Sender<Vec<pb::RunningJob>>,
+    },
     /// A program opens a context.
     OpenContext {
         /// What it is called.

@@ -26,7 +26,7 @@ impl Engine {
     pub fn on_submit(&mut self, name: String, settings: TrainSettings, now: Millis) -> (JobId, Vec<Effect>) {
         let job = self.next_job();
         self.next_job += 1;
-        self.emit(job, Event::JobSubmitted { job, name, settings: Box::new(settings.clone()) });
+        self.emit(job, Event::JobSubmitted { job, name: name.clone(), settings: Box::new(settings.clone()) });
         let there = self.members.iter().filter(|member| self.counts_on(member.id));
         let there: Vec<Event> = there.map(joined).collect();
         there.into_iter().for_each(|event| self.emit(job, event));
@@ -41,7 +41,8 @@ impl Engine {
             Ok(to_fit) => train.fit_first(to_fit),
             Err(error) => commands = train.on_given_up(Ending::Failed { error, hint: None }),
         }
-        self.jobs.insert(job, JobState { train, shared: None, version: 0, shard_requests: 0, rounds: None });
+        self.jobs
+            .insert(job, JobState { name, train, shared: None, version: 0, shard_requests: 0, rounds: None });
         let started = self.scheduler.on_job_submitted(job, job.into(), options);
         self.carry_out(started, now);
         self.do_for_job(job, commands, now);

@@ -164,6 +164,10 @@ impl Shell {
                 let _ = reply.send(self.engine.members());
                 Vec::new()
             }
+            Input::Running { reply } => {
+                let _ = reply.send(self.engine.running());
+                Vec::new()
+            }
             Input::OpenContext { name, reply } => {
                 let (context, effects) = self.engine.on_context_opened(name);
                 self.objects.open(context);

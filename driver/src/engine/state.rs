@@ -41,6 +41,7 @@ pub struct Engine {
 /// A job that has not ended.
 #[derive(Debug)]
 pub(super) struct JobState {
+    pub(super) name: String,
     pub(super) train: TrainJob,
     pub(super) shared: Option<pb::PutJob>,
     /// Counts the changes of `shared`.
@@ -134,6 +135,18 @@ impl Engine {
             used_bytes: member.used_bytes,
         };
         self.members.iter().map(member).collect()
+    }
+
+    /// The training jobs that have not ended, for people.
+    pub fn running(&self) -> Vec<pb::RunningJob> {
+        let job = |(id, state): (&JobId, &JobState)| pb::RunningJob {
+            job_id: id.0,
+            name: state.name.clone(),
+            epoch: state.train.epoch().map_or(0, |epoch| epoch.0),
+            epochs: state.train.settings().epochs,
+            shards: state.train.places().len() as u32,
+        };
+        self.jobs.iter().map(job).collect()
     }
 
     /// Whether nothing is kept for any job.

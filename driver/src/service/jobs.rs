@@ -91,4 +91,12 @@ impl Jobs for JobsService {
         let members = self.engine.ask(|reply| Input::Members { reply }).await?;
         Ok(Response::new(pb::MembersReply { members }))
     }
+
+    async fn running(
+        &self,
+        _request: Request<pb::RunningRequest>,
+    ) -> Result<Response<pb::RunningReply>, Status> {
+        let jobs = self.engine.ask(|reply| Input::Running { reply }).await?;
+        Ok(Response::new(pb::RunningReply { jobs }))
+    }
 }

@@ -188,6 +188,11 @@ impl TrainJob {
         &self.settings
     }
 
+    /// The epoch that it is at; none before it trains.
+    pub fn epoch(&self) -> Option<Epoch> {
+        matches!(self.phase, Phase::Training | Phase::Collecting).then_some(self.position.epoch)
+    }
+
     /// The names of the classes; empty before the pictures are listed.
     pub fn classes(&self) -> &[String] {
         &self.pictures.classes

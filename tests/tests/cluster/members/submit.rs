@@ -4,7 +4,9 @@ use std::{fs, path::Path};
 
 use howdah_tests::{
     cluster::Cluster,
+    pictures::Pictures,
     process::{Process, Signal},
+    settings::counting,
 };
 
 fn train(cluster: &Cluster, folder: &Path, name: &str, flags: &[&str]) -> Process {
@@ -78,6 +80,16 @@ fn status_lists_the_members_of_the_cluster() {
     assert_eq!(lines.len(), 3, "{}", status.stdout);
     assert!(lines[1].contains("worker-7") && lines[1].contains("executor"), "{}", status.stdout);
     assert!(lines[2].contains("keeper-3") && lines[2].contains("parameter server"), "{}", status.stdout);
+}
+
+#[test]
+fn status_lists_the_jobs_that_have_not_ended() {
+    let pictures = Pictures::draw(60);
+    let cluster = Cluster::start();
+    let job = cluster.submit(&counting(&pictures.data, 4));
+    let status = Process::driver(["status", "--driver", cluster.url()]).wait().success();
+    let line = status.stdout.lines().find(|line| line.starts_with(&job.id.to_string()));
+    assert!(line.is_some_and(|line| line.contains("0 of 4")), "{}", status.stdout);
 }
 
 #[test]
