@@ -14,6 +14,7 @@ pub mod dataset;
 pub mod driver;
 pub mod engine;
 pub mod inference;
+mod lines;
 pub mod local;
 pub mod membership;
 pub mod objects;

@@ -149,6 +149,9 @@ pub enum CliError {
     /// The drill found that a batch did not count exactly once.
     #[error("the drill failed: {0}")]
     Drill(String),
+    /// Standard output can't be written.
+    #[error("can't write the results to standard output: {0}")]
+    Unsaid(String),
     /// Signals, threads or files can't be had.
     #[error("the operating system refuses: {0}")]
     System(#[from] std::io::Error),

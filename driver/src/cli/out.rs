@@ -4,7 +4,6 @@ use std::{
 };
 
 use super::CliError;
-use crate::output::OutputError;
 
 /// Why standard output could not be written, the first time.
 static UNSAID: OnceLock<io::Error> = OnceLock::new();
@@ -21,7 +20,7 @@ pub(super) fn say(line: &str) {
 
 /// Tells whether all has been written that a command had to say.
 pub(super) fn said() -> Result<(), CliError> {
-    UNSAID.get().map_or(Ok(()), |error| Err(CliError::Output(OutputError::Unsaid(error.to_string()))))
+    UNSAID.get().map_or(Ok(()), |error| Err(CliError::Unsaid(error.to_string())))
 }
 
 /// Writes a line to standard error; nobody is left to tell if that is gone.

@@ -1,17 +1,14 @@
 use std::{
     fs::{self, File},
-    io::{self, BufWriter, Read, Write},
+    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
 
 use howdah_proto::event::Recorded;
-use rustix::{
-    fs::{FlockOperation, flock},
-    io::Errno,
-};
 use serde::Serialize;
 
 use super::Card;
+use crate::lines;
 
 /// The name of a model's card.
 pub const CARD_FILE: &str = "model.md";
@@ -22,9 +19,6 @@ pub enum OutputError {
     /// There is something in it already.
     #[error("the output folder {} is not empty; choose another with --output", .0.display())]
     NotEmpty(PathBuf),
-    /// Standard output can't be written.
-    #[error("can't write the results to standard output: {0}")]
-    Unsaid(String),
     /// Another run writes it.
     #[error("another process is writing {}: wait until it has ended, or stop it", .0.display())]
     Busy(PathBuf),
@@ -93,7 +87,7 @@ impl RunFolder {
         let mut events =
             File::options().create(true).read(true).append(true).open(&log).map_err(failed(&log))?;
         lock(&events, &log)?;
-        end_with_a_line(&mut events).map_err(failed(&log))?;
+        lines::whole_lines(&mut events).map_err(failed(&log))?;
         Ok(Self { path, events: BufWriter::new(events) })
     }
 
@@ -160,18 +154,11 @@ impl RunFolder {
 
 /// Keeps other processes from writing to the log of a run, and hence to its folder, for as long as it is open.
 fn lock(events: &File, log: &Path) -> Result<(), OutputError> {
-    flock(events, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-        Errno::WOULDBLOCK => OutputError::Busy(log.to_owned()),
-        error => OutputError::Write { path: log.to_owned(), reason: error.to_string() },
-    })
-}
-
-/// Takes away what comes after the last end of a line.
-fn end_with_a_line(file: &mut File) -> io::Result<()> {
-    let mut text = Vec::new();
-    file.read_to_end(&mut text)?;
-    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
-    if whole < text.len() { file.set_len(whole as u64) } else { Ok(()) }
+    match lines::lock(events) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(OutputError::Busy(log.to_owned())),
+        Err(error) => Err(OutputError::Write { path: log.to_owned(), reason: error.to_string() }),
+    }
 }
 
 pub(super) fn write_atomically(path: &Path, content: &[u8]) -> Result<PathBuf, OutputError> {

@@ -1,14 +1,14 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use super::{Assignment, Flags, Outcome, ReplayError, Study, TrialId, Trials};
+use crate::lines;
 
 /// The version of the journal's format.
 const VERSION: u32 = 1;
@@ -124,14 +124,7 @@ impl Journal {
         let file = File::options().read(true).append(true).open(&path);
         let mut this = Self { file: file.map_err(|error| failed(&path, &error))?, path };
         this.lock()?;
-        let mut text = Vec::new();
-        this.file.read_to_end(&mut text).map_err(|error| failed(&this.path, &error))?;
-        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
-        if whole < text.len() {
-            text.truncate(whole);
-            let cut = this.file.set_len(whole as u64).and_then(|()| this.file.seek(SeekFrom::End(0)));
-            cut.map_err(|error| failed(&this.path, &error))?;
-        }
+        let text = lines::whole_lines(&mut this.file).map_err(|error| failed(&this.path, &error))?;
         let mut entries = Vec::new();
         for (line, number) in text.split_inclusive(|byte| *byte == b'\n').zip(1..) {
             let entry: Entry = serde_json::from_slice(line).map_err(|error| this.wrong(number, error))?;
@@ -168,10 +161,8 @@ impl Journal {
     }
 
     fn lock(&self) -> Result<(), JournalError> {
-        flock(&self.file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-            rustix::io::Errno::WOULDBLOCK => JournalError::Busy(self.path.clone()),
-            error => failed(&self.path, &error.into()),
-        })
+        let is_ours = lines::lock(&self.file).map_err(|error| failed(&self.path, &error))?;
+        if is_ours { Ok(()) } else { Err(JournalError::Busy(self.path.clone())) }
     }
 
     fn wrong(&self, line: usize, reason: impl ToString) -> JournalError {

@@ -151,9 +151,7 @@ impl Run<'_> {
         }
         Ok(())
     }
-}
 
-impl Run<'_> {
     /// Says how to go on with a run that was stopped from outside.
     fn with_hint(&self, error: CliError) -> CliError {
         let is_stopped =
@@ -226,14 +224,17 @@ pub(in crate::cli) async fn follow_to_the_last(
 /// Makes sure that the pictures are there before a folder is made for what comes of them, if this machine is to read them.
 fn check_data(args: &Args, settings: &TrainSettings) -> Result<(), CliError> {
     let DataSettings::Folder { train, test, .. } = &settings.data else { return Ok(()) };
+    if args.driver.is_some() {
+        return Ok(());
+    }
     let is_gone = |place: &&PathBuf| {
         let text = place.to_string_lossy();
         // A URL, or a pattern of several, is for whoever lists them.
         !text.contains(['*', '?', '[', '{']) && !text.contains("://") && !place.exists()
     };
     let named = [("--data", Some(train)), ("--test", test.as_ref())];
-    let given = named.into_iter().filter_map(|(flag, place)| Some((flag, place?)));
-    let gone = given.filter(|_| args.driver.is_none()).find(|(_, place)| is_gone(place));
+    let mut given = named.into_iter().filter_map(|(flag, place)| Some((flag, place?)));
+    let gone = given.find(|(_, place)| is_gone(place));
     gone.map_or(Ok(()), |(flag, place)| {
         let (flag, reason) = (flag.to_owned(), format!("there is nothing at {}", place.display()));
         Err(CliError::Flag { flag, reason })

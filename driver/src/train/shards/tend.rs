@@ -50,21 +50,20 @@ impl Shards {
                     steps.push(ShardStep::Ask(ShardIo::Promote { op, place }));
                 }
                 Next::Attach(on) => {
-                    let Some((primary, term)) = self.shards[index].primary.clone() else { continue };
                     let standby = on.address.clone();
-                    let (op, place) = self.begin(index, Op::Attach { on }, &primary, term);
-                    steps.push(ShardStep::Ask(ShardIo::Attach { op, place, standby }));
+                    let begun = self.begin_at_primary(index, Op::Attach { on });
+                    let ask = |(op, place)| ShardStep::Ask(ShardIo::Attach { op, place, standby });
+                    steps.extend(begun.map(ask));
                 }
                 Next::Check(on) => {
-                    let Some((primary, term)) = self.shards[index].primary.clone() else { continue };
                     let standby = on.address.clone();
-                    let (op, place) = self.begin(index, Op::Check { on }, &primary, term);
-                    steps.push(ShardStep::Ask(ShardIo::Check { op, place, standby }));
+                    let begun = self.begin_at_primary(index, Op::Check { on });
+                    let ask = |(op, place)| ShardStep::Ask(ShardIo::Check { op, place, standby });
+                    steps.extend(begun.map(ask));
                 }
                 Next::Detach => {
-                    let Some((primary, term)) = self.shards[index].primary.clone() else { continue };
-                    let (op, place) = self.begin(index, Op::Detach, &primary, term);
-                    steps.push(ShardStep::Ask(ShardIo::Detach { op, place }));
+                    let begun = self.begin_at_primary(index, Op::Detach);
+                    steps.extend(begun.map(|(op, place)| ShardStep::Ask(ShardIo::Detach { op, place })));
                 }
             }
         }
@@ -129,6 +128,12 @@ impl Shards {
         let shard = &mut self.shards[index];
         shard.highest = Term(shard.highest.0 + 1);
         shard.highest
+    }
+
+    /// Begins something that the primary of a shard is asked, if there is one.
+    fn begin_at_primary(&mut self, index: usize, op: Op) -> Option<(OpId, pb::ShardPlace)> {
+        let (primary, term) = self.shards[index].primary.clone()?;
+        Some(self.begin(index, op, &primary, term))
     }
 
     fn begin(&mut self, index: usize, op: Op, on: &Server, term: Term) -> (OpId, pb::ShardPlace) {
