@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hyper_util::client::legacy::connect::HttpConnector;
 use tonic::transport::{Channel, Endpoint, Server};
 
 /// The most bytes of raw data that one message carries.
@@ -16,6 +17,8 @@ const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a driver's machine may leave bytes unacknowledged.
+const DRIVER_SILENCE: Duration = Duration::from_secs(60);
 
 // Blocks and weights travel as the bytes that lie in memory.
 const _: () = assert!(cfg!(target_endian = "little"), "Howdah runs on little-endian machines only");
@@ -44,6 +47,13 @@ pub enum ConnectError {
 /// # Errors
 /// [`ConnectError::Address`].
 pub fn endpoint(address: &str) -> Result<Endpoint, ConnectError> {
+    Ok(framed(address)?
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .keep_alive_while_idle(true))
+}
+
+fn framed(address: &str) -> Result<Endpoint, ConnectError> {
     let wrong = || ConnectError::Address { address: address.to_owned() };
     if !address.starts_with("http://") {
         return Err(wrong());
@@ -57,10 +67,7 @@ pub fn endpoint(address: &str) -> Result<Endpoint, ConnectError> {
         .tcp_nodelay(true)
         .max_frame_size(FRAME_BYTES)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
-        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-        .keep_alive_while_idle(true))
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES))
 }
 
 /// Connects to `http://host:port`.
@@ -68,10 +75,29 @@ pub fn endpoint(address: &str) -> Result<Endpoint, ConnectError> {
 /// # Errors
 /// [`ConnectError`], naming the address.
 pub async fn connect(address: &str) -> Result<Channel, ConnectError> {
-    endpoint(address)?.connect().await.map_err(|error| ConnectError::Unreachable {
-        address: address.to_owned(),
-        reason: root_cause(&error),
-    })
+    endpoint(address)?.connect().await.map_err(|error| unreachable(address, &error))
+}
+
+/// Connects to a driver at `http://host:port`.
+///
+/// A driver that stands still (SIGSTOP, Ctrl-Z) keeps its connections: its machine goes on to acknowledge what comes. The
+/// connection breaks when the process has ended, or when the machine is gone for a minute.
+///
+/// # Errors
+/// [`ConnectError`], naming the address.
+pub async fn connect_to_driver(address: &str) -> Result<Channel, ConnectError> {
+    let endpoint = framed(address)?;
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    connector.set_keepalive(Some(KEEP_ALIVE_INTERVAL));
+    connector.set_keepalive_interval(Some(KEEP_ALIVE_INTERVAL));
+    connector.set_tcp_user_timeout(Some(DRIVER_SILENCE));
+    endpoint.connect_with_connector(connector).await.map_err(|error| unreachable(address, &error))
+}
+
+fn unreachable(address: &str, error: &tonic::transport::Error) -> ConnectError {
+    ConnectError::Unreachable { address: address.to_owned(), reason: root_cause(error) }
 }
 
 /// Makes a server with the project's transport settings.

@@ -7,7 +7,7 @@ use howdah_proto::{
     event::Recorded,
     pb::{self, contexts_client::ContextsClient, jobs_client::JobsClient},
     settings::TrainSettings,
-    transport::{ConnectError, MESSAGE_LIMIT_BYTES, connect},
+    transport::{ConnectError, MESSAGE_LIMIT_BYTES, connect_to_driver},
 };
 use tonic::{Code, Status, transport::Channel};
 
@@ -57,7 +57,7 @@ impl Client {
     /// # Errors
     /// [`ClientError::Connect`].
     pub async fn connect(address: &str) -> Result<Self, ClientError> {
-        let channel = connect(address).await?;
+        let channel = connect_to_driver(address).await?;
         let jobs = JobsClient::new(channel.clone()).max_decoding_message_size(MESSAGE_LIMIT_BYTES);
         let contexts = ContextsClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT_BYTES);
         Ok(Self { address: address.to_owned(), jobs, contexts })

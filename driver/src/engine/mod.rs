@@ -3,6 +3,7 @@
 //! [`Engine`] is plain data with `on_…` methods that return [`Effect`]s. [`start`] puts the shell around it: one
 //! task that takes [`Input`]s from the services, and carries the effects out.
 
+mod clock;
 mod effect;
 mod input;
 mod io;

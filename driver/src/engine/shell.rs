@@ -14,7 +14,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Effect, Engine, EngineHandle, Input, MemberCounts, io::Io};
+use super::{Effect, Engine, EngineHandle, Input, MemberCounts, clock::Clock, io::Io};
 use crate::{
     board::Board,
     objects::Objects,
@@ -37,6 +37,15 @@ pub struct EngineOptions {
 /// The engine looks at the clock at least this often: for lost heartbeats, and for the watchdog.
 const TICK: Duration = Duration::from_millis(500);
 
+/// Between two looks at the clock there is no more than this while the driver is awake, however busy it is.
+const LONGEST_LOOK: Duration = Duration::from_secs(1);
+
+/// How often the engine looks at the clock, and what is sleep beyond that: members must not be lost by it.
+fn looks(heartbeat_timeout: Duration) -> (Duration, Duration) {
+    let longest = (heartbeat_timeout / 2).min(LONGEST_LOOK);
+    ((longest / 2).min(TICK).max(Duration::from_millis(1)), longest)
+}
+
 const INPUTS: usize = 4096;
 
 /// Starts the engine in a task of its own; it ends when the last handle is dropped.
@@ -57,6 +66,7 @@ async fn run(
     counts: watch::Sender<MemberCounts>,
     io: Io,
 ) {
+    let (tick, longest) = looks(options.heartbeat_timeout);
     let mut shell = Shell {
         engine: Engine::new(options.heartbeat_timeout, options.scheduler)
             .knowing(options.registry)
@@ -67,13 +77,13 @@ async fn run(
         links: HashMap::new(),
         replies: HashMap::new(),
         objects,
-        started: Instant::now(),
+        clock: Clock::new(Instant::now(), longest),
     };
     let mut watchdog = pin!(notify::feed_watchdog());
-    let mut ticks = tokio::time::interval(TICK);
+    let mut ticks = tokio::time::interval(tick);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        let deadline = shell.engine.next_deadline().map(|at| shell.started + Duration::from_millis(at.0));
+        let deadline = shell.engine.next_deadline().map(|at| shell.clock.instant(at));
         let due = async {
             match deadline {
                 Some(at) => tokio::time::sleep_until(at.into()).await,
@@ -104,16 +114,24 @@ struct Shell {
     links: HashMap<MemberId, mpsc::UnboundedSender<pb::TaskCommand>>,
     replies: HashMap<JobId, mpsc::UnboundedSender<pb::RunReply>>,
     objects: Objects,
-    started: Instant,
+    clock: Clock,
 }
 
 impl Shell {
-    fn now(&self) -> Millis {
-        Millis(self.started.elapsed().as_millis() as u64)
+    fn now(&mut self) -> Millis {
+        let (now, slept) = self.clock.look(Instant::now());
+        if !slept.is_zero() {
+            tracing::warn!(
+                ?slept,
+                "the driver was stopped; the time that it slept doesn't count for anybody"
+            );
+        }
+        now
     }
 
     fn tick(&mut self) {
-        let effects = self.engine.on_tick(self.now());
+        let now = self.now();
+        let effects = self.engine.on_tick(now);
         self.perform(effects);
     }
 

@@ -1,6 +1,6 @@
 //! The way into the cluster: a member registers with the driver and shows that it is alive.
 
-use std::time::Duration;
+use std::{future::Future, pin::pin, time::Duration};
 
 use futures::StreamExt;
 use howdah_proto::{
@@ -20,6 +20,10 @@ use tonic::{Code, Status, transport::Channel};
 use super::{backoff, notify};
 
 const ANSWER: Duration = Duration::from_secs(10);
+
+/// How long a driver whose machine answers may stand still. What a member has is worth nothing without the driver, and
+/// lost when it leaves: it leaves late.
+const STANDSTILL: Duration = Duration::from_secs(600);
 
 /// What a member tells the driver about itself when it registers.
 #[derive(Debug, Clone)]
@@ -197,7 +201,7 @@ impl Join {
         joined: &mut bool,
         on_event: &mut impl FnMut(JoinEvent),
     ) -> End {
-        let driver = match transport::connect(&self.driver).await {
+        let driver = match transport::connect_to_driver(&self.driver).await {
             Ok(driver) => driver,
             Err(error @ ConnectError::Address { .. }) => return End::Final(error.into()),
             Err(error) => return End::Lost(error.to_string()),
@@ -271,20 +275,34 @@ async fn show_life(
         let Vitals { used_bytes, draining } = vitals();
         pb::Beat { member_id, session, sequence: tick as u64 + 1, used_bytes, draining }
     });
-    let silent = || format!("the driver hasn't answered for {patience:?}");
-    let mut replies = match timeout(patience, client.liveness(beats)).await {
-        Err(_) => return silent(),
+    let mut replies = match wait(patience, client.liveness(beats)).await {
+        Err(reason) => return reason,
         Ok(Err(status)) => return describe(&status),
         Ok(Ok(replies)) => replies.into_inner(),
     };
     loop {
-        match timeout(patience, replies.message()).await {
+        match wait(patience, replies.message()).await {
             Ok(Ok(Some(_))) => {}
             Ok(Ok(None)) => return "the driver has ended the session".to_owned(),
             Ok(Err(status)) => return describe(&status),
-            Err(_) => return silent(),
+            Err(reason) => return reason,
         }
     }
+}
+
+/// Waits for the driver for as long as it may stand still, and says so when it has been silent for longer than usual.
+async fn wait<T>(usual: Duration, answer: impl Future<Output = T>) -> Result<T, String> {
+    let mut answer = pin!(answer);
+    let began = Instant::now();
+    if let Ok(answer) = timeout(usual, &mut answer).await {
+        return Ok(answer);
+    }
+    tracing::warn!("the driver hasn't answered for {usual:?}; it may stand still");
+    let answer = timeout(STANDSTILL.saturating_sub(usual), answer).await;
+    let silent = began.elapsed();
+    let answer = answer.map_err(|_| format!("the driver hasn't answered for {silent:?}"))?;
+    tracing::info!(?silent, "the driver answers again");
+    Ok(answer)
 }
 
 fn describe(status: &Status) -> String {

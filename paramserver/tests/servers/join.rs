@@ -20,12 +20,17 @@ use howdah_proto::{
     registry::OperatorVersions,
     transport,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tonic::{Request, Response, Status, Streaming, transport::server::TcpIncoming};
+
+/// After how many milliseconds without an answer a member says that the driver is silent.
+const USUAL_MILLIS: u32 = 100;
 
 /// Refuses for the given reason, or takes members in, answers two beats of each session, and hangs up.
 struct Driver {
     refusal: Option<Reason>,
+    /// It answers nothing but registrations before it goes on.
+    stands_still: watch::Receiver<bool>,
     sessions: AtomicU64,
     beats: mpsc::UnboundedSender<pb::Beat>,
 }
@@ -45,7 +50,7 @@ impl Membership for Driver {
             }),
             None => {
                 let session = self.sessions.fetch_add(1, Ordering::SeqCst) + 1;
-                let (heartbeat_interval_ms, heartbeat_timeout_ms) = (10, 10_000);
+                let (heartbeat_interval_ms, heartbeat_timeout_ms) = (10, USUAL_MILLIS);
                 let member_id = 40 + session;
                 Outcome::Accepted(pb::Accepted {
                     member_id,
@@ -65,19 +70,34 @@ impl Membership for Driver {
         request: Request<Streaming<pb::Beat>>,
     ) -> Result<Response<Self::LivenessStream>, Status> {
         let beats = self.beats.clone();
-        let replies = request.into_inner().take(2).map(move |beat| {
-            let beat = beat?;
-            let sequence = beat.sequence;
-            beats.send(beat).ok();
-            Ok(pb::BeatReply { sequence })
+        let stands_still = self.stands_still.clone();
+        let replies = request.into_inner().take(2).then(move |beat| {
+            let mut stands_still = stands_still.clone();
+            let noted = beat.map(|beat| {
+                let sequence = beat.sequence;
+                beats.send(beat).ok();
+                pb::BeatReply { sequence }
+            });
+            async move {
+                stands_still.wait_for(|stands_still| !stands_still).await.ok();
+                noted
+            }
         });
         Ok(Response::new(Box::pin(replies)))
     }
 }
 
 async fn driver(refusal: Option<Reason>) -> (String, mpsc::UnboundedReceiver<pb::Beat>) {
+    let (_, goes) = watch::channel(false);
+    driver_that(refusal, goes).await
+}
+
+async fn driver_that(
+    refusal: Option<Reason>,
+    stands_still: watch::Receiver<bool>,
+) -> (String, mpsc::UnboundedReceiver<pb::Beat>) {
     let (beats, received) = mpsc::unbounded_channel();
-    let driver = Driver { refusal, sessions: AtomicU64::new(0), beats };
+    let driver = Driver { refusal, stands_still, sessions: AtomicU64::new(0), beats };
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = format!("http://{}", incoming.local_addr().unwrap());
     let service = MembershipServer::new(driver);
@@ -123,6 +143,28 @@ async fn a_member_that_loses_the_driver_registers_anew() {
         assert_eq!(beats.recv().await.unwrap().sequence, 2);
         assert!(matches!(events.recv().await.unwrap(), JoinEvent::Lost { .. }));
     }
+    member.abort();
+}
+
+#[tokio::test]
+async fn a_driver_that_stands_still_is_waited_for() {
+    let (still, stands_still) = watch::channel(true);
+    let (driver, mut beats) = driver_that(None, stands_still).await;
+    let (sender, mut events) = mpsc::unbounded_channel();
+    let member = tokio::spawn(async move {
+        let on_event = move |event| sender.send(event).unwrap();
+        join(driver).stay(vitals, || 1.0, on_event).await
+    });
+    assert!(matches!(events.recv().await, Some(JoinEvent::Joined { .. })));
+    beats.recv().await.unwrap();
+    let long = 5 * Duration::from_millis(USUAL_MILLIS.into());
+    let lost = tokio::time::timeout(long, events.recv()).await;
+    assert!(lost.is_err(), "{lost:?}");
+    still.send(false).unwrap();
+    // It answers the first beat and a second one, and hangs up.
+    assert_eq!(beats.recv().await.unwrap().sequence, 2);
+    let Some(JoinEvent::Lost { reason }) = events.recv().await else { panic!("it stays") };
+    assert_eq!(reason, "the driver has ended the session");
     member.abort();
 }
 

@@ -3,7 +3,7 @@ use howdah_proto::{
     NodeId, ObjectId, PROTOCOL_VERSION,
     pb::{self, contexts_client::ContextsClient},
     registry::{OperatorVersions, to_wire},
-    transport::{CHUNK_BYTES, MESSAGE_LIMIT_BYTES, connect},
+    transport::{CHUNK_BYTES, MESSAGE_LIMIT_BYTES, connect_to_driver},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Code, Status, Streaming, transport::Channel};
@@ -29,7 +29,7 @@ impl Connection {
         name: &str,
         operators: &OperatorVersions,
     ) -> Result<Self, ContextError> {
-        let channel = connect(address).await.map_err(|error| ContextError::Connect {
+        let channel = connect_to_driver(address).await.map_err(|error| ContextError::Connect {
             address: address.to_owned(),
             reason: error.to_string(),
         })?;

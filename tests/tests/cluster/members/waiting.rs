@@ -49,3 +49,26 @@ fn a_job_that_comes_before_the_cluster_waits_for_it() {
     job.wait_for("a word that the job goes on", goes_on);
     log::assert_counted_exactly_once(&job.wait_for_report());
 }
+
+#[test]
+fn a_driver_that_was_stopped_for_longer_than_a_member_may_be_silent_loses_nobody() {
+    let pictures = Pictures::draw(120);
+    let cluster = Cluster::impatient();
+    let mut members = [cluster.paramserver("paramserver"), cluster.executor("executor")];
+    let mut job = cluster.submit(&counting(&pictures.data, 20));
+    let id = job.member("executor");
+    job.wait_for_training_on(id);
+    cluster.driver.send(Signal::STOP);
+    for member in &mut members {
+        member.wait_for_line("the driver hasn't answered for 2s");
+    }
+    cluster.driver.send(Signal::CONT);
+    for member in &mut members {
+        member.wait_for_line("the driver answers again");
+    }
+    let report = job.wait_for_report();
+    log::assert_counted_exactly_once(&report);
+    assert_eq!(report.executors_lost, 0, "{report:?}");
+    let lost = |event: &Event| matches!(event, Event::MemberLost { .. } | Event::ShardLost { .. });
+    assert!(!job.heard.iter().any(lost), "{:?}", job.heard);
+}
