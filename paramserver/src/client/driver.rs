@@ -33,6 +33,17 @@ pub struct SavedCut {
     pub version: Version,
 }
 
+/// How far a shard has come with its part of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CutState {
+    /// Pushes are missing.
+    Incomplete,
+    /// Its file is being written.
+    Writing,
+    /// It is there.
+    Saved(SavedCut),
+}
+
 impl ShardClient {
     /// Makes the shard from a snapshot.
     ///
@@ -123,7 +134,7 @@ impl ShardClient {
         passed.map_err(|error: howdah_proto::WireError| self.protocol(error.to_string()))
     }
 
-    /// Has a planned snapshot written; none if pushes are still missing.
+    /// Has a planned snapshot written, and waits for a while; it is being written once, however often it is asked for.
     ///
     /// # Errors
     /// [`ParametersError`].
@@ -132,7 +143,7 @@ impl ShardClient {
         snapshot: SnapshotId,
         location: &str,
         file: &str,
-    ) -> Result<Option<SavedCut>, ParametersError> {
+    ) -> Result<CutState, ParametersError> {
         let request = pb::SaveCutRequest {
             shard: Some(self.connection().shard),
             snapshot: snapshot.0,
@@ -140,11 +151,15 @@ impl ShardClient {
             file: file.to_owned(),
         };
         let reply = self.ask(request, async |mut client, request| client.save_cut(request).await).await?;
-        Ok(reply.saved.then(|| SavedCut {
-            bytes: reply.bytes,
-            checksum: reply.checksum.to_vec(),
-            version: Version(reply.version),
-        }))
+        Ok(match (reply.saved, reply.writing) {
+            (true, _) => CutState::Saved(SavedCut {
+                bytes: reply.bytes,
+                checksum: reply.checksum.to_vec(),
+                version: Version(reply.version),
+            }),
+            (false, true) => CutState::Writing,
+            (false, false) => CutState::Incomplete,
+        })
     }
 
     /// Drops a planned snapshot.

@@ -26,7 +26,7 @@ mod values;
 pub use balance::balance;
 pub use call::Patience;
 pub use clock::Clock;
-pub use driver::{LONG_POLL, SavedCut, ShardMarks};
+pub use driver::{CutState, LONG_POLL, SavedCut, ShardMarks};
 pub use error::ParametersError;
 pub use outcome::{Combined, Marks, Wanted};
 pub use parameters::Parameters;

@@ -1,6 +1,10 @@
-use std::{collections::BTreeMap, sync::PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, MutexGuard, PoisonError},
+};
 
 use howdah_proto::{SnapshotId, Term, pb, required};
+use tokio::sync::watch;
 use tonic::Status;
 
 use super::{
@@ -18,19 +22,28 @@ use crate::{
     shard::{Image, PlanError},
 };
 
-/// Answers that are kept for the case that they get lost.
-const KEPT_ANSWERS: usize = 4;
+/// Cuts that are remembered, for the case that an answer gets lost.
+const KEPT: usize = 4;
 
-/// The cuts that were saved last.
+/// The cuts that are being saved, and those that were last.
 #[derive(Debug, Default)]
-pub(super) struct SavedCuts(BTreeMap<SnapshotId, pb::SaveCutReply>);
+pub(super) struct SavedCuts(BTreeMap<SnapshotId, watch::Receiver<Saving>>);
+
+/// How far a cut is.
+#[derive(Debug, Clone)]
+enum Saving {
+    Writing,
+    Ended(Result<pb::SaveCutReply, Status>),
+}
 
 impl SavedCuts {
-    fn keep(&mut self, snapshot: SnapshotId, reply: pb::SaveCutReply) {
-        self.0.insert(snapshot, reply);
-        while self.0.len() > KEPT_ANSWERS {
+    fn begin(&mut self, snapshot: SnapshotId) -> watch::Sender<Saving> {
+        let (ends, saving) = watch::channel(Saving::Writing);
+        self.0.insert(snapshot, saving);
+        while self.0.len() > KEPT {
             self.0.pop_first();
         }
+        ends
     }
 }
 
@@ -47,33 +60,54 @@ pub(super) async fn plan(
     Ok(pb::PlanCutReply { passed: planned.err().map(passed) })
 }
 
-/// Writes a cut once all its pushes have come.
+/// Writes a cut once all its pushes have come. It goes on being written when whoever asked for it is gone: the plan of it
+/// is used up then, and can't be had again.
 pub(super) async fn save(
     server: &Paramserver,
     request: pb::SaveCutRequest,
 ) -> Result<pb::SaveCutReply, Status> {
     let access = server.primary(request.shard)?;
     let snapshot = SnapshotId(request.snapshot);
-    if let Some(reply) = saved_before(&access.cell, snapshot) {
-        return Ok(reply);
+    if begun(&access.cell, snapshot).is_none() {
+        let folder = Folder::open(&request.location)?;
+        if !is_complete(&access, snapshot).await? {
+            return Ok(pb::SaveCutReply::default());
+        }
+        let (start, cell) = (access.cell.range.start, Arc::clone(&access.cell));
+        // Both at once: whoever finds no plan any more finds that it is being saved.
+        let take = move |shard: &mut Kept| {
+            let image = shard.take_cut(snapshot, start)?;
+            Ok(image.map(|image| (image, saved(&cell).begin(snapshot))))
+        };
+        if let Some((image, ends)) = access.change(take).await? {
+            tokio::spawn(async move {
+                let ended = write(&folder, &request.file, image).await;
+                ends.send_replace(Saving::Ended(ended));
+            });
+        }
     }
-    let folder = Folder::open(&request.location)?;
-    if !is_complete(&access, snapshot).await? {
-        return Ok(pb::SaveCutReply::default());
-    }
-    let start = access.cell.range.start;
     let missing = || Status::not_found(no_such_cut(access.cell.key, snapshot));
-    let image = access.change(move |shard| shard.take_cut(snapshot, start)).await?.ok_or_else(missing)?;
-    let version = image.header.version;
-    let SavedFile { bytes, checksum } = folder.write(&request.file, image).await?;
-    let reply = pb::SaveCutReply { saved: true, bytes, checksum: checksum.into(), version: version.0 };
-    let mut saved = access.cell.saved.lock().unwrap_or_else(PoisonError::into_inner);
-    saved.keep(snapshot, reply.clone());
-    Ok(reply)
+    let mut saving = begun(&access.cell, snapshot).ok_or_else(missing)?;
+    let ended = saving.wait_for(|saving| matches!(saving, Saving::Ended(_)));
+    match tokio::time::timeout(LONG_POLL, ended).await.map(|ended| ended.map(|ended| ended.clone())) {
+        Ok(Ok(Saving::Ended(reply))) => reply,
+        Ok(Ok(Saving::Writing)) | Err(_) => Ok(pb::SaveCutReply { writing: true, ..Default::default() }),
+        Ok(Err(_)) => Err(Status::internal(format!("{} broke off while it was saved", access.cell.key))),
+    }
 }
 
-fn saved_before(cell: &ShardCell, snapshot: SnapshotId) -> Option<pb::SaveCutReply> {
-    cell.saved.lock().unwrap_or_else(PoisonError::into_inner).0.get(&snapshot).cloned()
+async fn write(folder: &Folder, file: &str, image: Image) -> Result<pb::SaveCutReply, Status> {
+    let version = image.header.version.0;
+    let SavedFile { bytes, checksum } = folder.write(file, image).await?;
+    Ok(pb::SaveCutReply { saved: true, bytes, checksum: checksum.into(), version, writing: false })
+}
+
+fn begun(cell: &ShardCell, snapshot: SnapshotId) -> Option<watch::Receiver<Saving>> {
+    saved(cell).0.get(&snapshot).cloned()
+}
+
+fn saved(cell: &ShardCell) -> MutexGuard<'_, SavedCuts> {
+    cell.saved.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Waits for the pushes of a cut, and tells whether they came in time.

@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use howdah_proto::pb;
 use tempfile::TempDir;
@@ -93,6 +93,42 @@ async fn a_cut_has_the_same_pushes_in_all_shards_and_can_be_restored_into_others
         assert_eq!(shard.marks().await, [(0, 10), (1, 10), (2, 10)]);
         assert_eq!(shard.pull().await, vec![30.0; len as usize]);
         shard.push_ones(len as usize, 1, 11).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_cut_is_saved_once_however_often_it_is_asked_for_and_whoever_is_gone_meanwhile() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start();
+    for (index, micros) in [0, 100, 300, 1_000, 3_000].into_iter().enumerate() {
+        let shard = server.shard(index as u32, 1).await;
+        shard.create(0, VALUES as u64, &SPEC).await.unwrap();
+        assert_eq!(plan(&shard, 0).await, None);
+        let file = format!("shard-{index}");
+        let save = || save(&shard, folder.path(), &file);
+        // Whoever asks first is gone after a while, with or without an answer.
+        let _gone = tokio::time::timeout(Duration::from_micros(micros), save()).await;
+        let replies = futures::future::join_all((0..8).map(|_| save())).await;
+        let first = replies[0].clone().unwrap();
+        assert!(first.saved && first.bytes > 0, "{first:?}");
+        for reply in replies {
+            assert_eq!(reply.unwrap(), first);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cut_that_cannot_be_written_says_so_as_often_as_it_is_asked_for() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start();
+    let shard = server.shard(0, 1).await;
+    shard.create(0, VALUES as u64, &SPEC).await.unwrap();
+    assert_eq!(plan(&shard, 0).await, None);
+    // A folder stands where the file is to be.
+    std::fs::create_dir_all(folder.path().join("shard/other")).unwrap();
+    for _ in 0..2 {
+        let error = save(&shard, folder.path(), "shard").await.unwrap_err();
+        assert!(error.message().contains("can't be written"), "{error}");
     }
 }
 

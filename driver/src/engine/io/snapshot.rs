@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use futures::future::{OptionFuture, join_all, try_join_all};
-use howdah_paramserver::client::{ParametersError, SavedCut, ShardClient, ShardMarks};
+use howdah_paramserver::client::{CutState, ParametersError, SavedCut, ShardClient, ShardMarks};
 use howdah_proto::{Epoch, JobId, Partition, Step, fence::TrainTask, pb, settings::Mode};
 use tokio::time::Instant;
 
@@ -126,9 +126,11 @@ async fn save(
     loop {
         let saved = shard.save_cut(manifest.snapshot, folder, &file).await;
         match saved.map_err(|error| error.to_string())? {
-            Some(saved) => return Ok(saved),
-            None if Instant::now() < deadline => {}
-            None => {
+            CutState::Saved(saved) => return Ok(saved),
+            // A store may be slow; it is for the shard's server to say that it fails.
+            CutState::Writing => {}
+            CutState::Incomplete if Instant::now() < deadline => {}
+            CutState::Incomplete => {
                 let (shard, seconds) = (shard.place().shard, COMPLETE.as_secs());
                 return Err(format!("pushes to shard {shard} were still missing after {seconds} s"));
             }
