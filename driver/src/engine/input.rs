@@ -10,7 +10,7 @@ use crate::{
     membership::Registration,
     prepared::PreparedSet,
     snapshot::{Manifest, SnapshotError},
-    train::{Answer, OpId, Ticket},
+    train::{Answer, OpId, ShardFault, Ticket},
 };
 
 /// What reaches the engine from outside.
@@ -174,7 +174,7 @@ pub enum IoResult {
         /// Which request.
         op: OpId,
         /// How it ended.
-        result: Result<(), String>,
+        result: Result<(), ShardFault>,
     },
     /// All shards have answered; with the model file, if its weights were asked for.
     Answer(Ticket, Result<(Answer, Option<Bytes>), String>),

@@ -35,5 +35,5 @@ pub use fits::{FitRequest, ToFit, operators_to_fit};
 pub use job::TrainJob;
 pub use progress::StageProgress;
 pub use saves::{CutKind, Durable, Position, SnapshotRequest};
-pub use shards::{OpId, ShardIo};
+pub use shards::{OpId, ShardFault, ShardIo};
 pub use sharing::FitKey;

@@ -8,7 +8,7 @@ use howdah_proto::{
 use super::{
     ClusterView, JobCommand, MakeShards, OpId, Origin, TrainJob,
     job::Phase,
-    shards::{Server, ShardStep},
+    shards::{Server, ShardFault, ShardStep},
     training::tag_of,
 };
 use crate::scheduler::Millis;
@@ -35,7 +35,7 @@ impl TrainJob {
         &mut self,
         shard: ShardIndex,
         op: OpId,
-        result: Result<(), String>,
+        result: Result<(), ShardFault>,
         now: Millis,
     ) -> Vec<JobCommand> {
         if self.phase == Phase::Over {

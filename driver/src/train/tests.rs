@@ -14,8 +14,8 @@ use howdah_proto::{
 };
 
 use super::{
-    Answer, ClusterView, Ending, FitRequest, JobCommand, OpId, Question, Ticket, TrainJob, fixture::*,
-    operators_to_fit,
+    Answer, ClusterView, Ending, FitRequest, JobCommand, OpId, Question, ShardFault, Ticket, TrainJob,
+    fixture::*, operators_to_fit,
 };
 use crate::scheduler::Millis;
 
@@ -288,7 +288,10 @@ fn a_job_that_is_over_wants_nothing_more() {
     assert_eq!(job.on_given_up(cancelled.clone()), [JobCommand::End(Box::new(cancelled.clone()))]);
     assert_eq!(job.on_given_up(cancelled), []);
     assert_eq!(job.on_answer(Ticket(1), Ok(Answer::Tagged), Millis(9_000)), []);
-    assert_eq!(job.on_shard_done(ShardIndex(0), OpId(1), Err("gone".to_owned()), Millis(9_000)), []);
+    assert_eq!(
+        job.on_shard_done(ShardIndex(0), OpId(1), Err(ShardFault::Passing("gone".to_owned())), Millis(9_000)),
+        []
+    );
     assert_eq!(job.on_snapshot_planned(SnapshotId(1), Millis(9_000)), []);
     assert_eq!(job.on_members_changed(&cluster(), Millis(9_000)), []);
 }

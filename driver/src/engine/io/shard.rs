@@ -4,11 +4,12 @@ use futures::future::join_all;
 use howdah_executor::learn::initial_weights;
 use howdah_paramserver::client::{ParametersError, Patience, Place, ShardClient, Values};
 use howdah_proto::{JobId, ShardIndex, Term, pb, settings::ShardSpec};
+use tonic::Code;
 
 use super::Io;
 use crate::{
     engine::IoResult,
-    train::{MakeShards, OpId, Origin, ShardIo},
+    train::{MakeShards, Origin, ShardFault, ShardIo},
 };
 
 /// Reading a shard from a store, and bringing a standby up to date, may take long; it fails at once with its server.
@@ -32,7 +33,9 @@ pub(super) async fn make(io: &Io, job: JobId, make: MakeShards) {
         Origin::Initial { network: Some(network), seed } => {
             let (network, seed) = (network.clone(), *seed);
             let drawn = tokio::task::spawn_blocking(move || initial_weights(&network, seed)).await;
-            drawn.map(|weights| Some(Values::from(weights))).map_err(|error| error.to_string())
+            drawn
+                .map(|weights| Some(Values::from(weights)))
+                .map_err(|error| ShardFault::Passing(error.to_string()))
         }
         _ => Ok(None),
     };
@@ -57,22 +60,21 @@ async fn make_one(
     origin: &Origin,
     weights: Option<Values>,
     tags: &[u64],
-) -> Result<(), String> {
-    let said = |error: ParametersError| error.to_string();
-    let client = client(job, place, LONG).map_err(said)?;
+) -> Result<(), ShardFault> {
+    let client = client(job, place, LONG).map_err(fault)?;
     match origin {
         Origin::Initial { .. } => {
-            client.create(spec).await.map_err(said)?;
+            client.create(spec).await.map_err(fault)?;
             if let Some(part) = weights.and_then(|weights| weights.part(&client.place().range)) {
-                client.write(&part).await.map_err(said)?;
+                client.write(&part).await.map_err(fault)?;
             }
         }
         Origin::Snapshot { folder, saved } => {
-            client.restore(spec, folder, saved.clone()).await.map_err(said)?;
+            client.restore(spec, folder, saved.clone()).await.map_err(fault)?;
         }
     }
     for tag in tags {
-        client.tag(*tag).await.map_err(said)?;
+        client.tag(*tag).await.map_err(fault)?;
     }
     Ok(())
 }
@@ -86,12 +88,16 @@ pub(super) async fn ask(job: JobId, request: ShardIo) -> IoResult {
         | ShardIo::Detach { op, place } => (*op, place.clone()),
     };
     let shard = ShardIndex(place.shard);
-    let result = perform(job, request).await.map_err(|error| error.to_string());
-    done(shard, op, result)
+    let result = perform(job, request).await.map_err(fault);
+    IoResult::ShardDone { shard, op, result }
 }
 
-fn done(shard: ShardIndex, op: OpId, result: Result<(), String>) -> IoResult {
-    IoResult::ShardDone { shard, op, result }
+/// A file that isn't the one that was saved doesn't become it.
+fn fault(error: ParametersError) -> ShardFault {
+    match error {
+        ParametersError::Rejected { code: Code::DataLoss, .. } => ShardFault::Lasting(error.to_string()),
+        _ => ShardFault::Passing(error.to_string()),
+    }
 }
 
 async fn perform(job: JobId, request: ShardIo) -> Result<(), ParametersError> {

@@ -13,7 +13,7 @@ use super::content::Content;
 use crate::{
     engine::{AskRequest, IoRequest, IoResult},
     snapshot::{Location, Manifest, SavedFile, SnapshotError, retirable},
-    train::{Answer, Collected, CutKind, MakeShards, Origin, ShardIo, SnapshotRequest},
+    train::{Answer, Collected, CutKind, MakeShards, Origin, ShardFault, ShardIo, SnapshotRequest},
 };
 
 #[derive(Debug, Clone)]
@@ -151,7 +151,11 @@ impl Servers {
         let made = make.shards.iter().map(|(op, place)| {
             let shard = ShardIndex(place.shard);
             let Some(shards) = self.running.get_mut(&place.address) else {
-                return IoResult::ShardDone { shard, op: *op, result: Err("it is gone".to_owned()) };
+                return IoResult::ShardDone {
+                    shard,
+                    op: *op,
+                    result: Err(ShardFault::Passing("it is gone".to_owned())),
+                };
             };
             let mut content = content.clone();
             content.tags = make.tags.iter().copied().collect();
@@ -160,7 +164,11 @@ impl Servers {
                 assert_ne!(old.term, place.term, "a term is given twice");
                 if old.term > place.term {
                     // A request that was given up comes after the one that took its place.
-                    return IoResult::ShardDone { shard, op: *op, result: Err("moved".to_owned()) };
+                    return IoResult::ShardDone {
+                        shard,
+                        op: *op,
+                        result: Err(ShardFault::Passing("moved".to_owned())),
+                    };
                 }
             }
             shards.insert((job, place.shard), made);
@@ -224,6 +232,7 @@ impl Servers {
                 (op, place, detached)
             }
         };
+        let result = result.map_err(ShardFault::Passing);
         IoResult::ShardDone { shard: ShardIndex(place.shard), op, result }
     }
 

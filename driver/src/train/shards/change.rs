@@ -3,7 +3,7 @@ use std::{ops::Range, time::Duration};
 use howdah_proto::{ShardIndex, Term, event::Move};
 
 use super::{
-    OpId, Recovery, Server, ShardStep, Shards,
+    OpId, Recovery, Server, ShardFault, ShardStep, Shards,
     state::{Op, Shard, Standby},
     tend::CHECK,
 };
@@ -103,7 +103,7 @@ impl Shards {
         &mut self,
         shard: ShardIndex,
         op: OpId,
-        result: Result<(), String>,
+        result: Result<(), ShardFault>,
         now: Millis,
     ) -> Vec<ShardStep> {
         let number = shard.0 as usize;
@@ -115,16 +115,16 @@ impl Shards {
                 (found.failures, found.retry_at) = (0, None);
                 self.succeeded(number, ended, now, &mut steps);
             }
-            Err(error) if matches!(ended, Op::Attach { .. } | Op::Check { .. }) => {
-                self.standby_failed(number, &ended, error, now, &mut steps);
+            Err(fault) if matches!(ended, Op::Attach { .. } | Op::Check { .. }) => {
+                self.standby_failed(number, &ended, fault.to_string(), now, &mut steps);
             }
-            Err(error) => {
+            Err(fault) => {
                 found.failures += 1;
                 found.retry_at = Some(now.after(pause(found.failures)));
-                let most = found.failures >= MOST_FAILURES;
+                let most = found.failures >= MOST_FAILURES || matches!(fault, ShardFault::Lasting(_));
                 self.failed(number, &ended, now, &mut steps);
                 if most {
-                    steps.push(ShardStep::GiveUp(error));
+                    steps.push(ShardStep::GiveUp(fault.to_string()));
                 }
             }
         }

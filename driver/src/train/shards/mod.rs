@@ -13,4 +13,4 @@ mod tend;
 mod tests;
 
 pub use state::{Recovery, Server, Shards, Standbys};
-pub use step::{OpId, ShardIo, ShardStep};
+pub use step::{OpId, ShardFault, ShardIo, ShardStep};

@@ -4,6 +4,17 @@ use howdah_proto::{ShardIndex, event::Move, pb};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OpId(pub u64);
 
+/// Why something that was asked of a parameter server isn't done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ShardFault {
+    /// Another try may do it, here or on another server.
+    #[error("{0}")]
+    Passing(String),
+    /// No try will: the file of a snapshot isn't the one that was saved.
+    #[error("{0}")]
+    Lasting(String),
+}
+
 /// Something that is asked of the parameter server of a shard.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ShardIo {

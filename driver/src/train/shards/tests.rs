@@ -5,7 +5,7 @@ use howdah_proto::{
     settings::{Mode, PushEvery},
 };
 
-use super::{OpId, Recovery, Server, ShardIo, ShardStep, Shards, Standbys};
+use super::{OpId, Recovery, Server, ShardFault, ShardIo, ShardStep, Shards, Standbys};
 use crate::scheduler::Millis;
 
 const NOW: Millis = Millis(1_000);
@@ -152,6 +152,20 @@ fn an_answer_to_something_that_was_given_up_changes_nothing() {
     assert_eq!(terms(&shards)[0], at(2, 3));
 }
 
+fn passing(reason: &str) -> Result<(), ShardFault> {
+    Err(ShardFault::Passing(reason.to_owned()))
+}
+
+#[test]
+fn what_no_try_will_do_is_given_up_at_once() {
+    let mut shards = training(Standbys::ToMove, Recovery::Alone);
+    let steps = shards.on_servers(servers(&[2]), NOW);
+    let (op, _) = ops(&steps)[0];
+    let foreign = Err(ShardFault::Lasting("its SHA-256 is another one".to_owned()));
+    let failed = shards.on_done(ShardIndex(0), op, foreign, NOW);
+    assert_eq!(failed, [ShardStep::GiveUp("its SHA-256 is another one".to_owned())]);
+}
+
 #[test]
 fn what_fails_is_tried_again_after_a_while_and_given_up_at_last() {
     let mut shards = training(Standbys::ToMove, Recovery::Alone);
@@ -160,7 +174,7 @@ fn what_fails_is_tried_again_after_a_while_and_given_up_at_last() {
     loop {
         let (op, _) = ops(&steps)[0];
         tries += 1;
-        let failed = shards.on_done(ShardIndex(0), op, Err("no such file".to_owned()), now);
+        let failed = shards.on_done(ShardIndex(0), op, passing("no such file"), now);
         if failed.iter().any(|step| matches!(step, ShardStep::GiveUp(error) if error == "no such file")) {
             break;
         }
@@ -243,7 +257,7 @@ fn a_standby_that_stays_behind_is_replaced_by_another_server() {
     let due = shards.deadline().unwrap();
     let steps = shards.on_tick(due);
     let (op, _) = ops(&steps)[0];
-    let steps = shards.on_done(ShardIndex(0), op, Err("it is silent".to_owned()), due);
+    let steps = shards.on_done(ShardIndex(0), op, passing("it is silent"), due);
     assert!(
         matches!(&steps[..], [
             ShardStep::Exposed { address, .. },
@@ -272,7 +286,7 @@ fn standbys_that_fail_are_tried_ever_more_seldom_and_the_job_goes_on() {
     while tried.len() < 40 {
         let (op, _) = ops(&steps)[0];
         tried.extend(standbys(&steps).into_iter().map(str::to_owned));
-        let failed = shards.on_done(ShardIndex(0), op, Err("no memory".to_owned()), now);
+        let failed = shards.on_done(ShardIndex(0), op, passing("no memory"), now);
         assert!(!failed.iter().any(|step| matches!(step, ShardStep::GiveUp(_))));
         let said = failed.iter().any(|step| matches!(step, ShardStep::Exposed { .. }));
         assert_eq!(said, tried.len() == 1);
