@@ -3,7 +3,8 @@ use serde::Serialize;
 use super::{
     CliError,
     out::{self, percent, table},
-    study::{Given, Keep, Run, Said},
+    said::Said,
+    study::{Given, Keep, Run},
 };
 use crate::{
     output::MeasuredOn,

@@ -2,7 +2,8 @@ use super::{
     CliError,
     models::CombineArg,
     out::{self, percent, table},
-    study::{Given, Keep, Run, Said},
+    said::Said,
+    study::{Given, Keep, Run},
 };
 use crate::{output::MeasuredOn, search::Study};
 

@@ -31,6 +31,20 @@ pub enum CliError {
         /// What is wrong.
         reason: String,
     },
+    /// A flag was given that can't be changed any more.
+    #[error("{flag}: it was settled when this was begun, and --resume takes it from there")]
+    Settled {
+        /// The flag.
+        flag: String,
+    },
+    /// A flag was given that is of no use beside the others.
+    #[error(
+        "{flag}: it changes nothing with these settings\nhint: `howdah-driver train --help` says what it goes with"
+    )]
+    NoEffect {
+        /// The flag.
+        flag: String,
+    },
     /// The settings make no sense together.
     #[error(transparent)]
     Settings(WireError),
@@ -189,7 +203,12 @@ impl Ending for CliError {
     /// 2 for a wrong start, 130 after Ctrl-C, 1 for anything else.
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Flag { .. } | Self::Settings(_) | Self::Space(_) | Self::Trial(_) => 2,
+            Self::Flag { .. }
+            | Self::Settled { .. }
+            | Self::NoEffect { .. }
+            | Self::Settings(_)
+            | Self::Space(_)
+            | Self::Trial(_) => 2,
             Self::CanBeResumed { error, .. } => error.exit_code(),
             Self::Interrupted => 130,
             Self::Driver(DriverError::Listen(error)) if error.is_usage() => 2,

@@ -9,6 +9,7 @@ mod evaluate;
 mod explain;
 mod export;
 mod follow;
+mod line;
 mod metrics;
 mod models;
 mod out;
@@ -18,6 +19,7 @@ mod prepare;
 mod preview;
 mod reshard;
 mod roles;
+mod said;
 mod search;
 mod serve;
 mod status;
@@ -63,7 +65,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Train a model: on a cluster of its own, or on that of a driver.
-    Train(Box<train::Args>),
+    Train(Box<train::Command>),
     /// Search for good settings: many trials that share a cluster and the prepared pictures.
     Search(Box<search::Args>),
     /// Train as often as there are folds, each of which is held out once.
@@ -147,7 +149,7 @@ impl Flags for Cli {
 impl Command {
     async fn run(self, registry: Registry, started: Instant) -> Result<(), CliError> {
         match self {
-            Self::Train(args) => train::run(*args, started).await,
+            Self::Train(command) => command.run(started).await,
             Self::Search(args) => search::run(*args, started).await,
             Self::CrossValidate(args) => cross_validate::run(*args).await,
             Self::Ensemble(args) => ensemble::run(*args).await,

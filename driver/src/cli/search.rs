@@ -5,8 +5,10 @@ use serde::Serialize;
 
 use super::{
     CliError,
+    line::parse,
     out::{self, percent, quoted},
-    study::{Given, Keep, Run, Said, Site, parse, searchable},
+    said::Said,
+    study::{Given, Keep, Run, Site, searchable},
     train,
 };
 use crate::search::{Algorithm, Flags, Objective, Outcome, Space, Study};

@@ -14,6 +14,8 @@ pub use cut::{AheadOf, plan_ahead};
 pub use error::SnapshotError;
 pub use location::{Location, MANIFEST};
 pub(crate) use manifest::is_fitted;
+#[cfg(test)]
+pub(crate) use manifest::tests::manifest as example;
 pub use manifest::{Evaluated, Manifest, Progress, SavedFile, TrainSums, fingerprint};
 pub use retire::{Lacking, retirable};
 pub use store::Store;

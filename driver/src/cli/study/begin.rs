@@ -1,11 +1,13 @@
 use std::path::PathBuf;
 
-use super::{
-    super::{CliError, train},
-    Given, Keep, Run, Said,
-    given::{Base, command_line, go_on, parse},
-};
+use super::{Given, Keep, Run, given::go_on, settled::check_going_on};
 use crate::{
+    cli::{
+        CliError,
+        line::{Base, command_line, parse},
+        said::Said,
+        train,
+    },
     output::StudyFolder,
     search::{Journal, Study, Trials},
 };
@@ -25,7 +27,7 @@ impl Given {
         study: impl FnOnce() -> Result<Study, CliError>,
     ) -> Result<Run, CliError> {
         if let Some(folder) = &self.args.snapshots.resume {
-            said.check_going_on::<A>()?;
+            check_going_on::<A>(said)?;
             return Run::resume(folder, &self.base, command, keep);
         }
         let study = study()?;

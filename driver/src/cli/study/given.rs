@@ -1,15 +1,11 @@
-use std::{collections::BTreeMap, ffi::OsStr};
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser};
-
-use super::{
-    super::{CliError, train},
-    place::independent,
+use super::place::independent;
+use crate::cli::{
+    CliError,
+    line::{Base, Line, flags},
+    train,
 };
-use crate::search::Flags;
-
-/// Flags of `train`, without their dashes, and their values.
-pub(in crate::cli) type Base = BTreeMap<String, Vec<String>>;
 
 /// The flags of `train` in another command: parsed, and as they were given, to be put together with those of a trial.
 #[derive(Debug, Clone)]
@@ -43,17 +39,16 @@ const THE_SAME_FOR_ALL: [&str; 13] = [
 const CLUSTER: &str = "Cluster";
 const SNAPSHOTS: &str = "Snapshots";
 
-#[derive(Parser)]
-#[command(name = "train")]
-struct Alone {
-    #[command(flatten)]
-    args: train::Args,
-}
-
 impl FromArgMatches for Given {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let args = train::Args::from_arg_matches(matches)?;
-        let base = given(matches, args.driver.is_some());
+        let Line(mut base) = Line::from_arg_matches(matches)?;
+        base.retain(|name, _| !OF_THE_RUN.contains(&name.as_str()));
+        for (name, values) in &mut base {
+            values
+                .iter_mut()
+                .for_each(|text| *text = independent(name, std::mem::take(text), args.driver.is_some()));
+        }
         Ok(Self { args, base })
     }
 
@@ -79,45 +74,9 @@ impl Args for Given {
     }
 }
 
-/// The flags of `train` as clap knows them.
-fn flags() -> Vec<Arg> {
-    train::Args::augment_args(Command::new("train")).get_arguments().cloned().collect()
-}
-
 /// Whether a flag of another command is one of `train`.
 pub(super) fn is_of_train(arg: &Arg) -> bool {
     flags().iter().any(|flag| flag.get_id() == arg.get_id())
-}
-
-fn is_switch(arg: &Arg) -> bool {
-    matches!(arg.get_action(), ArgAction::SetTrue)
-}
-
-fn given(matches: &ArgMatches, is_remote: bool) -> Base {
-    let mut base = Base::new();
-    for arg in flags() {
-        let Some(name) = arg.get_long().filter(|name| !OF_THE_RUN.contains(name)) else { continue };
-        let id = arg.get_id().as_str();
-        if is_switch(&arg) {
-            if matches.try_get_one::<bool>(id).ok().flatten() == Some(&true) {
-                base.insert(name.to_owned(), vec![true.to_string()]);
-            }
-            continue;
-        }
-        let raw: Vec<&OsStr> = matches.try_get_raw(id).ok().flatten().into_iter().flatten().collect();
-        let texts: Vec<String> = raw.iter().map(|text| text.to_string_lossy().into_owned()).collect();
-        let texts = match arg.get_value_delimiter() {
-            Some(delimiter) if !texts.is_empty() => vec![texts.join(&delimiter.to_string())],
-            _ => texts,
-        };
-        let default: Vec<String> =
-            arg.get_default_values().iter().map(|text| text.to_string_lossy().into_owned()).collect();
-        if !texts.is_empty() && texts != default {
-            let texts = texts.into_iter().map(|text| independent(name, text, is_remote));
-            base.insert(name.to_owned(), texts.collect());
-        }
-    }
-    base
 }
 
 /// The flags that a search can vary.
@@ -144,53 +103,21 @@ pub(in crate::cli) fn go_on(journal: &Base, now: &Base) -> Result<Base, CliError
         if of_cluster.contains(name) {
             base.insert(name.clone(), values.clone());
         } else if journal.get(name) != Some(values) {
-            return Err(CliError::Flag {
-                flag: format!("--{name}"),
-                reason: "it was set when this was begun, and --resume takes it from there".to_owned(),
-            });
+            return Err(CliError::Settled { flag: format!("--{name}") });
         }
     }
     Ok(base)
 }
 
-/// Puts flags together as they stand on a command line; later ones replace earlier ones.
-pub(in crate::cli) fn command_line(base: &Base, over: &[&Flags]) -> Vec<String> {
-    let mut all = base.clone();
-    for (name, value) in over.iter().copied().flatten() {
-        all.insert(name.clone(), vec![value.clone()]);
-    }
-    let known = flags();
-    let switches: Vec<&str> = known.iter().filter(|arg| is_switch(arg)).filter_map(Arg::get_long).collect();
-    let mut line = Vec::new();
-    for (name, values) in &all {
-        for value in values {
-            match (switches.contains(&name.as_str()), value.as_str()) {
-                (true, "true") => line.push(format!("--{name}")),
-                (true, _) => {}
-                (false, _) => line.push(format!("--{name}={value}")),
-            }
-        }
-    }
-    line
-}
-
-/// Parses flags of `train`.
-///
-/// # Errors
-/// [`CliError::Trial`] with what is wrong.
-pub(in crate::cli) fn parse(line: &[String]) -> Result<train::Args, CliError> {
-    let words = std::iter::once("train").chain(line.iter().map(String::as_str));
-    let alone = Alone::try_parse_from(words).map_err(|error| {
-        let text = error.to_string();
-        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        CliError::Trial(first)
-    })?;
-    Ok(alone.args)
-}
-
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::{
+        cli::line::{command_line, parse},
+        search::Flags,
+    };
 
     #[derive(Parser)]
     struct Only {
@@ -264,6 +191,6 @@ mod tests {
         let now = base(&["--executors=3", "--lr=0.01"]);
         assert_eq!(go_on(&journal, &now).unwrap()["executors"], ["3"]);
         let error = go_on(&journal, &base(&["--lr=0.02"])).unwrap_err().to_string();
-        assert!(error.starts_with("--lr: it was set"), "{error}");
+        assert!(error.starts_with("--lr: it was settled"), "{error}");
     }
 }

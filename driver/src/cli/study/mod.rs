@@ -5,13 +5,12 @@ mod given;
 mod place;
 mod results;
 mod run;
-mod said;
+mod settled;
 mod show;
 mod site;
 mod table;
 mod trial;
 
-pub(super) use given::{Given, parse, searchable};
+pub(super) use given::{Given, searchable};
 pub(super) use run::{Keep, Run};
-pub(super) use said::Said;
 pub(super) use site::Site;

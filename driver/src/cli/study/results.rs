@@ -6,12 +6,12 @@ use std::{
 use howdah_executor::learn::{Model, save_onnx};
 use serde::Serialize;
 
-use super::{
-    super::CliError,
-    Run,
-    given::{command_line, parse},
-};
+use super::Run;
 use crate::{
+    cli::{
+        CliError,
+        line::{command_line, parse},
+    },
     inference::{ENSEMBLE_FILE, Ensemble, EnsembleFile},
     output::{CARD_FILE, EnsembleCard, MeasuredOn, Member, OwnCard},
     search::{Judged, Measured, Outcome, TrialId},

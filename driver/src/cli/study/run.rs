@@ -6,14 +6,17 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::{CliError, out::quoted},
     Site,
-    given::{Base, command_line, parse},
     show::Show,
     table,
     trial::{Ran, Trial},
 };
 use crate::{
+    cli::{
+        CliError,
+        line::{Base, command_line, parse},
+        out::quoted,
+    },
     client::Client,
     output::{HeldOut, StudyFolder},
     search::{Assignment, Entry, Flags, Journal, Judged, Trials},

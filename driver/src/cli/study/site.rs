@@ -1,11 +1,12 @@
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    super::{CliError, train},
-    Run,
-    given::{command_line, parse},
-};
+use super::Run;
 use crate::{
+    cli::{
+        CliError,
+        line::{command_line, parse},
+        train,
+    },
     local::LocalCluster,
     scheduler::{Pool, PoolMode, PoolName},
 };

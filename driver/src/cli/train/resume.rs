@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser};
-use howdah_proto::settings::TrainSettings;
+use howdah_proto::settings::{Learning, NetworkSettings, TrainSettings};
 
 use super::{Args, args::absolute};
-use crate::{cli::CliError, snapshot::Store};
+use crate::{
+    cli::{CliError, said::Said},
+    snapshot::{SnapshotError, Store},
+};
 
 /// The flags as they are without any being given.
 #[derive(Parser)]
@@ -32,8 +35,13 @@ pub(super) async fn resume(args: &Args, run: &str) -> Result<Resumed, CliError> 
     }
     let read = async { Store::open(&location)?.newest().await };
     let (manifest, _) = read.await.map_err(|error| refused(error.to_string()))?;
-    let mut settings = merged(&manifest.settings, &args.settings()?, &defaults()?);
-    manifest.fits(&settings).map_err(|error| refused(error.to_string()))?;
+    let given = args.settings_after(manifest.settings.validation)?;
+    let has_pipeline = args.data.prepared()?.is_some();
+    let mut settings = merged(&manifest.settings, &given, &args.said, has_pipeline);
+    manifest.fits(&settings).map_err(|error| match settled(&error, &args.said) {
+        Some(flag) => CliError::Settled { flag },
+        None => refused(error.to_string()),
+    })?;
     settings.resume = Some(location);
     Ok(Resumed { settings, folder })
 }
@@ -85,55 +93,149 @@ fn locate(run: &str) -> (String, Option<PathBuf>) {
     (run, folder)
 }
 
-/// The settings of the run, with those of the flags that were given: those that are not as without flags.
-fn merged(run: &TrainSettings, given: &TrainSettings, none: &TrainSettings) -> TrainSettings {
-    fn pick<T: PartialEq + Clone>(run: &T, given: &T, none: &T) -> T {
-        if given == none { run.clone() } else { given.clone() }
-    }
-    macro_rules! merge {
-        ($($field:ident),*) => {
-            TrainSettings { $($field: pick(&run.$field, &given.$field, &none.$field)),* }
+const DATA: &[&str] = &["data", "test", "test_fraction", "format", "classes", "synthetic"];
+const PIPELINE: &[&str] = &["pipeline", "size", "denoise", "augment"];
+const MODE: &[&str] = &["mode", "push_every", "staleness", "backups", "local_steps"];
+const CORRECTION: &[&str] = &["correction", "delay_compensation"];
+const COMPRESSION: &[&str] = &["compress", "compress_pulls", "delta_pulls"];
+const SELECTION: &[&str] = &["fold", "data_seed"];
+const NETWORK: &[&str] = &["hidden", "dropout", "input_dropout"];
+const SCHEDULE: &[&str] = &["schedule", "warm_up", "rate_step", "rate_step_epochs"];
+const UPDATES: &[&str] = &[
+    "optimizer",
+    "rule",
+    "lr",
+    "outer_lr",
+    "momentum",
+    "decay",
+    "weight_decay",
+    "elastic_rate",
+    "momentum_every",
+];
+
+/// The flag that was given now and makes a run another one.
+fn settled(error: &SnapshotError, said: &Said) -> Option<String> {
+    let SnapshotError::Unfit { setting, .. } = error else { return None };
+    said.first(match *setting {
+        "selection" => SELECTION,
+        "network" => NETWORK,
+        "pipeline" if said.first(PIPELINE).is_none() => &["data"],
+        "pipeline" => PIPELINE,
+        "batch" => &["batch"],
+        "seed" => &["seed"],
+        "updates" | "rule" => UPDATES,
+        "correction" => CORRECTION,
+        "mode" => MODE,
+        "validation fraction" => &["validation_fraction"],
+        "number of partitions" => &["partitions"],
+        _ => &[],
+    })
+}
+
+/// The settings of the run, with those of the flags that were given. Pictures that were prepared have their pipeline with
+/// them.
+fn merged(run: &TrainSettings, given: &TrainSettings, said: &Said, has_pipeline: bool) -> TrainSettings {
+    macro_rules! pick {
+        ($flags:expr, $($field:ident).+) => {
+            if said.first($flags).is_some() { &given.$($field).+ } else { &run.$($field).+ }.clone()
         };
     }
-    merge!(
-        data,
-        selection,
-        pipeline,
-        network,
-        epochs,
-        batch,
-        learning,
-        updates,
-        rule,
-        correction,
-        mode,
-        compression,
-        seed,
-        validation,
-        partitions,
-        shards,
-        shard_copies,
-        snapshots,
-        resume,
-        prepare,
-        max_bad_pictures,
-        task_attempts,
-        executor_wait_seconds
-    )
+    let pipeline = if has_pipeline { &["data", "pipeline", "size", "denoise", "augment"] } else { PIPELINE };
+    TrainSettings {
+        data: pick!(DATA, data),
+        selection: pick!(SELECTION, selection),
+        pipeline: pick!(pipeline, pipeline),
+        network: NetworkSettings {
+            hidden: pick!(&["hidden"], network.hidden),
+            dropout: pick!(&["dropout"], network.dropout),
+            input_dropout: pick!(&["input_dropout"], network.input_dropout),
+        },
+        epochs: pick!(&["epochs"], epochs),
+        batch: pick!(&["batch"], batch),
+        learning: Learning {
+            schedule: pick!(SCHEDULE, learning.schedule),
+            schedule_epochs: pick!(&["schedule_epochs"], learning.schedule_epochs),
+            label_smoothing: pick!(&["label_smoothing"], learning.label_smoothing),
+            class_weights: pick!(&["class_weights"], learning.class_weights),
+            clip_norm: pick!(&["clip_norm"], learning.clip_norm),
+            l2: pick!(&["l2"], learning.l2),
+            average: pick!(&["average"], learning.average),
+        },
+        updates: pick!(UPDATES, updates),
+        rule: pick!(UPDATES, rule),
+        correction: pick!(CORRECTION, correction),
+        mode: pick!(MODE, mode),
+        compression: pick!(COMPRESSION, compression),
+        seed: pick!(&["seed"], seed),
+        // What was not said of it is as it was already.
+        validation: given.validation,
+        partitions: pick!(&["partitions"], partitions),
+        shards: pick!(&["shards"], shards),
+        shard_copies: pick!(&["replicas"], shard_copies),
+        snapshots: run.snapshots.clone(),
+        resume: None,
+        prepare: None,
+        max_bad_pictures: pick!(&["max_bad_pictures"], max_bad_pictures),
+        task_attempts: pick!(&["task_attempts"], task_attempts),
+        executor_wait_seconds: pick!(&["executor_wait"], executor_wait_seconds),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use howdah_proto::{Epoch, settings::Monitor};
+
     use super::*;
-    use crate::train::fixture::settings;
+    use crate::snapshot::{Manifest, example};
+
+    /// What a run that was begun with `begun` has when it goes on with `now`, or the flag that makes it another one.
+    fn gone_on(begun: &[&str], now: &[&str]) -> Result<TrainSettings, String> {
+        let args = |words: &[&str]| {
+            let parsed = NoFlags::try_parse_from(["train"].iter().chain(words));
+            parsed.unwrap_or_else(|error| panic!("{error}")).args
+        };
+        let run = args(begun).settings().unwrap();
+        let now = args(now);
+        let given = now.settings_after(run.validation).unwrap();
+        let merged = merged(&run, &given, &now.said, false);
+        let manifest = Manifest { settings: run, epoch: Epoch(1), ..example() };
+        let refused = |error: SnapshotError| settled(&error, &now.said).unwrap_or_else(|| error.to_string());
+        manifest.fits(&merged).map(|()| merged).map_err(refused)
+    }
 
     #[test]
     fn flags_that_were_given_are_put_on_top_of_the_run_s_settings() {
-        let none = settings(5);
-        let run = TrainSettings { batch: 7, seed: 3, ..settings(2) };
-        let given = TrainSettings { epochs: 9, ..none.clone() };
-        assert_eq!(merged(&run, &given, &none), TrainSettings { epochs: 9, ..run.clone() });
-        assert_eq!(merged(&run, &none, &none), run);
+        let begun = ["--epochs=3", "--label-smoothing=0.2", "--clip-norm=1", "--hidden=9", "--replicas=2"];
+        let run = gone_on(&begun, &[]).unwrap();
+        assert_eq!((run.epochs, run.shard_copies, &run.network.hidden), (3, 2, &vec![9]));
+        // What is as it is by default counts too, where it was said.
+        let now = gone_on(&begun, &["--epochs=12", "--clip-norm=2", "--replicas=1", "--hidden=9"]).unwrap();
+        let learning = Learning { clip_norm: Some(2.0), ..run.learning.clone() };
+        assert_eq!(now, TrainSettings { epochs: 12, learning, shard_copies: 1, ..run });
+    }
+
+    #[test]
+    fn what_was_not_said_of_the_validation_is_as_it_was() {
+        let begun = ["--validation-fraction=0.2", "--monitor=accuracy"];
+        let now = gone_on(&begun, &["--patience=3"]).unwrap().validation.unwrap();
+        assert_eq!((now.fraction, now.monitor, now.patience), (0.2, Monitor::Accuracy, Some(3)));
+    }
+
+    #[test]
+    fn a_flag_that_would_make_a_run_another_one_is_refused_by_name() {
+        for (words, flag) in [
+            (&["--lr=0.5"][..], "--lr"),
+            (&["--hidden=7"], "--hidden"),
+            (&["--mode=ssp"], "--mode"),
+            (&["--batch=7"], "--batch"),
+            (&["--seed=7"], "--seed"),
+            (&["--size=32"], "--size"),
+            (&["--correction=inverse"], "--correction"),
+            (&["--validation-fraction=0.5"], "--validation-fraction"),
+            (&["--data-seed=5"], "--data-seed"),
+        ] {
+            assert_eq!(gone_on(&["--batch=8"], words).map(drop), Err(flag.to_owned()));
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use std::{
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     time::Instant,
 };
 
@@ -47,13 +47,18 @@ pub(in crate::cli) async fn run(args: Args, started: Instant) -> Result<(), CliE
             check_data(&args, &settings)?;
             match output {
                 Some(output) => (output.clone(), RunFolder::create(output)?),
-                None => create_numbered(&PathBuf::from("runs").join(&name))?,
+                None => {
+                    check_name(&name)?;
+                    create_numbered(&PathBuf::from("runs").join(&name))?
+                }
             }
         }
     };
     let here = args.driver.is_none().then(|| folder.path());
-    let before = settings.snapshots.take().filter(|_| !args.snapshots.no_snapshots);
-    settings.snapshots = args.snapshots.settings(here).or(before);
+    settings.snapshots = match settings.snapshots.take().filter(|_| args.snapshots.resume.is_some()) {
+        Some(earlier) => args.snapshots.settings_after(earlier, &args.said, here),
+        None => args.snapshots.settings(here),
+    };
     settings.validate()?;
     let interrupted = interruption();
     let (settings, output, interrupted) = (&settings, &output, &interrupted);
@@ -68,6 +73,16 @@ pub(in crate::cli) async fn run(args: Args, started: Instant) -> Result<(), CliE
         return trained;
     };
     run.train(driver, folder).await
+}
+
+/// A name is that of a folder in `runs`, and leads nowhere else.
+fn check_name(name: &str) -> Result<(), CliError> {
+    let mut parts = Path::new(name).components();
+    if matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name) {
+        return Ok(());
+    }
+    let reason = format!("`{name}` can't be the name of a folder; --output takes a path");
+    Err(CliError::Flag { flag: "--name".to_owned(), reason })
 }
 
 /// Starts a cluster on this machine. Ctrl-C drops it, and its children with it.
@@ -261,4 +276,18 @@ fn create_numbered(path: &Path) -> Result<(PathBuf, RunFolder), CliError> {
 /// Names a run by the date and time.
 fn default_name() -> String {
     jiff::Zoned::now().strftime("train-%Y%m%d-%H%M%S").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_leads_out_of_the_folder_of_runs_is_refused() {
+        for name in ["../x", "a/b", "/x", "..", ".", "", "a/"] {
+            let error = check_name(name).unwrap_err().to_string();
+            assert!(error.starts_with("--name: "), "{error}");
+        }
+        assert!(check_name("cats and dogs.2").is_ok() && check_name(&default_name()).is_ok());
+    }
 }

@@ -3,7 +3,7 @@ use howdah_proto::settings::{Mode, Monitor, PushEvery, Validation};
 use super::*;
 use crate::train::fixture::{dataset, settings};
 
-pub(in crate::snapshot) fn manifest() -> Manifest {
+pub(crate) fn manifest() -> Manifest {
     let file = |number: u64| SavedFile {
         file: format!("shard-{number}"),
         start: number * 10,

@@ -111,7 +111,7 @@ impl DataArgs {
     }
 
     /// What was prepared at the place of the pictures, if it can be seen from here; else the driver will see it.
-    pub(super) fn prepared(&self) -> Result<Option<Manifest>, CliError> {
+    pub(in crate::cli) fn prepared(&self) -> Result<Option<Manifest>, CliError> {
         match (&self.data, self.format) {
             (Some(place), FormatArg::Auto | FormatArg::Prepared) => {
                 let mut library = Library::new(Handle::try_current().ok());

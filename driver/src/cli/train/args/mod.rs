@@ -15,7 +15,7 @@ mod tests;
 
 use std::path::PathBuf;
 
-use howdah_proto::settings::TrainSettings;
+use howdah_proto::settings::{TrainSettings, Validation};
 
 pub(in crate::cli) use cluster::{ExecutorArgs, LocalArgs};
 pub(in crate::cli) use data::{DataArgs, FormatArg};
@@ -26,22 +26,13 @@ pub(in crate::cli) use selection::SelectionArgs;
 pub(in crate::cli) use snapshots::{SnapshotArgs, absolute};
 pub(in crate::cli) use validation::ValidationArgs;
 
-use crate::cli::CliError;
+use crate::cli::{CliError, said::Said};
 
+/// The flags of `train`.
 #[derive(Debug, Clone, clap::Args)]
-#[command(after_help = "Examples:\n  howdah-driver train\n  \
-                        howdah-driver train --data pictures --test-fraction 0.2 --epochs 10\n  \
-                        howdah-driver train --data 'shards/{000..017}.tar'\n  \
-                        howdah-driver train --data 's3://bucket/train-*.parquet' --test mine\n  \
-                        howdah-driver train --data caltech101 --classes cat=Leopards,cougar_face dog=dalmatian\n  \
-                        howdah-driver train --data prepared    (what `howdah-driver prepare` has written)\n  \
-                        howdah-driver train --mode sync --replicas 2\n  \
-                        howdah-driver train --push-every 1 --compress bf16\n  \
-                        howdah-driver train --resume runs/NAME\n  \
-                        howdah-driver train --driver http://10.0.0.1:7077 --data /srv/pictures\n\n\
-                        The output folder has the model (model.safetensors), its card (model.md), metrics.json, the \
-                        event log (events.jsonl) and the logs of the processes.")]
 pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    pub(in crate::cli) said: Said,
     #[command(flatten)]
     pub(in crate::cli) data: DataArgs,
     #[command(flatten)]
@@ -75,6 +66,11 @@ pub(in crate::cli) struct Args {
 impl Args {
     /// What the driver is told, but for snapshots, whose default place is in the run's folder.
     pub(in crate::cli) fn settings(&self) -> Result<TrainSettings, CliError> {
+        self.settings_after(None)
+    }
+
+    /// The same for a run that goes on, which was validated as `earlier` says.
+    pub(super) fn settings_after(&self, earlier: Option<Validation>) -> Result<TrainSettings, CliError> {
         self.snapshots.check()?;
         let (learn, data) = (&self.learn, &self.data);
         let prepared = data.prepared()?;
@@ -94,7 +90,7 @@ impl Args {
             mode,
             compression: self.mode.compression(),
             seed: learn.seed,
-            validation: self.validation.settings()?,
+            validation: self.validation.settings(earlier)?,
             partitions: learn.partitions,
             shards: self.cluster.shards,
             shard_copies: self.cluster.replicas,

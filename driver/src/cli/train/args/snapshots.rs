@@ -3,7 +3,7 @@ use std::path::Path;
 use howdah_proto::settings::SnapshotSettings;
 
 use crate::{
-    cli::CliError,
+    cli::{CliError, said::Said},
     snapshot::{SnapshotError, Store},
 };
 
@@ -52,6 +52,24 @@ impl SnapshotArgs {
         let given = self.snapshots.as_ref().map(|location| absolute(location));
         let location = given.or_else(default)?;
         Some(SnapshotSettings { location, every_seconds: self.snapshot_every })
+    }
+
+    /// The same for a run that goes on: it keeps what was set `earlier`, but a folder of its own, which may have moved.
+    pub(in crate::cli) fn settings_after(
+        &self,
+        earlier: SnapshotSettings,
+        said: &Said,
+        run: Option<&Path>,
+    ) -> Option<SnapshotSettings> {
+        if self.no_snapshots {
+            return None;
+        }
+        let stays = self.snapshots.is_none() && (run.is_none() || earlier.location.contains("://"));
+        let given = self.settings(run).filter(|_| !stays);
+        let location = given.map_or(earlier.location, |given| given.location);
+        let every_seconds =
+            if said.has("snapshot_every") { self.snapshot_every } else { earlier.every_seconds };
+        Some(SnapshotSettings { location, every_seconds })
     }
 }
 

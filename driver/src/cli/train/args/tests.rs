@@ -3,7 +3,7 @@ use howdah_paramserver::role::process::Ending;
 
 use howdah_proto::settings::{
     ClassWeights, Compression, DataSettings, Encoding, Learning, Mode, Monitor, NetworkSettings, Optimizer,
-    PushEvery, RateShape, Schedule, UpdateRule, Updates, Validation,
+    PushEvery, RateShape, Schedule, SnapshotSettings, UpdateRule, Updates, Validation,
 };
 
 use super::*;
@@ -199,6 +199,22 @@ fn snapshots_go_to_the_run_unless_told_otherwise() {
     assert_eq!(place(&["--no-snapshots"], Some("/runs/a")), None);
     let url = place(&["--snapshots", "s3://b/c", "--snapshot-every", "3"], Some("/runs/a"));
     assert_eq!(url, Some(("s3://b/c".to_owned(), 3)));
+}
+
+#[test]
+fn a_run_that_goes_on_keeps_how_often_and_in_which_store_snapshots_are_taken() {
+    let place = |flags: &[&str], earlier: &str, run: Option<&str>| {
+        let earlier = SnapshotSettings { location: earlier.to_owned(), every_seconds: 60 };
+        let args = parsed(flags);
+        let settings = args.snapshots.settings_after(earlier, &args.said, run.map(std::path::Path::new));
+        settings.map(|settings| (settings.location, settings.every_seconds))
+    };
+    let (here, url) = (Some("/runs/b"), "s3://bucket/a");
+    assert_eq!(place(&[], "/runs/a/snapshots", here), Some(("/runs/b/snapshots".to_owned(), 60)));
+    assert_eq!(place(&[], url, here), Some((url.to_owned(), 60)));
+    assert_eq!(place(&["--snapshot-every=10"], "/srv/a", None), Some(("/srv/a".to_owned(), 10)));
+    assert_eq!(place(&["--snapshots=/srv/b"], url, here), Some(("/srv/b".to_owned(), 60)));
+    assert_eq!(place(&["--no-snapshots"], url, here), None);
 }
 
 #[test]

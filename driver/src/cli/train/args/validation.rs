@@ -31,9 +31,10 @@ enum MonitorArg {
 }
 
 impl ValidationArgs {
-    /// The settings, if pictures are kept for validation.
-    pub(super) fn settings(&self) -> Result<Option<Validation>, CliError> {
-        let Some(fraction) = self.validation_fraction else {
+    /// The settings, if pictures are kept for validation; what isn't said is as it was `earlier`.
+    pub(super) fn settings(&self, earlier: Option<Validation>) -> Result<Option<Validation>, CliError> {
+        let before = earlier.map(|earlier| earlier.fraction);
+        let Some(fraction) = self.validation_fraction.or(before) else {
             let given = [("--patience", self.patience.is_some()), ("--monitor", self.monitor.is_some())];
             return match given.into_iter().find(|(_, given)| *given) {
                 Some((flag, _)) => Err(CliError::Flag {
@@ -44,9 +45,11 @@ impl ValidationArgs {
             };
         };
         let monitor = match self.monitor {
-            None | Some(MonitorArg::Loss) => Monitor::Loss,
+            None => earlier.map_or(Monitor::Loss, |earlier| earlier.monitor),
+            Some(MonitorArg::Loss) => Monitor::Loss,
             Some(MonitorArg::Accuracy) => Monitor::Accuracy,
         };
-        Ok(Some(Validation { fraction, monitor, patience: self.patience }))
+        let patience = self.patience.or(earlier.and_then(|earlier| earlier.patience));
+        Ok(Some(Validation { fraction, monitor, patience }))
     }
 }
