@@ -5,6 +5,7 @@
 
 mod error;
 mod ids;
+mod refusal;
 
 pub mod event;
 pub mod exchange;
@@ -19,9 +20,10 @@ pub use ids::{
     AccumulatorId, Attempt, AttemptId, BlockId, ContextId, Epoch, JobId, MemberId, NodeId, ObjectId,
     Partition, ReplicaId, Round, SessionId, ShardIndex, SnapshotId, StageId, Step, TaskIndex, Term, Version,
 };
+pub use refusal::Refusal;
 
 /// The version of the protocol between the roles; members with another one are refused at registration.
-pub const PROTOCOL_VERSION: u32 = 6;
+pub const PROTOCOL_VERSION: u32 = 7;
 
 /// The version of the software, as users see it.
 pub const SOFTWARE_VERSION: &str = env!("CARGO_PKG_VERSION");

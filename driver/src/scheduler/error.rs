@@ -28,7 +28,7 @@ pub enum JobError {
         last: FailedAttempt,
     },
     /// Trying again can't help.
-    #[error("the input is wrong: {0}")]
+    #[error("a task can't succeed: {0}")]
     BadInput(FailedAttempt),
     /// A task's executors died under it as often as they may.
     #[error(

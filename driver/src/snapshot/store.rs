@@ -2,16 +2,24 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use howdah_paramserver::stores::open_url;
-use howdah_proto::SnapshotId;
-use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutOptions, local::LocalFileSystem, path::Path};
+use howdah_proto::{SnapshotId, transport::root_cause};
+use object_store::{
+    GetOptions, ObjectStore, ObjectStoreExt, PutOptions, PutPayload, local::LocalFileSystem, path::Path,
+};
 
 use super::{
-    Location, MANIFEST, Manifest, SnapshotError,
+    Location, MANIFEST, Manifest, SavedFile, SnapshotError,
     location::{folder, id_of},
 };
 
 /// The largest manifest that is read: one of 4,096 shards and a hundred thousand tasks is smaller.
 const LARGEST_MANIFEST_BYTES: u64 = 64 << 20;
+
+/// How many files are looked at at a time.
+const CONCURRENT_LOOKS: usize = 16;
+
+/// What is written to see whether anything can be.
+const TRIED: &str = ".howdah";
 
 /// Where the snapshots of a run are kept: a folder of this machine, or an object store.
 #[derive(Debug)]
@@ -61,21 +69,37 @@ impl Store {
 
     /// Makes sure that the files of the shards are there, and as long as they were.
     async fn check(&self, manifest: &Manifest) -> Result<(), SnapshotError> {
-        let at = self.root.clone().join(folder(manifest.snapshot));
-        for saved in &manifest.shards {
-            let file = format!("{}/{}", self.location.snapshot(manifest.snapshot), saved.file);
-            let damaged = |reason: String| SnapshotError::Damaged { file: file.clone(), reason };
-            let found = self.store.head(&at.clone().join(saved.file.as_str())).await;
-            let bytes = match found {
-                Ok(found) => found.size,
-                Err(object_store::Error::NotFound { .. }) => return Err(damaged("it is missing".to_owned())),
-                Err(error) => return Err(SnapshotError::Store { file, reason: error.to_string() }),
-            };
-            if bytes != saved.bytes {
-                return Err(damaged(format!("it has {bytes} bytes, and {} were saved", saved.bytes)));
-            }
+        let checks = manifest.shards.iter().map(|saved| self.check_file(manifest.snapshot, saved));
+        stream::iter(checks).buffered(CONCURRENT_LOOKS).try_collect().await
+    }
+
+    async fn check_file(&self, id: SnapshotId, saved: &SavedFile) -> Result<(), SnapshotError> {
+        let file = format!("{}/{}", self.location.snapshot(id), saved.file);
+        let damaged = |reason: String| SnapshotError::Damaged { file: file.clone(), reason };
+        let path = self.root.clone().join(folder(id)).join(saved.file.as_str());
+        let bytes = match self.store.head(&path).await {
+            Ok(found) => found.size,
+            Err(object_store::Error::NotFound { .. }) => return Err(damaged("it is missing".to_owned())),
+            Err(error) => return Err(SnapshotError::Store { file, reason: error.to_string() }),
+        };
+        if bytes != saved.bytes {
+            return Err(damaged(format!("it has {bytes} bytes, and {} were saved", saved.bytes)));
         }
         Ok(())
+    }
+
+    /// Makes sure that something can be written: an empty file, which is deleted again.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Store`].
+    pub async fn try_writing(&self) -> Result<(), SnapshotError> {
+        let path = self.root.clone().join(TRIED);
+        let failed = |error: object_store::Error| SnapshotError::Store {
+            file: self.location.url().to_string(),
+            reason: root_cause(&error),
+        };
+        self.store.put_opts(&path, PutPayload::new(), PutOptions::default()).await.map_err(failed)?;
+        self.store.delete(&path).await.map_err(failed)
     }
 
     /// Makes a snapshot whole by writing its manifest, and drops all others but `keep`.
@@ -176,6 +200,18 @@ mod tests {
         assert!(short.contains("it has 20 bytes, and 50 were saved"), "{short}");
         write_shards(&folder, 1, 50);
         assert_eq!(store.newest().await.unwrap().0, numbered(1));
+    }
+
+    #[tokio::test]
+    async fn a_place_that_can_be_written_is_left_as_it_was_and_another_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        open(&folder).try_writing().await.unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let below = file.join("snapshots");
+        let error = Store::open(below.to_str().unwrap()).unwrap().try_writing().await.unwrap_err();
+        assert!(error.to_string().contains("file/snapshots: "), "{error}");
     }
 
     #[tokio::test]

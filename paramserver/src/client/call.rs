@@ -1,6 +1,6 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
-use howdah_proto::transport::root_cause;
+use howdah_proto::{Refusal, transport::root_cause};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
@@ -61,8 +61,7 @@ impl Failure {
 
     /// Whether another term of the shard is known there: it is elsewhere, or will be.
     fn is_moved(&self) -> bool {
-        let Self::Status(status) = self else { return false };
-        status.code() == Code::FailedPrecondition && status.message().starts_with("moved:")
+        matches!(self, Self::Status(status) if Refusal::of(status) == Some(Refusal::Moved))
     }
 
     /// Whether the server has started again, and has yet to be given its shards.
@@ -220,7 +219,7 @@ mod tests {
         let (tries, error) = tries_until(Status::unavailable("busy")).await;
         assert_eq!(tries, 6);
         assert_eq!(error.to_string(), "shard 0 at http://10.0.0.9:7001 can't be reached: busy");
-        let (tries, _) = tries_until(Status::failed_precondition("moved: the term is 2")).await;
+        let (tries, _) = tries_until(Refusal::Moved.status("the term is 2")).await;
         assert_eq!(tries, 6);
         for refused in [Status::invalid_argument("NaN"), Status::failed_precondition("it is at version 3")] {
             let (tries, error) = tries_until(refused.clone()).await;
@@ -255,7 +254,7 @@ mod tests {
     async fn a_pause_ends_when_the_shard_has_moved() {
         let (mut tries, places) = following();
         let started = Instant::now();
-        let refused = async { Err::<(), _>(Failure::Status(Status::failed_precondition("moved: away"))) };
+        let refused = async { Err::<(), _>(Failure::Status(Refusal::Moved.status("away"))) };
         let (ended, ()) =
             tokio::join!(tries.run(refused), async { drop(places.send_replace(layout(place(NEW, 2, 1)))) });
         assert_eq!((ended, started.elapsed()), (Ok(None), Duration::ZERO));

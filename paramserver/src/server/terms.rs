@@ -1,4 +1,4 @@
-use howdah_proto::Term;
+use howdah_proto::{Refusal, Term};
 use tonic::Status;
 
 use super::cell::ShardKey;
@@ -60,15 +60,13 @@ impl Standing {
 
 /// The refusal that tells a caller to wait for the new place of a shard.
 pub(super) fn moved(reason: impl std::fmt::Display) -> Status {
-    Status::failed_precondition(format!("{MOVED}{reason}"))
+    Refusal::Moved.status(reason)
 }
 
 /// Tells whether a status is such a refusal.
 pub(super) fn is_moved(status: &Status) -> bool {
-    status.code() == tonic::Code::FailedPrecondition && status.message().starts_with(MOVED)
+    Refusal::of(status) == Some(Refusal::Moved)
 }
-
-const MOVED: &str = "moved: ";
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use howdah_paramserver::server::Paramserver;
 use howdah_proto::{
-    Attempt, Epoch, Partition, Step,
+    Attempt, Epoch, Partition, Refusal, Step,
     fence::{Fence, TrainTask},
     pb::{
         self, clock_request::Action, exchange_client::ExchangeClient, parameters_client::ParametersClient,
@@ -185,5 +185,5 @@ pub fn task(partition: u32) -> TrainTask {
 }
 
 pub fn is_moved(status: &Status) -> bool {
-    status.code() == tonic::Code::FailedPrecondition && status.message().starts_with("moved: ")
+    Refusal::of(status) == Some(Refusal::Moved)
 }

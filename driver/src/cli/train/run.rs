@@ -31,6 +31,10 @@ const CANCEL: std::time::Duration = std::time::Duration::from_secs(5);
 /// Trains a model.
 pub(in crate::cli) async fn run(args: Args, started: Instant) -> Result<(), CliError> {
     let name = args.name.clone().unwrap_or_else(default_name);
+    // What a driver elsewhere can write, it sees itself.
+    if args.driver.is_none() {
+        args.snapshots.try_out().await?;
+    }
     let (mut settings, run_folder) = match &args.snapshots.resume {
         Some(run) => {
             let resumed = resume(&args, run).await?;

@@ -36,11 +36,18 @@ impl SnapshotArgs {
     /// [`CliError::Flag`].
     pub(in crate::cli) fn check(&self) -> Result<(), CliError> {
         let Some(location) = &self.snapshots else { return Ok(()) };
-        let unfit = |error: SnapshotError| CliError::Flag {
-            flag: "--snapshots".to_owned(),
-            reason: error.to_string(),
-        };
         Store::open(&absolute(location)).map(drop).map_err(unfit)
+    }
+
+    /// Makes sure that snapshots can be written to the folder that was said; an object store is asked when the first one
+    /// is taken.
+    pub(in crate::cli) async fn try_out(&self) -> Result<(), CliError> {
+        match &self.snapshots {
+            Some(location) if !location.contains("://") => {
+                Store::open(&absolute(location)).map_err(unfit)?.try_writing().await.map_err(unfit)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Where snapshots go, and how often; by default to a folder in `run`, if there is one.
@@ -71,6 +78,10 @@ impl SnapshotArgs {
             if said.has("snapshot_every") { self.snapshot_every } else { earlier.every_seconds };
         Some(SnapshotSettings { location, every_seconds })
     }
+}
+
+fn unfit(error: SnapshotError) -> CliError {
+    CliError::Flag { flag: "--snapshots".to_owned(), reason: error.to_string() }
 }
 
 /// Makes a path independent of this command's folder; a URL stays as it is.
