@@ -2,10 +2,8 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use howdah_paramserver::stores::open_url;
-use howdah_proto::{SnapshotId, transport::root_cause};
-use object_store::{
-    GetOptions, ObjectStore, ObjectStoreExt, PutOptions, PutPayload, local::LocalFileSystem, path::Path,
-};
+use howdah_proto::SnapshotId;
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutOptions, local::LocalFileSystem, path::Path};
 
 use super::{
     Location, MANIFEST, Manifest, SavedFile, SnapshotError,
@@ -17,9 +15,6 @@ const LARGEST_MANIFEST_BYTES: u64 = 64 << 20;
 
 /// How many files are looked at at a time.
 const CONCURRENT_LOOKS: usize = 16;
-
-/// What is written to see whether anything can be.
-const TRIED: &str = ".howdah";
 
 /// Where the snapshots of a run are kept: a folder of this machine, or an object store.
 #[derive(Debug)]
@@ -69,7 +64,10 @@ impl Store {
 
     /// Makes sure that the files of the shards are there, and as long as they were.
     async fn check(&self, manifest: &Manifest) -> Result<(), SnapshotError> {
-        let checks = manifest.shards.iter().map(|saved| self.check_file(manifest.snapshot, saved));
+        let mut checks = Vec::with_capacity(manifest.shards.len());
+        for saved in &manifest.shards {
+            checks.push(self.check_file(manifest.snapshot, saved));
+        }
         stream::iter(checks).buffered(CONCURRENT_LOOKS).try_collect().await
     }
 
@@ -86,20 +84,6 @@ impl Store {
             return Err(damaged(format!("it has {bytes} bytes, and {} were saved", saved.bytes)));
         }
         Ok(())
-    }
-
-    /// Makes sure that something can be written: an empty file, which is deleted again.
-    ///
-    /// # Errors
-    /// [`SnapshotError::Store`].
-    pub async fn try_writing(&self) -> Result<(), SnapshotError> {
-        let path = self.root.clone().join(TRIED);
-        let failed = |error: object_store::Error| SnapshotError::Store {
-            file: self.location.url().to_string(),
-            reason: root_cause(&error),
-        };
-        self.store.put_opts(&path, PutPayload::new(), PutOptions::default()).await.map_err(failed)?;
-        self.store.delete(&path).await.map_err(failed)
     }
 
     /// Makes a snapshot whole by writing its manifest, and drops all others but `keep`.
@@ -200,18 +184,6 @@ mod tests {
         assert!(short.contains("it has 20 bytes, and 50 were saved"), "{short}");
         write_shards(&folder, 1, 50);
         assert_eq!(store.newest().await.unwrap().0, numbered(1));
-    }
-
-    #[tokio::test]
-    async fn a_place_that_can_be_written_is_left_as_it_was_and_another_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        open(&folder).try_writing().await.unwrap();
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-        let file = folder.path().join("file");
-        std::fs::write(&file, "").unwrap();
-        let below = file.join("snapshots");
-        let error = Store::open(below.to_str().unwrap()).unwrap().try_writing().await.unwrap_err();
-        assert!(error.to_string().contains("file/snapshots: "), "{error}");
     }
 
     #[tokio::test]

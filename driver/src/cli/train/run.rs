@@ -33,7 +33,7 @@ pub(in crate::cli) async fn run(args: Args, started: Instant) -> Result<(), CliE
     let name = args.name.clone().unwrap_or_else(default_name);
     // What a driver elsewhere can write, it sees itself.
     if args.driver.is_none() {
-        args.snapshots.try_out().await?;
+        args.snapshots.try_out()?;
     }
     let (mut settings, run_folder) = match &args.snapshots.resume {
         Some(run) => {

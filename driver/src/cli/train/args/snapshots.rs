@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::{fs, path::Path};
 
 use howdah_proto::settings::SnapshotSettings;
 
@@ -6,6 +6,9 @@ use crate::{
     cli::{CliError, said::Said},
     snapshot::{SnapshotError, Store},
 };
+
+/// What is written to see whether anything can be.
+const TRIED: &str = ".howdah";
 
 /// When the shards are saved, and what a run goes on with.
 #[derive(Debug, Clone, clap::Args)]
@@ -36,18 +39,30 @@ impl SnapshotArgs {
     /// [`CliError::Flag`].
     pub(in crate::cli) fn check(&self) -> Result<(), CliError> {
         let Some(location) = &self.snapshots else { return Ok(()) };
+        let unfit = |error: SnapshotError| CliError::Flag {
+            flag: "--snapshots".to_owned(),
+            reason: error.to_string(),
+        };
         Store::open(&absolute(location)).map(drop).map_err(unfit)
     }
 
-    /// Makes sure that snapshots can be written to the folder that was said; an object store is asked when the first one
-    /// is taken.
-    pub(in crate::cli) async fn try_out(&self) -> Result<(), CliError> {
-        match &self.snapshots {
-            Some(location) if !location.contains("://") => {
-                Store::open(&absolute(location)).map_err(unfit)?.try_writing().await.map_err(unfit)
-            }
-            _ => Ok(()),
-        }
+    /// Makes sure that snapshots can be written to the folder that was said, by writing an empty file and deleting it again;
+    /// an object store is asked when the first one is taken.
+    ///
+    /// # Errors
+    /// [`CliError::Flag`].
+    pub(in crate::cli) fn try_out(&self) -> Result<(), CliError> {
+        let Some(folder) = self.snapshots.as_ref().filter(|location| !location.contains("://")) else {
+            return Ok(());
+        };
+        let file = Path::new(folder).join(TRIED);
+        let tried = fs::create_dir_all(folder)
+            .and_then(|()| fs::write(&file, ""))
+            .and_then(|()| fs::remove_file(&file));
+        tried.map_err(|error| CliError::Flag {
+            flag: "--snapshots".to_owned(),
+            reason: format!("{folder} can't be written: {error}"),
+        })
     }
 
     /// Where snapshots go, and how often; by default to a folder in `run`, if there is one.
@@ -78,10 +93,6 @@ impl SnapshotArgs {
             if said.has("snapshot_every") { self.snapshot_every } else { earlier.every_seconds };
         Some(SnapshotSettings { location, every_seconds })
     }
-}
-
-fn unfit(error: SnapshotError) -> CliError {
-    CliError::Flag { flag: "--snapshots".to_owned(), reason: error.to_string() }
 }
 
 /// Makes a path independent of this command's folder; a URL stays as it is.

@@ -225,3 +225,17 @@ fn snapshots_that_could_not_be_written_are_refused_at_once() {
     }
     assert!(parsed(&["--snapshots", "runs/here"]).settings().is_ok());
 }
+
+#[test]
+fn a_folder_that_snapshots_can_be_written_to_is_left_as_it_was_and_another_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let try_out =
+        |place: &std::path::Path| parsed(&["--snapshots", place.to_str().unwrap()]).snapshots.try_out();
+    try_out(&folder.path().join("new")).unwrap();
+    assert_eq!(std::fs::read_dir(folder.path().join("new")).unwrap().count(), 0);
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = try_out(&file.join("below")).unwrap_err().to_string();
+    assert!(error.starts_with("--snapshots: ") && error.contains("file/below can't be written"), "{error}");
+    assert!(parsed(&[]).snapshots.try_out().is_ok());
+}
