@@ -7,12 +7,15 @@ use crate::{peer::Peer, run};
 
 /// How often each is measured. What else a machine does changes from minute to minute: they take turns.
 const TURNS: usize = 3;
+/// Replicas, and partitions.
+const WORKERS: u32 = 2;
 const ENCODINGS: [(&str, Encoding); 3] =
     [("f32", Encoding::F32), ("bf16", Encoding::Bf16), ("int8", Encoding::Int8)];
 
 /// Trains one epoch with each encoding, and elephas if `HOWDAH_ELEPHAS` names a Python that has it, in turns.
 ///
-/// As elephas does, it augments nothing, and what counts is the time that training takes: the evaluation comes after.
+/// As elephas does, it augments nothing and cuts the pictures into a partition for each of two workers, and what counts is the
+/// time that training takes: the evaluation comes after.
 pub async fn run() {
     let mut peers = Vec::new();
     let mut ours = ENCODINGS.map(|_| Vec::new());
@@ -39,9 +42,10 @@ async fn rate(encoding: Encoding) -> f64 {
         pipeline: seed_pipeline(128, 1.0, Augment::None),
         mode: Mode::Asynchronous { push_every: PushEvery::Steps(1) },
         compression: Compression { push: encoding, pull: encoding, delta_pulls: false },
+        partitions: Some(WORKERS),
         ..run::settings()
     };
-    run::trained_per_second(run::train(2, 2, &settings).await.epochs.iter())
+    run::trained_per_second(run::train(WORKERS, 2, &settings).await.epochs.iter())
 }
 
 fn mean(rates: &[f64]) -> f64 {
