@@ -18,6 +18,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a driver's machine may leave bytes unacknowledged.
+#[cfg(target_os = "linux")]
 const DRIVER_SILENCE: Duration = Duration::from_secs(60);
 
 // Blocks and weights travel as the bytes that lie in memory.
@@ -81,7 +82,7 @@ pub async fn connect(address: &str) -> Result<Channel, ConnectError> {
 /// Connects to a driver at `http://host:port`.
 ///
 /// A driver that stands still (SIGSTOP, Ctrl-Z) keeps its connections: its machine goes on to acknowledge what comes. The
-/// connection breaks when the process has ended, or when the machine is gone for a minute.
+/// connection breaks when the process has ended, or when the machine is gone, or takes no more, for a minute.
 ///
 /// # Errors
 /// [`ConnectError`], naming the address.
@@ -92,6 +93,7 @@ pub async fn connect_to_driver(address: &str) -> Result<Channel, ConnectError> {
     connector.set_nodelay(true);
     connector.set_keepalive(Some(KEEP_ALIVE_INTERVAL));
     connector.set_keepalive_interval(Some(KEEP_ALIVE_INTERVAL));
+    #[cfg(target_os = "linux")]
     connector.set_tcp_user_timeout(Some(DRIVER_SILENCE));
     endpoint.connect_with_connector(connector).await.map_err(|error| unreachable(address, &error))
 }

@@ -1,5 +1,7 @@
 //! The client of a driver: submits jobs, follows them, and fetches their models.
 
+use std::time::Duration;
+
 use bytes::BytesMut;
 use futures::{Stream, TryStreamExt};
 use howdah_proto::{
@@ -9,7 +11,11 @@ use howdah_proto::{
     settings::TrainSettings,
     transport::{ConnectError, MESSAGE_LIMIT_BYTES, connect_to_driver},
 };
-use tonic::{Code, Status, transport::Channel};
+use tokio::time::timeout;
+use tonic::{Code, Response, Status, transport::Channel};
+
+/// How long a driver may take to answer.
+pub(crate) const ANSWER: Duration = Duration::from_secs(30);
 
 /// A request to a driver that failed.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +30,14 @@ pub enum ClientError {
         address: String,
         /// How that was noticed.
         reason: String,
+    },
+    /// The driver is there, and doesn't answer.
+    #[error("the driver at {address} hasn't answered for {} s; is it stopped?", after.as_secs())]
+    Silent {
+        /// Where it is.
+        address: String,
+        /// For how long.
+        after: Duration,
     },
     /// The driver refuses.
     #[error("the driver at {address} refuses: {reason}")]
@@ -72,8 +86,8 @@ impl Client {
         let settings = serde_json::to_string(settings).unwrap_or_default();
         let request =
             pb::SubmitRequest { protocol_version: PROTOCOL_VERSION, name: name.to_owned(), settings };
-        let reply = self.jobs.submit(request).await.map_err(|status| self.failed(&status))?;
-        Ok(JobId(reply.into_inner().job_id))
+        let reply = answer(&self.address, self.jobs.submit(request)).await?;
+        Ok(JobId(reply.job_id))
     }
 
     /// Follows a job from its first event to its last.
@@ -85,9 +99,9 @@ impl Client {
         job: JobId,
     ) -> Result<impl Stream<Item = Result<Recorded, ClientError>> + use<>, ClientError> {
         let request = pb::WatchRequest { job_id: job.0, from_sequence: 0 };
-        let events = self.jobs.watch(request).await.map_err(|status| self.failed(&status))?.into_inner();
-        let (lost, unread) = (self.clone(), self.address.clone());
-        Ok(events.map_err(move |status| lost.failed(&status)).and_then(move |event| {
+        let events = answer(&self.address, self.jobs.watch(request)).await?;
+        let (lost, unread) = (self.address.clone(), self.address.clone());
+        Ok(events.map_err(move |status| failure(&lost, &status)).and_then(move |event| {
             let address = unread.clone();
             std::future::ready(
                 serde_json::from_str(&event.event)
@@ -102,8 +116,7 @@ impl Client {
     /// [`ClientError`].
     pub async fn cancel(&mut self, job: JobId, reason: &str) -> Result<(), ClientError> {
         let request = pb::CancelJobRequest { job_id: job.0, reason: reason.to_owned() };
-        self.jobs.cancel(request).await.map_err(|status| self.failed(&status))?;
-        Ok(())
+        answer(&self.address, self.jobs.cancel(request)).await.map(drop)
     }
 
     /// Has the parameters of a job that trains spread over another number of shards.
@@ -112,8 +125,7 @@ impl Client {
     /// [`ClientError`].
     pub async fn reshard(&mut self, job: JobId, shards: u32) -> Result<(), ClientError> {
         let request = pb::ReshardRequest { job_id: job.0, shards };
-        self.jobs.reshard(request).await.map_err(|status| self.failed(&status))?;
-        Ok(())
+        answer(&self.address, self.jobs.reshard(request)).await.map(drop)
     }
 
     /// Fetches the model of a finished job, as the bytes of its file.
@@ -122,9 +134,9 @@ impl Client {
     /// [`ClientError`].
     pub async fn model(&mut self, job: JobId) -> Result<BytesMut, ClientError> {
         let request = pb::ModelRequest { job_id: job.0 };
-        let mut chunks = self.jobs.model(request).await.map_err(|status| self.failed(&status))?.into_inner();
+        let mut chunks = answer(&self.address, self.jobs.model(request)).await?;
         let mut model = BytesMut::new();
-        while let Some(chunk) = chunks.message().await.map_err(|status| self.failed(&status))? {
+        while let Some(chunk) = within(&self.address, chunks.message()).await? {
             model.extend_from_slice(&chunk.data);
         }
         Ok(model)
@@ -135,8 +147,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn members(&mut self) -> Result<Vec<pb::Member>, ClientError> {
-        let reply = self.jobs.members(pb::MembersRequest {}).await.map_err(|status| self.failed(&status))?;
-        Ok(reply.into_inner().members)
+        Ok(answer(&self.address, self.jobs.members(pb::MembersRequest {})).await?.members)
     }
 
     /// Lists the training jobs that have not ended.
@@ -144,8 +155,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn running(&mut self) -> Result<Vec<pb::RunningJob>, ClientError> {
-        let reply = self.jobs.running(pb::RunningRequest {}).await.map_err(|status| self.failed(&status))?;
-        Ok(reply.into_inner().jobs)
+        Ok(answer(&self.address, self.jobs.running(pb::RunningRequest {})).await?.jobs)
     }
 
     /// Describes the contexts of programs and the training jobs, or one of them.
@@ -154,16 +164,43 @@ impl Client {
     /// [`ClientError`].
     pub async fn describe(&mut self, context_id: Option<u64>) -> Result<pb::Description, ClientError> {
         let request = pb::DescribeRequest { context_id };
-        Ok(self.contexts.describe(request).await.map_err(|status| self.failed(&status))?.into_inner())
+        answer(&self.address, self.contexts.describe(request)).await
     }
+}
 
-    fn failed(&self, status: &Status) -> ClientError {
-        let (address, reason) = (self.address.clone(), status.message().to_owned());
-        match status.code() {
-            Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal => {
-                ClientError::Lost { address, reason }
-            }
-            _ => ClientError::Refused { address, reason },
+/// Waits for an answer, but not for a driver that stands still.
+async fn answer<T>(
+    address: &str,
+    call: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<T, ClientError> {
+    within(address, call).await.map(Response::into_inner)
+}
+
+async fn within<T>(address: &str, call: impl Future<Output = Result<T, Status>>) -> Result<T, ClientError> {
+    match timeout(ANSWER, call).await {
+        Ok(answered) => answered.map_err(|status| failure(address, &status)),
+        Err(_) => Err(ClientError::Silent { address: address.to_owned(), after: ANSWER }),
+    }
+}
+
+fn failure(address: &str, status: &Status) -> ClientError {
+    let (address, reason) = (address.to_owned(), status.message().to_owned());
+    match status.code() {
+        Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal => {
+            ClientError::Lost { address, reason }
         }
+        _ => ClientError::Refused { address, reason },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_driver_that_stands_still_is_not_waited_for_without_end() {
+        let never = std::future::pending::<Result<Response<()>, Status>>();
+        let error = answer("http://a:1", never).await.unwrap_err().to_string();
+        assert_eq!(error, "the driver at http://a:1 hasn't answered for 30 s; is it stopped?");
     }
 }

@@ -70,7 +70,7 @@ pub(super) async fn save(
     let snapshot = SnapshotId(request.snapshot);
     if begun(&access.cell, snapshot).is_none() {
         let folder = Folder::open(&request.location)?;
-        if !is_complete(&access, snapshot).await? {
+        if is_complete(&access, snapshot).await? == Some(false) {
             return Ok(pb::SaveCutReply::default());
         }
         let (start, cell) = (access.cell.range.start, Arc::clone(&access.cell));
@@ -110,9 +110,9 @@ fn saved(cell: &ShardCell) -> MutexGuard<'_, SavedCuts> {
     cell.saved.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits for the pushes of a cut, and tells whether they came in time.
-async fn is_complete(access: &Access, snapshot: SnapshotId) -> Result<bool, Status> {
-    let mut found = Ok(());
+/// Waits for the pushes of a cut, and tells whether they came in time; nothing if there is no plan of it, or no more.
+async fn is_complete(access: &Access, snapshot: SnapshotId) -> Result<Option<bool>, Status> {
+    let mut found = Ok(Some(()));
     let complete = within(LONG_POLL, async {
         loop {
             let changed = access.cell.changed.notified();
@@ -120,7 +120,7 @@ async fn is_complete(access: &Access, snapshot: SnapshotId) -> Result<bool, Stat
                 Ok(Some(false)) => changed.await,
                 Ok(Some(true)) => return,
                 Ok(None) => {
-                    found = Err(Status::not_found(no_such_cut(access.cell.key, snapshot)));
+                    found = Ok(None);
                     return;
                 }
                 Err(status) => {
@@ -131,7 +131,7 @@ async fn is_complete(access: &Access, snapshot: SnapshotId) -> Result<bool, Stat
         }
     })
     .await;
-    found.map(|()| complete)
+    found.map(|found| found.map(|()| complete))
 }
 
 fn no_such_cut(key: ShardKey, snapshot: SnapshotId) -> String {

@@ -46,18 +46,20 @@ fn others(arg: &Arg, name: &str, line: &Base) -> Vec<Base> {
         return vec![without];
     }
     let possible = arg.get_possible_values();
+    let default = || arg.get_default_values().first().and_then(|value| value.to_str());
+    let given = line.get(name).and_then(|values| values.first()).map(String::as_str).or_else(default);
     // Those that aren't valid are left out later.
     let values: Vec<String> = if possible.is_empty() {
-        let default = || arg.get_default_values().first().and_then(|value| value.to_str());
-        let given = line.get(name).and_then(|values| values.first()).map(String::as_str);
-        let number = given.or_else(default).and_then(|value| value.parse::<f64>().ok());
-        number
-            .map_or(vec![7.0], |number| vec![number / 2.0, number + 1.0])
-            .iter()
-            .map(f64::to_string)
-            .collect()
+        match given.and_then(|value| value.parse::<f64>().ok()) {
+            Some(given) => {
+                let others = [given / 2.0, given + 1.0, 0.5].into_iter().filter(|other| *other != given);
+                others.map(|other| other.to_string()).collect()
+            }
+            None => vec![7.to_string()],
+        }
     } else {
-        possible.iter().map(|value| value.get_name().to_owned()).collect()
+        let names = possible.iter().map(|value| value.get_name().to_owned());
+        names.filter(|other| Some(other.as_str()) != given).collect()
     };
     let with = |value: String| {
         let mut line = line.clone();
@@ -124,6 +126,11 @@ mod tests {
             &["--rule=rmsprop", "--decay=0.9"],
             &["--validation-fraction=0.2", "--patience=3", "--monitor=loss"],
             &["--mode=local", "--outer-lr=0.7", "--local-steps=32"],
+            &["--dropout=0", "--input-dropout=0", "--label-smoothing=0", "--warm-up=0"],
+            &["--momentum=0", "--optimizer=momentum"],
+            &["--decay=0", "--rule=rmsprop"],
+            &["--weight-decay=0", "--rule=adamw"],
+            &["--mode=sync", "--correction=none", "--optimizer=adam", "--compress=none"],
             &["--warm-up=0.1", "--label-smoothing=0.1", "--schedule-epochs=12", "--correction=none"],
         ] {
             assert_eq!(refused(words), None, "{words:?}");

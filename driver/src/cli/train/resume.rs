@@ -1,9 +1,14 @@
 //! `train --resume`: the settings of the run, and what may be changed about them.
 
-use std::path::{Path, PathBuf};
+use std::{
+    mem::discriminant,
+    path::{Path, PathBuf},
+};
 
 use clap::{CommandFactory, Parser};
-use howdah_proto::settings::{Learning, NetworkSettings, TrainSettings};
+use howdah_proto::settings::{
+    Compression, DataSettings, Encoding, Learning, NetworkSettings, Schedule, TrainSettings,
+};
 
 use super::{Args, args::absolute};
 use crate::{
@@ -37,7 +42,10 @@ pub(super) async fn resume(args: &Args, run: &str) -> Result<Resumed, CliError> 
     let (manifest, _) = read.await.map_err(|error| refused(error.to_string()))?;
     let given = args.settings_after(manifest.settings.validation)?;
     let has_pipeline = args.data.prepared()?.is_some();
-    let mut settings = merged(&manifest.settings, &given, &args.said, has_pipeline);
+    if let Some(flag) = of_other_pictures(&manifest.settings, &given, &args.said) {
+        return Err(CliError::Settled { flag });
+    }
+    let mut settings = merged(&manifest.settings, &given, args, has_pipeline);
     manifest.fits(&settings).map_err(|error| match settled(&error, &args.said) {
         Some(flag) => CliError::Settled { flag },
         None => refused(error.to_string()),
@@ -93,14 +101,11 @@ fn locate(run: &str) -> (String, Option<PathBuf>) {
     (run, folder)
 }
 
-const DATA: &[&str] = &["data", "test", "test_fraction", "format", "classes", "synthetic"];
 const PIPELINE: &[&str] = &["pipeline", "size", "denoise", "augment"];
 const MODE: &[&str] = &["mode", "push_every", "staleness", "backups", "local_steps"];
 const CORRECTION: &[&str] = &["correction", "delay_compensation"];
-const COMPRESSION: &[&str] = &["compress", "compress_pulls", "delta_pulls"];
 const SELECTION: &[&str] = &["fold", "data_seed"];
 const NETWORK: &[&str] = &["hidden", "dropout", "input_dropout"];
-const SCHEDULE: &[&str] = &["schedule", "warm_up", "rate_step", "rate_step_epochs"];
 const UPDATES: &[&str] = &[
     "optimizer",
     "rule",
@@ -132,17 +137,64 @@ fn settled(error: &SnapshotError, said: &Said) -> Option<String> {
     })
 }
 
+/// The flag that would have a run go on with other pictures than those that it was begun with.
+fn of_other_pictures(run: &TrainSettings, given: &TrainSettings, said: &Said) -> Option<String> {
+    let draws_others = said.has("synthetic") && given.data != run.data;
+    let holds_out_others = said.has("test_fraction") && !said.has("data");
+    let flag = [(draws_others, "synthetic"), (holds_out_others, "test_fraction")];
+    flag.into_iter().find(|(is_other, _)| *is_other).and_then(|(_, flag)| said.first(&[flag]))
+}
+
+/// Where the pictures of a run are now: what was not said of them is as it was.
+fn data(run: &DataSettings, given: &DataSettings, said: &Said) -> DataSettings {
+    match (run, given) {
+        _ if !said.has("data") => run.clone(),
+        (
+            DataSettings::Folder { test, test_fraction, classes, format, .. },
+            DataSettings::Folder {
+                train: now_train,
+                test: now_test,
+                test_fraction: now_fraction,
+                classes: now_classes,
+                format: now_format,
+            },
+        ) => DataSettings::Folder {
+            train: now_train.clone(),
+            test: if said.has("test") { now_test } else { test }.clone(),
+            test_fraction: *if said.has("test_fraction") { now_fraction } else { test_fraction },
+            classes: if said.has("classes") { now_classes } else { classes }.clone(),
+            format: *if said.has("format") { now_format } else { format },
+        },
+        _ => given.clone(),
+    }
+}
+
+/// How values travel from now on. Pulls are compressed as pushes are, or not at all.
+fn compression(run: Compression, given: Compression, said: &Said) -> Compression {
+    let push = if said.has("compress") { given.push } else { run.push };
+    let compresses_pulls = said.has("compress_pulls") || run.pull != Encoding::F32;
+    Compression {
+        push,
+        pull: if compresses_pulls { push } else { Encoding::F32 },
+        delta_pulls: said.has("delta_pulls") || run.delta_pulls,
+    }
+}
+
 /// The settings of the run, with those of the flags that were given. Pictures that were prepared have their pipeline with
 /// them.
-fn merged(run: &TrainSettings, given: &TrainSettings, said: &Said, has_pipeline: bool) -> TrainSettings {
+fn merged(run: &TrainSettings, given: &TrainSettings, args: &Args, has_pipeline: bool) -> TrainSettings {
+    let said = &args.said;
     macro_rules! pick {
         ($flags:expr, $($field:ident).+) => {
             if said.first($flags).is_some() { &given.$($field).+ } else { &run.$($field).+ }.clone()
         };
     }
+    // The mode that it has, without what goes with it.
+    let says_the_same =
+        said.first(&MODE[1..]).is_none() && discriminant(&run.mode) == discriminant(&given.mode);
     let pipeline = if has_pipeline { &["data", "pipeline", "size", "denoise", "augment"] } else { PIPELINE };
     TrainSettings {
-        data: pick!(DATA, data),
+        data: data(&run.data, &given.data, said),
         selection: pick!(SELECTION, selection),
         pipeline: pick!(pipeline, pipeline),
         network: NetworkSettings {
@@ -153,7 +205,14 @@ fn merged(run: &TrainSettings, given: &TrainSettings, said: &Said, has_pipeline:
         epochs: pick!(&["epochs"], epochs),
         batch: pick!(&["batch"], batch),
         learning: Learning {
-            schedule: pick!(SCHEDULE, learning.schedule),
+            schedule: Schedule {
+                shape: args.learn.shape_after(
+                    run.learning.schedule.shape,
+                    given.learning.schedule.shape,
+                    said,
+                ),
+                warm_up: pick!(&["warm_up"], learning.schedule.warm_up),
+            },
             schedule_epochs: pick!(&["schedule_epochs"], learning.schedule_epochs),
             label_smoothing: pick!(&["label_smoothing"], learning.label_smoothing),
             class_weights: pick!(&["class_weights"], learning.class_weights),
@@ -164,8 +223,8 @@ fn merged(run: &TrainSettings, given: &TrainSettings, said: &Said, has_pipeline:
         updates: pick!(UPDATES, updates),
         rule: pick!(UPDATES, rule),
         correction: pick!(CORRECTION, correction),
-        mode: pick!(MODE, mode),
-        compression: pick!(COMPRESSION, compression),
+        mode: if says_the_same { run.mode } else { pick!(MODE, mode) },
+        compression: compression(run.compression, given.compression, said),
         seed: pick!(&["seed"], seed),
         // What was not said of it is as it was already.
         validation: given.validation,
@@ -183,7 +242,10 @@ fn merged(run: &TrainSettings, given: &TrainSettings, said: &Said, has_pipeline:
 
 #[cfg(test)]
 mod tests {
-    use howdah_proto::{Epoch, settings::Monitor};
+    use howdah_proto::{
+        Epoch,
+        settings::{Monitor, RateShape},
+    };
 
     use super::*;
     use crate::snapshot::{Manifest, example};
@@ -197,7 +259,10 @@ mod tests {
         let run = args(begun).settings().unwrap();
         let now = args(now);
         let given = now.settings_after(run.validation).unwrap();
-        let merged = merged(&run, &given, &now.said, false);
+        if let Some(flag) = of_other_pictures(&run, &given, &now.said) {
+            return Err(flag);
+        }
+        let merged = merged(&run, &given, &now, false);
         let manifest = Manifest { settings: run, epoch: Epoch(1), ..example() };
         let refused = |error: SnapshotError| settled(&error, &now.said).unwrap_or_else(|| error.to_string());
         manifest.fits(&merged).map(|()| merged).map_err(refused)
@@ -212,6 +277,30 @@ mod tests {
         let now = gone_on(&begun, &["--epochs=12", "--clip-norm=2", "--replicas=1", "--hidden=9"]).unwrap();
         let learning = Learning { clip_norm: Some(2.0), ..run.learning.clone() };
         assert_eq!(now, TrainSettings { epochs: 12, learning, shard_copies: 1, ..run });
+    }
+
+    #[test]
+    fn what_goes_together_is_kept_where_only_a_part_of_it_is_said() {
+        let begun = ["--schedule=step", "--rate-step=0.3", "--warm-up=0.1", "--compress=bf16"];
+        let learning = gone_on(&begun, &["--rate-step-epochs=4"]).unwrap().learning;
+        let shape = RateShape::Step { every_epochs: 4, share: 0.3 };
+        assert_eq!(learning.schedule, Schedule { shape, warm_up: 0.1 });
+        let cosine = gone_on(&["--schedule=cosine"], &["--warm-up=0.2"]).unwrap().learning.schedule;
+        assert_eq!(cosine, Schedule { shape: RateShape::Cosine, warm_up: 0.2 });
+
+        let pulls = |now: &[&str]| gone_on(&begun, now).unwrap().compression;
+        let both = |encoding| Compression { push: encoding, pull: encoding, delta_pulls: false };
+        assert_eq!(pulls(&["--compress-pulls"]), both(Encoding::Bf16));
+        let all = gone_on(&["--compress=bf16", "--compress-pulls"], &["--compress=int8"]).unwrap();
+        assert_eq!(all.compression, both(Encoding::Int8));
+
+        let moved = ["--data=/new"];
+        let begun =
+            ["--data=/old", "--classes", "cat=a", "dog=b", "--format=folder", "--mode=ssp", "--push-every=2"];
+        let now = gone_on(&begun, &moved).unwrap();
+        let DataSettings::Folder { train, classes, .. } = now.data else { panic!("{now:?}") };
+        assert_eq!((train, classes.len()), (PathBuf::from("/new"), 2));
+        assert_eq!(gone_on(&begun, &["--mode=ssp"]).unwrap().mode, now.mode);
     }
 
     #[test]
@@ -233,6 +322,8 @@ mod tests {
             (&["--correction=inverse"], "--correction"),
             (&["--validation-fraction=0.5"], "--validation-fraction"),
             (&["--data-seed=5"], "--data-seed"),
+            (&["--synthetic=7"], "--synthetic"),
+            (&["--test-fraction=0.5"], "--test-fraction"),
         ] {
             assert_eq!(gone_on(&["--batch=8"], words).map(drop), Err(flag.to_owned()));
         }

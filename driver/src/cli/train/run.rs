@@ -31,10 +31,6 @@ const CANCEL: std::time::Duration = std::time::Duration::from_secs(5);
 /// Trains a model.
 pub(in crate::cli) async fn run(args: Args, started: Instant) -> Result<(), CliError> {
     let name = args.name.clone().unwrap_or_else(default_name);
-    // What a driver elsewhere can write, it sees itself.
-    if args.driver.is_none() {
-        args.snapshots.try_out()?;
-    }
     let (mut settings, run_folder) = match &args.snapshots.resume {
         Some(run) => {
             let resumed = resume(&args, run).await?;
@@ -42,6 +38,10 @@ pub(in crate::cli) async fn run(args: Args, started: Instant) -> Result<(), CliE
         }
         None => (args.settings()?, None),
     };
+    // What a driver elsewhere can write, it sees itself.
+    if args.driver.is_none() {
+        args.snapshots.try_out()?;
+    }
     let (output, folder) = match (&args.output, run_folder) {
         (None, Some(run)) => {
             let folder = RunFolder::reopen(&run)?;

@@ -12,6 +12,8 @@ use crate::{
 
 /// How long a snapshot may wait for its last pushes.
 const COMPLETE: Duration = Duration::from_secs(60);
+/// How long a store may take for the file of a shard.
+const WRITTEN: Duration = Duration::from_secs(600);
 /// How often one is planned, each time twice as far ahead.
 const TRIES: u32 = 7;
 
@@ -123,12 +125,17 @@ async fn save(
     deadline: Instant,
 ) -> Result<SavedCut, String> {
     let file = name(shard.place().shard.0);
+    let mut writes = None;
     loop {
         let saved = shard.save_cut(manifest.snapshot, folder, &file).await;
         match saved.map_err(|error| error.to_string())? {
             CutState::Saved(saved) => return Ok(saved),
-            // A store may be slow; it is for the shard's server to say that it fails.
-            CutState::Writing => {}
+            CutState::Writing if Instant::now() < *writes.get_or_insert_with(|| Instant::now() + WRITTEN) => {
+            }
+            CutState::Writing => {
+                let (shard, seconds) = (shard.place().shard, WRITTEN.as_secs());
+                return Err(format!("the file of shard {shard} was still being written after {seconds} s"));
+            }
             CutState::Incomplete if Instant::now() < deadline => {}
             CutState::Incomplete => {
                 let (shard, seconds) = (shard.place().shard, COMPLETE.as_secs());

@@ -5,10 +5,11 @@ use howdah_proto::{
     registry::{OperatorVersions, to_wire},
     transport::{CHUNK_BYTES, MESSAGE_LIMIT_BYTES, connect_to_driver},
 };
+use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Code, Status, Streaming, transport::Channel};
 
-use crate::rdd::ContextError;
+use crate::{client::ANSWER, rdd::ContextError};
 
 /// What a driver says about a running job.
 pub(in crate::rdd) type Replies = Streaming<pb::RunReply>;
@@ -39,9 +40,17 @@ impl Connection {
             name: name.to_owned(),
             operators: to_wire(operators),
         };
-        let failed = |status: &Status| failure(address, status);
-        let mut lease = client.open(request).await.map_err(|status| failed(&status))?.into_inner();
-        let opened = lease.message().await.map_err(|status| failed(&status))?;
+        let open = async {
+            let mut lease = client.open(request).await?.into_inner();
+            let opened = lease.message().await?;
+            Ok::<_, Status>((lease, opened))
+        };
+        let silent = |_| ContextError::Lost {
+            address: address.to_owned(),
+            reason: format!("it hasn't answered for {} s", ANSWER.as_secs()),
+        };
+        let opened = timeout(ANSWER, open).await.map_err(silent)?;
+        let (lease, opened) = opened.map_err(|status| failure(address, &status))?;
         let Some(pb::ContextOpened { context_id: context }) = opened else {
             let reason = "it closed the context at once".to_owned();
             return Err(ContextError::Lost { address: address.to_owned(), reason });

@@ -6,7 +6,10 @@ use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart, path::Path};
 use sha2::{Digest, Sha256};
 
 use super::{error::SnapshotError, pieces};
-use crate::{shard::Image, stores::open_folder};
+use crate::{
+    shard::{Image, ShardError},
+    stores::open_folder,
+};
 
 /// How many parts of a file are on their way to the store at a time.
 const CONCURRENT_PARTS: usize = 4;
@@ -25,6 +28,23 @@ pub(in crate::server) struct SavedFile {
     pub(in crate::server) bytes: u64,
     /// SHA-256.
     pub(in crate::server) checksum: Vec<u8>,
+}
+
+/// Why what was read is no image.
+enum Unread {
+    /// It isn't what was saved.
+    Foreign(String),
+    /// There may be room for it another time, or elsewhere.
+    NoRoom(String),
+}
+
+impl From<ShardError> for Unread {
+    fn from(error: ShardError) -> Self {
+        match error {
+            ShardError::OutOfMemory(_) => Self::NoRoom(error.to_string()),
+            _ => Self::Foreign(error.to_string()),
+        }
+    }
 }
 
 impl Folder {
@@ -86,17 +106,20 @@ impl Folder {
         let (start, len, checksum) = (saved.start, saved.len, saved.checksum.clone());
         let check = move || {
             if Sha256::digest(&bytes)[..] != checksum[..] {
-                return Err("its SHA-256 is another one".to_owned());
+                return Err(Unread::Foreign("its SHA-256 is another one".to_owned()));
             }
-            let image = Image::read(&bytes).map_err(|error| error.to_string())?;
+            let image = Image::read(&bytes)?;
             if (image.header.start, image.header.len) != (start, len) {
-                return Err("it is of other parameters".to_owned());
+                return Err(Unread::Foreign("it is of other parameters".to_owned()));
             }
             Ok(image)
         };
-        let broken = |_| "its check broke off".to_owned();
-        let checked = tokio::task::spawn_blocking(check).await.map_err(broken);
-        checked.and_then(|image| image).map_err(foreign)
+        let broken = |_| self.store_error(file, "read", "its check broke off".to_owned());
+        let checked = tokio::task::spawn_blocking(check).await.map_err(broken)?;
+        checked.map_err(|unread| match unread {
+            Unread::Foreign(reason) => foreign(reason),
+            Unread::NoRoom(reason) => self.store_error(file, "read", reason),
+        })
     }
 
     fn path_of(&self, file: &str) -> Result<Path, SnapshotError> {

@@ -9,7 +9,7 @@ use super::{
     mode::{ModeArg, ModeArgs},
     recipe::Recipe,
 };
-use crate::cli::CliError;
+use crate::cli::{CliError, said::Said};
 
 /// The learning rate of optimizers and rules that don't adapt it to each weight.
 const PLAIN_RATE: f32 = 1e-2;
@@ -179,9 +179,7 @@ impl LearnArgs {
     pub(super) fn learning(&self, recipe: &Recipe) -> Result<Learning, CliError> {
         let shape = match self.schedule.unwrap_or(recipe.schedule) {
             ScheduleArg::Constant => RateShape::Constant,
-            ScheduleArg::Step => {
-                RateShape::Step { every_epochs: self.rate_step_epochs, share: self.rate_step }
-            }
+            ScheduleArg::Step => self.steps(),
             ScheduleArg::Cosine => RateShape::Cosine,
             ScheduleArg::OneCycle => RateShape::OneCycle { rise: RISE },
         };
@@ -194,6 +192,26 @@ impl LearnArgs {
             l2: self.l2,
             average: self.average,
         })
+    }
+
+    /// A learning rate that falls now and then.
+    fn steps(&self) -> RateShape {
+        RateShape::Step { every_epochs: self.rate_step_epochs, share: self.rate_step }
+    }
+
+    /// How the learning rate of a run goes on: as it went, but for what was said.
+    pub(in crate::cli) fn shape_after(&self, earlier: RateShape, given: RateShape, said: &Said) -> RateShape {
+        match (earlier, self.steps()) {
+            _ if said.has("schedule") => given,
+            (
+                RateShape::Step { every_epochs, share },
+                RateShape::Step { every_epochs: now_every, share: now_share },
+            ) => RateShape::Step {
+                every_epochs: if said.has("rate_step_epochs") { now_every } else { every_epochs },
+                share: if said.has("rate_step") { now_share } else { share },
+            },
+            _ => earlier,
+        }
     }
 
     fn class_weights(&self) -> Result<ClassWeights, CliError> {

@@ -66,11 +66,15 @@ pub(in crate::cli) struct Args {
 impl Args {
     /// What the driver is told, but for snapshots, whose default place is in the run's folder.
     pub(in crate::cli) fn settings(&self) -> Result<TrainSettings, CliError> {
-        self.settings_after(None)
+        self.with_validation(self.validation.settings()?)
     }
 
     /// The same for a run that goes on, which was validated as `earlier` says.
     pub(super) fn settings_after(&self, earlier: Option<Validation>) -> Result<TrainSettings, CliError> {
+        self.with_validation(self.validation.settings_after(earlier, &self.said)?)
+    }
+
+    fn with_validation(&self, validation: Option<Validation>) -> Result<TrainSettings, CliError> {
         self.snapshots.check()?;
         let (learn, data) = (&self.learn, &self.data);
         let prepared = data.prepared()?;
@@ -90,7 +94,7 @@ impl Args {
             mode,
             compression: self.mode.compression(),
             seed: learn.seed,
-            validation: self.validation.settings(earlier)?,
+            validation,
             partitions: learn.partitions,
             shards: self.cluster.shards,
             shard_copies: self.cluster.replicas,

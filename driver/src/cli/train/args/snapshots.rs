@@ -7,9 +7,6 @@ use crate::{
     snapshot::{SnapshotError, Store},
 };
 
-/// What is written to see whether anything can be.
-const TRIED: &str = ".howdah";
-
 /// When the shards are saved, and what a run goes on with.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Snapshots")]
@@ -55,7 +52,7 @@ impl SnapshotArgs {
         let Some(folder) = self.snapshots.as_ref().filter(|location| !location.contains("://")) else {
             return Ok(());
         };
-        let file = Path::new(folder).join(TRIED);
+        let file = Path::new(folder).join(format!(".howdah-{}", std::process::id()));
         let tried = fs::create_dir_all(folder)
             .and_then(|()| fs::write(&file, ""))
             .and_then(|()| fs::remove_file(&file));
@@ -83,12 +80,14 @@ impl SnapshotArgs {
         said: &Said,
         run: Option<&Path>,
     ) -> Option<SnapshotSettings> {
-        if self.no_snapshots {
+        if said.has("no_snapshots") {
             return None;
         }
-        let stays = self.snapshots.is_none() && (run.is_none() || earlier.location.contains("://"));
-        let given = self.settings(run).filter(|_| !stays);
-        let location = given.map_or(earlier.location, |given| given.location);
+        let given = self.snapshots.as_ref().filter(|_| said.has("snapshots")).map(|place| absolute(place));
+        let stays = |location: &&String| run.is_none() || location.contains("://");
+        let kept = || Some(&earlier.location).filter(stays).cloned();
+        let own = || run.map(|run| run.join("snapshots").to_string_lossy().into_owned());
+        let location = given.or_else(kept).or_else(own)?;
         let every_seconds =
             if said.has("snapshot_every") { self.snapshot_every } else { earlier.every_seconds };
         Some(SnapshotSettings { location, every_seconds })

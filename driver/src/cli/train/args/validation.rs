@@ -1,7 +1,7 @@
 use clap::ValueEnum;
 use howdah_proto::settings::{Monitor, Validation};
 
-use crate::cli::CliError;
+use crate::cli::{CliError, said::Said};
 
 /// Which epoch's weights become the model, and when training stops.
 #[derive(Debug, Clone, clap::Args)]
@@ -31,10 +31,33 @@ enum MonitorArg {
 }
 
 impl ValidationArgs {
-    /// The settings, if pictures are kept for validation; what isn't said is as it was `earlier`.
-    pub(super) fn settings(&self, earlier: Option<Validation>) -> Result<Option<Validation>, CliError> {
-        let before = earlier.map(|earlier| earlier.fraction);
-        let Some(fraction) = self.validation_fraction.or(before) else {
+    /// The settings of a run that goes on: what isn't said is as it was `earlier`.
+    pub(super) fn settings_after(
+        &self,
+        earlier: Option<Validation>,
+        said: &Said,
+    ) -> Result<Option<Validation>, CliError> {
+        let said = |id: &str| said.has(id);
+        let monitor = earlier.map(|earlier| match earlier.monitor {
+            Monitor::Loss => MonitorArg::Loss,
+            Monitor::Accuracy => MonitorArg::Accuracy,
+        });
+        let before = Self {
+            validation_fraction: earlier.map(|earlier| earlier.fraction),
+            patience: earlier.and_then(|earlier| earlier.patience),
+            monitor,
+        };
+        let now = Self {
+            validation_fraction: if said("validation_fraction") { self } else { &before }.validation_fraction,
+            patience: if said("patience") { self } else { &before }.patience,
+            monitor: if said("monitor") { self } else { &before }.monitor,
+        };
+        now.settings()
+    }
+
+    /// The settings, if pictures are kept for validation.
+    pub(super) fn settings(&self) -> Result<Option<Validation>, CliError> {
+        let Some(fraction) = self.validation_fraction else {
             let given = [("--patience", self.patience.is_some()), ("--monitor", self.monitor.is_some())];
             return match given.into_iter().find(|(_, given)| *given) {
                 Some((flag, _)) => Err(CliError::Flag {
@@ -45,11 +68,9 @@ impl ValidationArgs {
             };
         };
         let monitor = match self.monitor {
-            None => earlier.map_or(Monitor::Loss, |earlier| earlier.monitor),
-            Some(MonitorArg::Loss) => Monitor::Loss,
+            None | Some(MonitorArg::Loss) => Monitor::Loss,
             Some(MonitorArg::Accuracy) => Monitor::Accuracy,
         };
-        let patience = self.patience.or(earlier.and_then(|earlier| earlier.patience));
-        Ok(Some(Validation { fraction, monitor, patience }))
+        Ok(Some(Validation { fraction, monitor, patience: self.patience }))
     }
 }
