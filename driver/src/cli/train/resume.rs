@@ -322,7 +322,7 @@ mod tests {
             (&["--correction=inverse"], "--correction"),
             (&["--validation-fraction=0.5"], "--validation-fraction"),
             (&["--data-seed=5"], "--data-seed"),
-            (&["--synthetic=7"], "--synthetic"),
+            (&["--synthetic=70"], "--synthetic"),
             (&["--test-fraction=0.5"], "--test-fraction"),
         ] {
             assert_eq!(gone_on(&["--batch=8"], words).map(drop), Err(flag.to_owned()));
