@@ -185,12 +185,16 @@ async fn within<T>(address: &str, call: impl Future<Output = Result<T, Status>>)
 
 fn failure(address: &str, status: &Status) -> ClientError {
     let (address, reason) = (address.to_owned(), status.message().to_owned());
-    match status.code() {
-        Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal => {
-            ClientError::Lost { address, reason }
-        }
-        _ => ClientError::Refused { address, reason },
+    if is_loss(status) {
+        ClientError::Lost { address, reason }
+    } else {
+        ClientError::Refused { address, reason }
     }
+}
+
+/// Tells a driver that is gone, or the way to it, from one that refuses.
+pub(crate) fn is_loss(status: &Status) -> bool {
+    matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal)
 }
 
 #[cfg(test)]

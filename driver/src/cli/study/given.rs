@@ -91,7 +91,7 @@ pub(in crate::cli) fn searchable() -> Vec<String> {
 /// The flags of a run that goes on: those of its journal, with the cluster of now.
 ///
 /// # Errors
-/// [`CliError::Flag`] for a flag that is given now and would make it another run.
+/// [`CliError::Settled`] for a flag that is given now and would make it another run.
 pub(in crate::cli) fn go_on(journal: &Base, now: &Base) -> Result<Base, CliError> {
     let of_cluster: Vec<String> = flags()
         .into_iter()

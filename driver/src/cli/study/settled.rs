@@ -9,7 +9,7 @@ const AT_ANY_TIME: [&str; 2] = ["concurrent", "refit"];
 /// Checks that no flag was given that a command has beside those of `train`, and that would make its study another one.
 ///
 /// # Errors
-/// [`CliError::Flag`], naming it.
+/// [`CliError::Settled`], naming it.
 pub(super) fn check_going_on<A: Args>(said: &Said) -> Result<(), CliError> {
     let of_command = A::augment_args(Command::new("study"));
     let is_free = |arg: &&Arg| is_of_train(arg) || AT_ANY_TIME.contains(&arg.get_id().as_str());

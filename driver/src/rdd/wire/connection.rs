@@ -7,9 +7,12 @@ use howdah_proto::{
 };
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tonic::{Code, Status, Streaming, transport::Channel};
+use tonic::{Status, Streaming, transport::Channel};
 
-use crate::{client::ANSWER, rdd::ContextError};
+use crate::{
+    client::{ANSWER, is_loss},
+    rdd::ContextError,
+};
 
 /// What a driver says about a running job.
 pub(in crate::rdd) type Replies = Streaming<pb::RunReply>;
@@ -162,10 +165,9 @@ async fn hold(mut lease: Streaming<pb::ContextOpened>, dropped: CancellationToke
 
 fn failure(address: &str, status: &Status) -> ContextError {
     let (address, reason) = (address.to_owned(), status.message().to_owned());
-    match status.code() {
-        Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal => {
-            ContextError::Lost { address, reason }
-        }
-        _ => ContextError::Refused { address, reason },
+    if is_loss(status) {
+        ContextError::Lost { address, reason }
+    } else {
+        ContextError::Refused { address, reason }
     }
 }

@@ -67,9 +67,8 @@ impl SnapshotArgs {
         if self.no_snapshots {
             return None;
         }
-        let default = || run.map(|run| run.join("snapshots").to_string_lossy().into_owned());
         let given = self.snapshots.as_ref().map(|location| absolute(location));
-        let location = given.or_else(default)?;
+        let location = given.or_else(|| own_place(run))?;
         Some(SnapshotSettings { location, every_seconds: self.snapshot_every })
     }
 
@@ -86,12 +85,16 @@ impl SnapshotArgs {
         let given = self.snapshots.as_ref().filter(|_| said.has("snapshots")).map(|place| absolute(place));
         let stays = |location: &&String| run.is_none() || location.contains("://");
         let kept = || Some(&earlier.location).filter(stays).cloned();
-        let own = || run.map(|run| run.join("snapshots").to_string_lossy().into_owned());
-        let location = given.or_else(kept).or_else(own)?;
+        let location = given.or_else(kept).or_else(|| own_place(run))?;
         let every_seconds =
             if said.has("snapshot_every") { self.snapshot_every } else { earlier.every_seconds };
         Some(SnapshotSettings { location, every_seconds })
     }
+}
+
+/// Where the snapshots of a run go if nothing is said.
+fn own_place(run: Option<&Path>) -> Option<String> {
+    run.map(|run| run.join("snapshots").to_string_lossy().into_owned())
 }
 
 /// Makes a path independent of this command's folder; a URL stays as it is.
