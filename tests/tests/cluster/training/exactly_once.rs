@@ -130,7 +130,7 @@ fn a_push_of_an_attempt_that_has_been_taken_over_is_refused() {
     let _paramserver = cluster.paramserver("paramserver");
     let victim = cluster.executor("victim");
     let _other = cluster.executor("other");
-    let mut job = cluster.submit(&counting(&pictures.data, 12));
+    let mut job = cluster.submit(&counting(&pictures.data, 60));
     let id = job.member("victim");
     job.wait_for_training_on(id);
     victim.send(Signal::KILL);
