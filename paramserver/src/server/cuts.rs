@@ -4,7 +4,7 @@ use std::{
 };
 
 use howdah_proto::{SnapshotId, Term, pb, required};
-use tokio::sync::watch;
+use tokio::{runtime::Handle, sync::watch};
 use tonic::Status;
 
 use super::{
@@ -73,18 +73,19 @@ pub(super) async fn save(
         if is_complete(&access, snapshot).await? == Some(false) {
             return Ok(pb::SaveCutReply::default());
         }
-        let (start, cell) = (access.cell.range.start, Arc::clone(&access.cell));
-        // Both at once: whoever finds no plan any more finds that it is being saved.
-        let take = move |shard: &mut Kept| {
-            let image = shard.take_cut(snapshot, start)?;
-            Ok(image.map(|image| (image, saved(&cell).begin(snapshot))))
+        let (start, cell, runtime) = (access.cell.range.start, Arc::clone(&access.cell), Handle::current());
+        // All at once: whoever finds no plan any more finds that it is being saved, even if whoever began it is gone.
+        let begin = move |shard: &mut Kept| {
+            if let Some(image) = shard.take_cut(snapshot, start)? {
+                let ends = saved(&cell).begin(snapshot);
+                runtime.spawn(async move {
+                    let ended = write(&folder, &request.file, image).await;
+                    ends.send_replace(Saving::Ended(ended));
+                });
+            }
+            Ok(())
         };
-        if let Some((image, ends)) = access.change(take).await? {
-            tokio::spawn(async move {
-                let ended = write(&folder, &request.file, image).await;
-                ends.send_replace(Saving::Ended(ended));
-            });
-        }
+        access.change(begin).await?;
     }
     let missing = || Status::not_found(no_such_cut(access.cell.key, snapshot));
     let mut saving = begun(&access.cell, snapshot).ok_or_else(missing)?;
