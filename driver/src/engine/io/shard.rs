@@ -103,7 +103,10 @@ fn fault(error: ParametersError) -> ShardFault {
 async fn perform(job: JobId, request: ShardIo) -> Result<(), ParametersError> {
     match request {
         ShardIo::Promote { place, .. } => client(job, place, SHORT)?.promote().await.map(drop),
-        ShardIo::Attach { place, standby, .. } => client(job, place, LONG)?.attach_standby(&standby).await,
+        // Not again by itself: by then another one may have been attached.
+        ShardIo::Attach { place, standby, .. } => {
+            client(job, place, Patience { tries: 1, ..LONG })?.attach_standby(&standby).await
+        }
         // Attaching the standby that there is waits until it has everything.
         ShardIo::Check { place, standby, .. } => client(job, place, ONCE)?.attach_standby(&standby).await,
         ShardIo::Detach { place, .. } => client(job, place, SHORT)?.detach_standby().await,

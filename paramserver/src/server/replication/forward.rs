@@ -11,6 +11,7 @@ use howdah_proto::{
     pb::{self, replicate_request},
     transport::{self, CHUNK_BYTES},
 };
+use tokio::runtime::Handle;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 
@@ -36,14 +37,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 pub(in crate::server) async fn attach(access: Access, address: &str) -> Result<(), Status> {
     transport::endpoint(address).map_err(|error| Status::invalid_argument(error.to_string()))?;
     let cell = Arc::clone(&access.cell);
-    let (link, to) = (Arc::clone(&cell.link), address.to_owned());
-    let pairing = access.touch(move |_| link.attach(&to)).await?;
-    if let Some(pairing) = pairing {
-        let term = access.term();
-        let forwarder =
-            Forwarder { link: Arc::clone(&cell.link), cell: Arc::downgrade(&cell), pairing, term };
-        tokio::spawn(forwarder.run());
-    }
+    let (link, to, runtime) = (Arc::clone(&cell.link), address.to_owned(), Handle::current());
+    let (weak, term) = (Arc::downgrade(&cell), access.term());
+    // All at once: what is queued for the standby is forwarded, even if whoever began it is gone.
+    let begin = move |_: &mut Kept| {
+        if let Some(pairing) = link.attach(&to) {
+            runtime.spawn(Forwarder { link, cell: weak, pairing, term }.run());
+        }
+    };
+    access.touch(begin).await?;
     cell.link.attached().await
 }
 
