@@ -86,10 +86,10 @@ impl Store {
         Ok(())
     }
 
-    /// Makes a snapshot whole by writing its manifest, and drops all others but `keep`.
+    /// Makes a snapshot whole by writing its manifest, and drops all older ones but `keep`.
     ///
     /// # Errors
-    /// [`SnapshotError::Store`]; one that can't be dropped is no error.
+    /// [`SnapshotError::Store`]; older ones that can't be found or dropped are no error.
     pub async fn commit(&self, manifest: &Manifest, keep: Option<SnapshotId>) -> Result<(), SnapshotError> {
         let id = manifest.snapshot;
         let file = format!("{}/{MANIFEST}", self.location.snapshot(id));
@@ -97,12 +97,19 @@ impl Store {
         let content = serde_json::to_vec_pretty(manifest).map_err(|error| failed(error.to_string()))?;
         let written = self.store.put_opts(&self.manifest(id), content.into(), PutOptions::default()).await;
         written.map_err(|error| failed(error.to_string()))?;
-        for old in self.ids().await?.into_iter().filter(|old| *old != id && Some(*old) != keep) {
+        match self.ids().await {
+            Ok(ids) => self.drop_older(ids.into_iter().filter(|old| *old < id && Some(*old) != keep)).await,
+            Err(error) => tracing::warn!(%error, "old snapshots could not be looked for"),
+        }
+        Ok(())
+    }
+
+    async fn drop_older(&self, ids: impl Iterator<Item = SnapshotId>) {
+        for old in ids {
             if let Err(error) = self.drop(old).await {
                 tracing::warn!(snapshot = %old, %error, "an old snapshot could not be dropped");
             }
         }
-        Ok(())
     }
 
     /// Drops a snapshot, its manifest first, so that what is left of it is never taken for whole.
@@ -214,6 +221,16 @@ mod tests {
         }
         assert_eq!(store.ids().await.unwrap(), [SnapshotId(2), SnapshotId(3)]);
         assert!(folder.path().join("snap shots/notes/a").exists());
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_comes_late_leaves_newer_snapshots_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        store.commit(&numbered(4), None).await.unwrap();
+        write_shards(&folder, 4, 50);
+        store.commit(&numbered(3), None).await.unwrap();
+        assert_eq!(store.newest().await.unwrap().0, numbered(4));
     }
 
     #[tokio::test]

@@ -172,7 +172,8 @@ impl Kept {
             Self::Free { shard, plans } => Ok(match passed(&shard.fences(), &marks) {
                 Some(passed) => Err(passed),
                 None => {
-                    plans.entry(snapshot).or_insert(marks);
+                    plans.retain(|known, _| *known > snapshot);
+                    plans.insert(snapshot, marks);
                     Ok(())
                 }
             }),

@@ -86,6 +86,9 @@ impl Cuts {
         marks: BTreeMap<TrainTask, Step>,
         live: &Fences,
     ) -> Result<Result<(), PlanError>, ShardError> {
+        // Plans of older snapshots are left over from such as came to nothing.
+        self.plans
+            .retain(|plan| plan.snapshot > snapshot || (plan.snapshot == snapshot && plan.marks == marks));
         if self.plans.iter().any(|plan| plan.snapshot == snapshot) {
             return Ok(Ok(()));
         }
@@ -248,14 +251,29 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_stays_as_it_is_and_there_are_two_at_most() {
+    fn a_plan_with_the_same_marks_stays_and_one_with_others_takes_its_place() {
         let mut shard = Shard::new(1, &SPEC).unwrap();
-        for snapshot in [1, 2, 1] {
-            shard.plan_cut(SnapshotId(snapshot), marks([(0, 2)])).unwrap().unwrap();
+        let mut plan = |mark| shard.plan_cut(ONE, marks([(0, mark)])).unwrap().unwrap();
+        [2, 2, 1].into_iter().for_each(&mut plan);
+        push(&mut shard, &fence(0, 1, 1), &[1.0]).unwrap();
+        assert_eq!(shard.is_cut_complete(ONE), Some(true));
+        push(&mut shard, &fence(0, 2, 2), &[2.0]).unwrap();
+        // Asked again after a lost answer: what it has is kept.
+        shard.plan_cut(ONE, marks([(0, 1)])).unwrap().unwrap();
+        assert_eq!(*taken(&mut shard).arrays[0], [1.0]);
+    }
+
+    #[test]
+    fn a_plan_takes_the_place_of_those_of_older_snapshots_and_there_are_two_at_most() {
+        let mut shard = Shard::new(1, &SPEC).unwrap();
+        for snapshot in [1, 2, 4] {
+            shard.plan_cut(SnapshotId(snapshot), marks([(0, 1)])).unwrap().unwrap();
         }
-        assert_eq!(shard.plan_cut(SnapshotId(3), marks([])), Err(ShardError::TooManyCuts));
-        shard.drop_cut(ONE);
-        shard.plan_cut(SnapshotId(3), marks([])).unwrap().unwrap();
+        assert_eq!([1, 2].map(|old| shard.is_cut_complete(SnapshotId(old))), [None; 2]);
+        // One that was overtaken on its way does no harm to a newer one.
+        shard.plan_cut(SnapshotId(3), marks([(0, 1)])).unwrap().unwrap();
+        assert_eq!(shard.plan_cut(SnapshotId(2), marks([])), Err(ShardError::TooManyCuts));
+        assert_eq!(shard.is_cut_complete(SnapshotId(4)), Some(false));
     }
 
     #[test]

@@ -139,8 +139,8 @@ impl Shard {
         self.mirrors.forget(member);
     }
 
-    /// Plans a snapshot that has every task up to the given mark, and nothing of the others. A plan of that number
-    /// stays as it is.
+    /// Plans a snapshot that has every task up to the given mark, and nothing of the others. It takes the place
+    /// of plans of older snapshots, and of one of this with other marks.
     ///
     /// # Errors
     /// [`PlanError`] in the inner result if a task has gone further already; [`ShardError::TooManyCuts`].
