@@ -1,4 +1,7 @@
-use std::time::Duration;
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use howdah_paramserver::client::{Parameters, ParametersError};
 use howdah_proto::ReplicaId;
@@ -9,6 +12,10 @@ use crate::task::{CancelFlag, wait::wait};
 
 /// How long an attempt that ends waits until the shards know of it. They are told in any case.
 const LEAVING: Duration = Duration::from_secs(5);
+/// How long an attempt that begins waits for that: then the shards can't be reached by it either.
+const ENTERING: Duration = Duration::from_secs(60);
+/// How long after it came to nothing the shards are told again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What a replica keeps of bounded staleness from task to task.
 #[derive(Debug, Default)]
@@ -23,25 +30,46 @@ impl Turns {
     /// Waits until the shards know that the last task is over: what they hear late must not end the next one.
     async fn left(&mut self) {
         if let Some(leaving) = &mut self.leaving {
-            // It has logged what went wrong.
             let _ended = leaving.await;
         }
         self.leaving = None;
+    }
+
+    /// Has nobody told any more that the last task is over: the next one begins.
+    fn stay(&mut self) {
+        if let Some(leaving) = self.leaving.take() {
+            leaving.abort();
+        }
     }
 }
 
 /// Where replicas wait for the slowest, in bounded staleness: one that is too far ahead gets no weights to compute on.
 #[derive(Debug, Clone)]
 pub(super) struct Gate {
-    parameters: Parameters,
+    parameters: Arc<Parameters>,
     replica: ReplicaId,
     clock: u64,
+}
+
+/// A replica's part in a task, if it has entered for one: it leaves when this goes, however the task ends.
+pub(super) struct Attendance<'a> {
+    pub(super) gate: Option<Gate>,
+    pub(super) turns: &'a mut Turns,
+    pub(super) runtime: &'a Handle,
+}
+
+impl Drop for Attendance<'_> {
+    fn drop(&mut self) {
+        if let Some(gate) = self.gate.take() {
+            gate.leave(self.turns, self.runtime);
+        }
+    }
 }
 
 impl Gate {
     /// Enters for a task, when the replica isn't too far ahead.
     pub(super) fn enter(
-        parameters: Parameters,
+        parameters: Arc<Parameters>,
         replica: ReplicaId,
         turns: &mut Turns,
         runtime: &Handle,
@@ -49,7 +77,9 @@ impl Gate {
     ) -> Result<Self, TaskError> {
         let mut gate = Self { parameters, replica, clock: turns.made };
         let entered = wait(runtime, cancel, async {
-            turns.left().await;
+            if tokio::time::timeout(ENTERING, turns.left()).await.is_err() {
+                turns.stay();
+            }
             let told = gate.parameters.enter(replica).await?.clock;
             gate.clock = told.max(turns.made);
             gate.pass(cancel).await
@@ -81,7 +111,7 @@ impl Gate {
     }
 
     /// Leaves, so that nobody waits for this replica.
-    pub(super) fn leave(self, turns: &mut Turns, runtime: &Handle) {
+    fn leave(self, turns: &mut Turns, runtime: &Handle) {
         self.begin_to_leave(turns, runtime);
         // A shard that is away holds up the end of a task for so long and no longer.
         let _told = runtime.block_on(async { tokio::time::timeout(LEAVING, turns.left()).await });
@@ -91,19 +121,31 @@ impl Gate {
         let Self { parameters, replica, clock } = self;
         turns.made = clock;
         let before = turns.leaving.take();
+        let parameters = Arc::downgrade(&parameters);
         turns.leaving = Some(runtime.spawn(async move {
             if let Some(before) = before {
                 let _ended = before.await;
             }
-            if let Err(error) = parameters.leave(replica).await {
-                tracing::warn!(%replica, "the shards could not be told that a replica has left: {error}");
-            }
+            tell_of_leaving(&parameters, replica).await;
         }));
+    }
+}
+
+/// Tells the shards that a replica has left, for as long as this executor has to do with the job: the others wait for it
+/// until they know.
+async fn tell_of_leaving(parameters: &Weak<Parameters>, replica: ReplicaId) {
+    while let Some(parameters) = parameters.upgrade() {
+        let told = parameters.leave(replica).await;
+        drop(parameters);
+        let Err(error) = told else { return };
+        tracing::warn!(%replica, "the shards could not be told yet that a replica has left: {error}");
+        tokio::time::sleep(AGAIN).await;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use howdah_paramserver::client::Patience;
     use howdah_proto::{
         MemberId,
         settings::{Encoding, Mode, PushEvery, UpdateRule},
@@ -117,18 +159,21 @@ mod tests {
     #[test]
     fn a_replica_that_leaves_while_its_shard_is_away_has_left_when_it_is_back() {
         let mode = Mode::BoundedStaleness { push_every: PushEvery::Steps(1), staleness: 1 };
-        let cluster = Cluster::start(settings(deltas(), UpdateRule::Sum, mode, Encoding::F32));
+        let patience = Patience { tries: 1, ..Patience::default() };
+        let cluster = Cluster::with(settings(deltas(), UpdateRule::Sum, mode, Encoding::F32), patience);
         let [one, other] = [1, 2].map(|member| ReplicaId { member: MemberId(member), slot: 0 });
         let (runtime, cancel) = (cluster.runtime.handle(), CancelFlag::default());
-        let parameters = &cluster.parameters;
+        let parameters = &Arc::new(cluster.parameters.clone());
         let enter =
-            |turns: &mut Turns| Gate::enter(parameters.clone(), one, turns, runtime, &cancel).unwrap();
+            |turns: &mut Turns| Gate::enter(Arc::clone(parameters), one, turns, runtime, &cancel).unwrap();
         let mut turns = Turns::default();
         let gate = enter(&mut turns);
         runtime.block_on(parameters.enter(other)).unwrap();
         cluster.move_to(2);
         gate.begin_to_leave(&mut turns, runtime);
         assert!(turns.leaving.is_some());
+        // By the time that two such calls have failed, one after the other, that of the replica has.
+        (0..2).for_each(|_| drop(runtime.block_on(parameters.leave(one)).unwrap_err()));
         cluster.promote(3);
         cluster.move_to(3);
         // The next task begins after that.

@@ -1,4 +1,4 @@
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use howdah_paramserver::client::{PushKind, Wanted};
 use howdah_proto::{
@@ -9,13 +9,18 @@ use howdah_proto::{
 
 use super::{
     Outcome, Run, Slot, TaskError,
-    exchange::{Answer, Flight, Then},
-    gate::Gate,
+    exchange::{Answer, Exchange, Flight, Then},
+    gate::{Attendance, Gate},
     lesson::{Input, Lesson},
 };
 use crate::{
     learn::Replica,
-    task::{batches::push_end, payload::Push, slot::Trainer, wait::wait},
+    task::{
+        batches::push_end,
+        payload::{Payload, Push},
+        slot::Trainer,
+        wait::wait,
+    },
 };
 
 /// Trains the slot's replica for one epoch on a partition: from the lowest mark of the shards on, until every
@@ -29,12 +34,11 @@ pub(in crate::task) fn stream(run: &Run<'_>, input: Input, slot: &mut Slot) -> R
     let kept = slot.replica(run.job.job, context, lesson.features)?;
     let (replica, trainer) = kept.training(context, run.replica);
     let attempt = run.task.attempt.attempt;
-    let mut stream = Stream { run, lesson, attempt, interval, replica, trainer, gate: None };
-    let trained = stream.train();
-    if let Some(gate) = stream.gate.take() {
-        gate.leave(&mut stream.trainer.turns, &run.environment.runtime);
-    }
-    trained?;
+    let Trainer { payload, exchange, turns } = trainer;
+    let attendance = Attendance { gate: None, turns, runtime: &run.environment.runtime };
+    let payload = payload.as_mut();
+    let mut stream = Stream { run, lesson, attempt, interval, replica, payload, exchange, attendance };
+    stream.train()?;
     Ok(stream.lesson.outcome())
 }
 
@@ -45,14 +49,15 @@ struct Stream<'a> {
     attempt: Attempt,
     interval: u64,
     replica: &'a mut Replica,
-    trainer: &'a mut Trainer,
-    gate: Option<Gate>,
+    payload: &'a mut dyn Payload,
+    exchange: &'a mut Exchange,
+    attendance: Attendance<'a>,
 }
 
 impl Stream<'_> {
     fn train(&mut self) -> Result<(), TaskError> {
         let (runtime, cancel) = (&self.run.environment.runtime, self.run.cancel);
-        let client = self.trainer.exchange.client(runtime, cancel)?;
+        let client = self.exchange.client(runtime, cancel)?;
         // Asking for the marks also tells the shards that older attempts are superseded.
         let marks = wait(runtime, cancel, client.begin(self.lesson.task, self.attempt))??;
         if marks.superseded_by.is_some() {
@@ -63,8 +68,9 @@ impl Stream<'_> {
         self.lesson.report.last_step = last.0;
         let mut mark = marks.lowest;
         if mark < last && matches!(self.lesson.context.settings.mode, Mode::BoundedStaleness { .. }) {
-            let (parameters, turns) = (client.parameters().clone(), &mut self.trainer.turns);
-            self.gate = Some(Gate::enter(parameters, self.run.replica, turns, runtime, cancel)?);
+            let (parameters, turns) = (&self.lesson.context.parameters, &mut *self.attendance.turns);
+            let entered = Gate::enter(Arc::clone(parameters), self.run.replica, turns, runtime, cancel)?;
+            self.attendance.gate = Some(entered);
         }
         while mark < last {
             mark = self.from(Step(mark.0 + 1))?;
@@ -82,10 +88,10 @@ impl Stream<'_> {
             let end = push_end(step, self.interval, last);
             for step in step.0..end.0 {
                 self.run.cancel.check()?;
-                self.lesson.step(Step(step), self.replica, self.trainer.payload.as_mut())?;
+                self.lesson.step(Step(step), self.replica, self.payload)?;
             }
             self.run.cancel.check()?;
-            let factor = self.lesson.compute(end, self.replica, self.trainer.payload.as_ref())?;
+            let factor = self.lesson.compute(end, self.replica, self.payload)?;
             if let Some(mark) = self.exchange(step, end, factor)? {
                 return Ok(mark);
             }
@@ -95,7 +101,7 @@ impl Stream<'_> {
         if let Answer::Gap(mark) = self.landed()? {
             return Ok(mark);
         }
-        self.trainer.payload.finish(self.replica.weights());
+        self.payload.finish(self.replica.weights());
         Ok(last)
     }
 
@@ -111,24 +117,22 @@ impl Stream<'_> {
         let fence = Fence::new(self.lesson.task, self.attempt, first, last)
             .map_err(|_| TaskError::Missing("steps in this push"))?;
         let then = self.then(last);
-        let Trainer { payload, exchange, .. } = &mut *self.trainer;
         let is_last = last == self.lesson.batches.last();
         let kind = if is_last { PushKind::Last } else { PushKind::Stream };
-        let (draft, pulled) = exchange.client(runtime, cancel)?.draft(kind);
+        let (draft, pulled) = self.exchange.client(runtime, cancel)?.draft(kind);
         let pulled = Some(pulled).filter(|_| has_pulled && then != Then::Pull);
         let started = Instant::now();
-        payload.close(self.replica, factor, Push { steps: fence.steps(), pulled, payload: draft })?;
+        self.payload.close(self.replica, factor, Push { steps: fence.steps(), pulled, payload: draft })?;
         self.lesson.computed_since(started);
         // Nobody needs to wait who stops here.
-        let gate = self.gate.as_mut().map(Gate::next).filter(|_| !is_last);
-        exchange.start(runtime, cancel, Flight { fence, then, gate });
+        let gate = self.attendance.gate.as_mut().map(Gate::next).filter(|_| !is_last);
+        self.exchange.start(runtime, cancel, Flight { fence, then, gate });
         if then == Then::Pull {
             if let Answer::Gap(mark) = self.landed()? {
                 return Ok(Some(mark));
             }
-            let Trainer { payload, exchange, .. } = &mut *self.trainer;
-            let client = exchange.client(runtime, cancel)?;
-            payload.resume(self.replica.weights_mut(), client.pulled());
+            let client = self.exchange.client(runtime, cancel)?;
+            self.payload.resume(self.replica.weights_mut(), client.pulled());
         }
         Ok(None)
     }
@@ -137,9 +141,9 @@ impl Stream<'_> {
     /// after the push before: in bounded staleness, and where shards compare with the weights that it holds.
     fn then(&self, last: Step) -> Then {
         let settings = &self.lesson.context.settings;
-        if last == self.lesson.batches.last() || !self.trainer.payload.learns() {
+        if last == self.lesson.batches.last() || !self.payload.learns() {
             Then::Nothing
-        } else if self.gate.is_some() || settings.correction.delay_compensation.is_some() {
+        } else if self.attendance.gate.is_some() || settings.correction.delay_compensation.is_some() {
             Then::Pull
         } else {
             Then::PullAhead
@@ -149,22 +153,21 @@ impl Stream<'_> {
     /// Waits for the exchange that is on its way.
     fn landed(&mut self) -> Result<Answer, TaskError> {
         let started = Instant::now();
-        let answer = self.trainer.exchange.wait(&self.run.environment.runtime, self.run.cancel);
+        let answer = self.exchange.wait(&self.run.environment.runtime, self.run.cancel);
         self.lesson.exchanged_since(started);
         answer
     }
 
     fn pull(&mut self) -> Result<(), TaskError> {
-        if !self.trainer.payload.learns() {
+        if !self.payload.learns() {
             return Ok(());
         }
         let started = Instant::now();
         let (runtime, cancel) = (&self.run.environment.runtime, self.run.cancel);
-        let Trainer { payload, exchange, .. } = &mut *self.trainer;
-        let client = exchange.client(runtime, cancel)?;
+        let client = self.exchange.client(runtime, cancel)?;
         wait(runtime, cancel, client.pull(Wanted::Latest))??;
         client.adopt();
-        payload.start(self.replica.weights_mut(), client.pulled());
+        self.payload.start(self.replica.weights_mut(), client.pulled());
         self.lesson.exchanged_since(started);
         Ok(())
     }

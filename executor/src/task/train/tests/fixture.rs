@@ -110,6 +110,11 @@ fn samples(partition: u32) -> Samples {
 
 impl Cluster {
     pub(in crate::task::train) fn start(settings: TrainSettings) -> Self {
+        Self::with(settings, Patience::default())
+    }
+
+    /// Starts one whose client is as patient as that.
+    pub(in crate::task::train) fn with(settings: TrainSettings, patience: Patience) -> Self {
         settings.validate().unwrap();
         let runtime = Runtime::new().unwrap();
         let network = Network::new(&settings.network, 16, 2).unwrap();
@@ -125,7 +130,7 @@ impl Cluster {
                 places.push(pb::ShardPlace { shard: shard as u32, address: serve(), start, len, term: 1 });
             }
             let driver = transport::endpoint(&places[0].address).unwrap().connect_lazy();
-            let parameters = Parameters::new(JOB, places.clone(), Patience::default()).unwrap();
+            let parameters = Parameters::new(JOB, places.clone(), patience).unwrap();
             parameters.create(&spec).await.unwrap();
             parameters.write(&Values::from(initial)).await.unwrap();
             (parameters, places, driver)

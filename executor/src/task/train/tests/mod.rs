@@ -1,6 +1,9 @@
 pub(super) mod fixture;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use howdah_proto::{
     MemberId, ReplicaId,
@@ -128,6 +131,20 @@ fn replicas_learn_with_every_encoding_and_every_kind_of_push() {
         let (first, last) = (losses[0], losses[losses.len() - 1]);
         assert!(last < 0.8 * first, "{updates:?} {rule:?} {mode:?} {push:?}: {losses:?}");
     }
+}
+
+#[test]
+fn nobody_waits_for_a_replica_whose_task_has_panicked() {
+    let mode = Mode::BoundedStaleness { push_every: EACH_STEP, staleness: 1 };
+    let cluster = Cluster::start(settings(deltas(), UpdateRule::Sum, mode, Encoding::F32));
+    let mut slot = Slot::new(0, 1);
+    let broken = |_: u64, _: u64| panic!("a bug");
+    let run = || cluster.run(&mut slot, 0, 1, cluster.epoch(1), &broken);
+    assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
+    let other = ReplicaId { member: MemberId(2), slot: 0 };
+    cluster.runtime.block_on(cluster.parameters.enter(other)).unwrap();
+    let far = cluster.runtime.block_on(cluster.parameters.advance(other, 100)).unwrap();
+    assert!(far.may_go_on, "{far:?}");
 }
 
 #[test]
