@@ -159,8 +159,12 @@ impl Shell {
                 if known {
                     self.links.insert(member, commands);
                 }
-                let _ = reply.send(known);
-                effects
+                if reply.send(known).is_ok() || !known {
+                    effects
+                } else {
+                    self.perform(effects);
+                    self.engine.on_disconnected(member, session, "its connection dropped".to_owned(), now)
+                }
             }
             Input::Update { member, session, update } => self.engine.on_update(member, session, update, now),
             Input::Submit { name, settings, reply } => {

@@ -30,8 +30,8 @@ pub enum ObjectError {
     /// The context isn't open.
     #[error("context {0} is not open")]
     Closed(ContextId),
-    /// The id has been used.
-    #[error("object {1} of context {0} is there already")]
+    /// The id has been used for something else.
+    #[error("object {1} of context {0} is there already, and another one")]
     Twice(ContextId, ObjectId),
     /// There is no room.
     #[error(
@@ -58,7 +58,7 @@ impl Objects {
         gone.into_iter().for_each(|(context, object)| kept.remove(context, object));
     }
 
-    /// Checks that an object of so many bytes could be kept.
+    /// Checks that an object of so many bytes could be kept, or is.
     ///
     /// # Errors
     /// [`ObjectError`].
@@ -67,22 +67,23 @@ impl Objects {
         if !kept.open.contains(&context) {
             return Err(ObjectError::Closed(context));
         }
-        if kept.objects.contains_key(&(context, object)) {
-            return Err(ObjectError::Twice(context, object));
-        }
-        if kept.bytes.saturating_add(bytes) > LIMIT_BYTES {
+        let is_there = kept.objects.contains_key(&(context, object));
+        if !is_there && kept.bytes.saturating_add(bytes) > LIMIT_BYTES {
             return Err(ObjectError::Full { bytes });
         }
         Ok(())
     }
 
-    /// Keeps an object.
+    /// Keeps an object. One that comes again, as it does when nobody waited for the answer, stays as it is.
     ///
     /// # Errors
     /// [`ObjectError`].
     pub fn put(&self, context: ContextId, object: ObjectId, content: Bytes) -> Result<(), ObjectError> {
         self.check(context, object, content.len() as u64)?;
         let mut kept = self.lock();
+        if let Some(known) = kept.objects.get(&(context, object)) {
+            return if *known == content { Ok(()) } else { Err(ObjectError::Twice(context, object)) };
+        }
         kept.bytes += content.len() as u64;
         kept.objects.insert((context, object), content);
         Ok(())
@@ -124,7 +125,8 @@ mod tests {
         objects.open(ContextId(2));
         objects.put(context, object, "abc".into()).unwrap();
         objects.put(ContextId(2), object, "d".into()).unwrap();
-        assert_eq!(objects.put(context, object, "a".into()), Err(ObjectError::Twice(context, object)));
+        objects.put(context, object, "abc".into()).unwrap();
+        assert_eq!(objects.put(context, object, "abd".into()), Err(ObjectError::Twice(context, object)));
         objects.close(context);
         assert_eq!(objects.get(context, object), None);
         assert_eq!(objects.get(ContextId(2), object), Some("d".into()));

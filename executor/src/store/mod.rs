@@ -8,7 +8,7 @@ mod scratch;
 mod sink;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -38,6 +38,8 @@ pub struct BlockStore {
 struct State {
     blocks: HashMap<BlockId, Block>,
     dropped: Vec<BlockId>,
+    /// Contexts that are over: what is still on its way of them is not kept.
+    closed: HashSet<ContextId>,
 }
 
 #[derive(Debug)]
@@ -56,15 +58,6 @@ pub enum BlockContent {
     Batches(Arc<Frames>, Option<Pin>),
 }
 
-/// What became of a block that was put.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PutOutcome {
-    /// Whether the block is in the store now.
-    pub stored: bool,
-    /// The blocks that had to leave the store, for this one or before it, and weren't named yet.
-    pub evicted: Vec<BlockId>,
-}
-
 impl BlockStore {
     /// Makes a store that shares `memory` with others.
     pub fn new(memory: &Memory, scratch: &Arc<Scratch>) -> Arc<Self> {
@@ -76,8 +69,8 @@ impl BlockStore {
     }
 
     /// Keeps pictures in memory, evicting the least recently used blocks of other nodes if it must, or on disk if they
-    /// don't fit and may go there.
-    pub fn put(&self, id: BlockId, place: StoragePlace, samples: Arc<Samples>) -> PutOutcome {
+    /// don't fit and may go there. Tells whether they are kept.
+    pub fn put(&self, id: BlockId, place: StoragePlace, samples: Arc<Samples>) -> bool {
         self.forget_where(|known| *known == id);
         let kept = self.memory.keep(KeptName::Block(id));
         let fits = place != StoragePlace::Disk && kept.try_grow(samples.bytes() as u64);
@@ -87,13 +80,7 @@ impl BlockStore {
             drop(kept);
             self.save(id, place, &samples).map(Block::Saved)
         };
-        let stored = block.is_some();
-        if let Some(block) = block {
-            let old = self.lock().blocks.insert(id, block);
-            drop(old);
-            self.settle(id);
-        }
-        PutOutcome { stored, evicted: self.take_dropped() }
+        block.is_some_and(|block| self.set(id, block))
     }
 
     /// Copies pictures to disk if they may go there.
@@ -127,13 +114,23 @@ impl BlockStore {
         FrameSink::new(KeptName::Block(id), place, Demand::Evicting, &self.memory, &self.scratch)
     }
 
-    /// Keeps what has been filled into a sink.
-    pub fn insert(&self, id: BlockId, place: StoragePlace, filled: Filled) {
-        let block =
-            Block::Batches { frames: Arc::new(filled.frames), kept: filled.kept.map(Arc::new), place };
-        let old = self.lock().blocks.insert(id, block);
-        drop(old);
+    /// Keeps what has been filled into a sink. Tells whether it is kept: of a context that was dropped meanwhile, nothing
+    /// is.
+    pub fn insert(&self, id: BlockId, place: StoragePlace, filled: Filled) -> bool {
+        self.set(
+            id,
+            Block::Batches { frames: Arc::new(filled.frames), kept: filled.kept.map(Arc::new), place },
+        )
+    }
+
+    fn set(&self, id: BlockId, block: Block) -> bool {
+        let mut state = self.lock();
+        let is_open = !state.closed.contains(&id.context);
+        let gone = if is_open { state.blocks.insert(id, block) } else { Some(block) };
+        drop(state);
+        drop(gone);
         self.settle(id);
+        is_open
     }
 
     /// The rows of a block, if they are here. An error while they are read means that the block was damaged; it is
@@ -184,15 +181,18 @@ impl BlockStore {
         self.forget_where(|id| id.context == context && id.node == node);
     }
 
-    /// Forgets every block of a context.
+    /// Forgets every block of a context, and those that are on their way.
     pub fn drop_context(&self, context: ContextId) {
+        self.lock().closed.insert(context);
         self.forget_where(|id| id.context == context);
     }
 
     /// Forgets everything.
     pub fn clear(&self) {
         self.forget_where(|_| true);
-        self.lock().dropped.clear();
+        let mut state = self.lock();
+        state.dropped.clear();
+        state.closed.clear();
     }
 
     /// Takes the blocks that had to leave since they were last taken, so that the driver can be told.

@@ -64,15 +64,13 @@ fn files(scratch: &Scratch) -> usize {
 fn pictures_are_kept_and_the_least_recently_used_leave() {
     let (store, ..) = store(3 * samples(10).bytes() as u64 - 1);
     for partition in 0..2 {
-        assert!(store.put(block(0, partition), StoragePlace::Memory, samples(10)).stored);
+        assert!(store.put(block(0, partition), StoragePlace::Memory, samples(10)));
     }
     assert!(store.get(block(0, 0)).is_some());
-    let outcome = store.put(block(1, 0), StoragePlace::Memory, samples(10));
-    assert_eq!(outcome, PutOutcome { stored: true, evicted: vec![block(0, 1)] });
-    assert_eq!(
-        store.put(block(2, 0), StoragePlace::Memory, samples(40)),
-        PutOutcome { stored: false, evicted: vec![] }
-    );
+    assert!(store.put(block(1, 0), StoragePlace::Memory, samples(10)));
+    assert_eq!(store.take_dropped(), [block(0, 1)]);
+    assert!(!store.put(block(2, 0), StoragePlace::Memory, samples(40)));
+    assert_eq!(store.take_dropped(), []);
     store.drop_context(ContextId(1));
     assert_eq!(store.used_bytes(), 0);
 }
@@ -115,6 +113,21 @@ fn a_reader_that_stops_early_or_fails_leaves_no_half_block() {
         assert!(!store.contains(block(0, 0)));
         assert_eq!((memory.used_bytes(), files(&scratch)), (0, 0));
     }
+}
+
+#[test]
+fn nothing_is_kept_of_a_context_that_is_over() {
+    let (store, memory, scratch) = store(10 << 20);
+    let mut late = store.keep(block(0, 0), StoragePlace::Disk, Numbers(0..20, None));
+    assert!(late.next_batch().unwrap().is_some());
+    store.drop_context(ContextId(1));
+    assert_eq!(numbers(late).unwrap().len(), 19);
+    assert!(!store.put(block(0, 1), StoragePlace::Memory, samples(10)));
+    assert!(!store.contains(block(0, 0)) && !store.contains(block(0, 1)));
+    assert_eq!((memory.used_bytes(), files(&scratch)), (0, 0));
+    // With another driver, they count anew.
+    store.clear();
+    assert!(store.put(block(0, 1), StoragePlace::Memory, samples(10)));
 }
 
 #[test]
@@ -172,15 +185,15 @@ fn pictures_that_do_not_fit_wait_on_disk_and_those_that_are_damaged_there_are_fo
     let (store, memory, scratch) = store(40_000);
     let place = StoragePlace::MemoryAndDisk;
     for partition in 0..4 {
-        let outcome = store.put(block(0, partition), place, samples(10));
-        assert_eq!(outcome, PutOutcome { stored: true, evicted: vec![] });
+        assert!(store.put(block(0, partition), place, samples(10)));
+        assert_eq!(store.take_dropped(), []);
     }
     assert_eq!(files(&scratch), 2);
     for partition in 0..4 {
         assert_eq!(store.get(block(0, partition)), Some(samples(10)));
     }
     // A block of another node takes the place of one of these, which goes to disk.
-    assert!(store.put(block(1, 0), place, samples(10)).stored);
+    assert!(store.put(block(1, 0), place, samples(10)));
     assert_eq!((files(&scratch), store.get(block(0, 0))), (3, Some(samples(10))));
     assert!(memory.used_bytes() <= 40_000);
     for entry in std::fs::read_dir(scratch.folder()).unwrap() {

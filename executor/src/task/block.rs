@@ -50,32 +50,31 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// A block that a task needs, and what that did to the store.
+/// A block that a task needs, and whether it is in the store since then.
 pub(super) struct Found {
     pub(super) samples: Arc<Samples>,
     pub(super) stored: Option<BlockId>,
-    pub(super) evicted: Vec<BlockId>,
 }
 
 /// Finds the persisted block of the task's partition: here, at a peer, or computed again from its lineage.
 pub(super) fn find(run: &Run<'_>, plan: &Plan<'_>) -> Result<Found, TaskError> {
     let id = BlockId { context: run.job.blocks, node: plan.block, partition: run.task.partition };
     if let Some(samples) = run.environment.store.get(id) {
-        return Ok(Found { samples, stored: None, evicted: Vec::new() });
+        return Ok(Found { samples, stored: None });
     }
     for place in run.task.places.iter().filter(|place| place.node == plan.block.0) {
         run.cancel.check()?;
         match run.environment.runtime.block_on(peer::read(&run.environment.peers, &place.address, id)) {
             Ok(samples) => {
                 let samples = Arc::new(samples);
-                let put = run.environment.store.put(id, plan.place, samples.clone());
-                return Ok(Found { samples, stored: put.stored.then_some(id), evicted: put.evicted });
+                let is_stored = run.environment.store.put(id, plan.place, samples.clone());
+                return Ok(Found { samples, stored: is_stored.then_some(id) });
             }
             Err(error) => tracing::info!(%id, %error, "a peer does not have the block; going on without"),
         }
     }
     let computed = compute::compute(run, plan, &|_, _| {})?;
-    Ok(Found { samples: computed.samples, stored: computed.stored, evicted: computed.evicted })
+    Ok(Found { samples: computed.samples, stored: computed.stored })
 }
 
 #[cfg(test)]

@@ -14,7 +14,6 @@ pub(super) struct Computed {
     pub(super) samples: Arc<Samples>,
     pub(super) skipped: Vec<pb::SkippedFile>,
     pub(super) stored: Option<BlockId>,
-    pub(super) evicted: Vec<BlockId>,
 }
 
 /// Computes the persisted block on the way to `node` and says how many features a sample will have.
@@ -33,7 +32,6 @@ pub(super) fn run(run: &Run<'_>, node: NodeId) -> Result<Outcome, TaskError> {
             features: u32::try_from(features).map_err(|_| TaskError::Lineage(node, "too many features"))?,
         }),
         stored: computed.stored.into_iter().collect(),
-        evicted: computed.evicted,
     })
 }
 
@@ -57,6 +55,6 @@ pub(super) fn compute(
     };
     let samples = Arc::new(samples);
     let id = BlockId { context: run.job.blocks, node: plan.block, partition: run.task.partition };
-    let put = run.environment.store.put(id, plan.place, samples.clone());
-    Ok(Computed { samples, skipped, stored: put.stored.then_some(id), evicted: put.evicted })
+    let is_stored = run.environment.store.put(id, plan.place, samples.clone());
+    Ok(Computed { samples, skipped, stored: is_stored.then_some(id) })
 }

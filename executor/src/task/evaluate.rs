@@ -55,6 +55,5 @@ pub(super) fn run(run: &Run<'_>, node: NodeId, tag: u64, slot: &mut Slot) -> Res
             summary: Some((&summary).into()),
         }),
         stored: found.stored.into_iter().collect(),
-        evicted: found.evicted,
     })
 }

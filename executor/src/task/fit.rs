@@ -22,7 +22,7 @@ pub(super) fn run(run: &Run<'_>, work: &FitWork) -> Result<Outcome, TaskError> {
         return Err(WireError::invalid("fit.operator", "it is not the next one to be fitted").into());
     };
     let mut gathering = Gathering { fit, work, gathered: 0 };
-    let (mut stored, mut evicted) = (None, Vec::new());
+    let mut stored = None;
     if place < plan.prepare.len() {
         let pictures = work.pictures as usize;
         each_picture(run, before, pictures, run.progress, |_, views| {
@@ -45,7 +45,7 @@ pub(super) fn run(run: &Run<'_>, work: &FitWork) -> Result<Outcome, TaskError> {
                 (run.progress)(done, pictures as u64);
             }
         }
-        (stored, evicted) = (found.stored, found.evicted);
+        stored = found.stored;
     }
     let summary = gathering.fit.summary();
     if summary.len() > MAX_SUMMARY_BYTES {
@@ -57,7 +57,6 @@ pub(super) fn run(run: &Run<'_>, work: &FitWork) -> Result<Outcome, TaskError> {
             records: gathering.gathered,
         }),
         stored: stored.into_iter().collect(),
-        evicted,
     })
 }
 

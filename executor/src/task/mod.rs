@@ -157,8 +157,6 @@ pub struct Outcome {
     pub result: pb::attempt_succeeded::Result,
     /// Blocks that this attempt put into the store.
     pub stored: Vec<BlockId>,
-    /// Blocks that had to leave the store for it.
-    pub evicted: Vec<BlockId>,
 }
 
 /// Runs one attempt to its end in the calling thread, with the replica of that thread's slot.

@@ -48,6 +48,5 @@ pub(super) fn run(run: &Run<'_>, work: &SaveWork) -> Result<Outcome, TaskError> 
     Ok(Outcome {
         result: pb::attempt_succeeded::Result::Saved(pb::BlockSaved { shards }),
         stored: found.stored.into_iter().collect(),
-        evicted: found.evicted,
     })
 }

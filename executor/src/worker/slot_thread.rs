@@ -108,12 +108,13 @@ fn run(
         *slot = slot.emptied();
         Err(TaskError::Panicked(panic_text(&*panic)))
     });
+    let dropped = environment.store.take_dropped();
+    if !dropped.is_empty() {
+        let blocks = dropped.into_iter().map(pb::BlockId::from).collect();
+        report(Update::Dropped(pb::BlocksDropped { blocks }));
+    }
     match outcome {
         Ok(outcome) => {
-            if !outcome.evicted.is_empty() {
-                let blocks = outcome.evicted.into_iter().map(pb::BlockId::from).collect();
-                report(Update::Dropped(pb::BlocksDropped { blocks }));
-            }
             let stored = outcome.stored.into_iter().map(pb::BlockId::from).collect();
             let result = Some(send_ahead(outcome.result, attempt, report));
             report(Update::Succeeded(pb::AttemptSucceeded { attempt, stored, result }));

@@ -33,15 +33,16 @@ impl Engine {
         let known =
             known.ok_or_else(|| WireError::invalid("node", format!("context {id} has no node {node}")))?;
         let action = required(request.action, "action")?;
-        let commits = matches!(required(action.kind.as_ref(), "action.kind")?, pb::action::Kind::Commit(_));
-        let partitions: Vec<Partition> = if commits {
+        let ends_save = ends_save(required(action.kind.as_ref(), "action.kind")?);
+        let partitions: Vec<Partition> = if ends_save {
             vec![Partition(0)]
         } else if request.partitions.is_empty() {
             (0..known.partitions).map(Partition).collect()
         } else {
             request.partitions.into_iter().map(Partition).collect()
         };
-        if let Some(wrong) = partitions.iter().find(|partition| !commits && partition.0 >= known.partitions) {
+        if let Some(wrong) = partitions.iter().find(|partition| !ends_save && partition.0 >= known.partitions)
+        {
             let reason = format!("node {node} has {} partitions, and no partition {wrong}", known.partitions);
             return Err(WireError::invalid("partitions", reason));
         }
@@ -76,12 +77,8 @@ impl Engine {
         let commands = self.scheduler.on_job_submitted(job, id, options);
         self.carry_out(commands, now);
         let Some(context) = self.rdds.contexts.get(&id) else { return };
-        let commits = self
-            .rdds
-            .jobs
-            .get(&job)
-            .is_some_and(|action| matches!(action.action.kind, Some(pb::action::Kind::Commit(_))));
-        let plan = if commits {
+        let kind = self.rdds.jobs.get(&job).and_then(|action| action.action.kind.as_ref());
+        let plan = if kind.is_some_and(ends_save) {
             let stage = Planned { node, goal: Goal::Result, parents: Vec::new(), persisted: Vec::new() };
             Plan { stages: vec![stage] }
         } else {
@@ -211,4 +208,9 @@ impl Engine {
     pub(super) fn reply(&mut self, job: JobId, reply: pb::run_reply::Reply) {
         self.effects.push(Effect::Reply { job, reply: pb::RunReply { reply: Some(reply) } });
     }
+}
+
+/// Whether an action is the end of a save: one task, on no records.
+fn ends_save(action: &pb::action::Kind) -> bool {
+    matches!(action, pb::action::Kind::Commit(_) | pb::action::Kind::Discard(_))
 }

@@ -1,9 +1,16 @@
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use howdah_executor::rdd::Data;
 use howdah_proto::pb::{SaveAction, action::Kind};
+use tokio::runtime::Handle;
 
 use crate::rdd::{Context, ContextError, Rdd, context::Job};
+
+/// How long a save that has failed waits until its parts are removed.
+const DISCARD: Duration = Duration::from_secs(10);
 
 impl<T: Data> Rdd<T> {
     /// Writes the records into a new folder that all executors can see, a file for each partition. It appears whole or
@@ -38,17 +45,54 @@ impl<T: Data> Rdd<T> {
             return Err(ContextError::Exists { folder: name });
         }
         let action = SaveAction { folder: name, token: rand::random(), parts: Vec::new() };
-        let parts = self.act(what, Kind::Save(action.clone())).await?.into_values().collect();
-        commit(self.context(), what, SaveAction { parts, ..action }).await
+        let unfinished = Unfinished(Some((self.context().clone(), action.clone())));
+        let written = async {
+            let parts = self.act(what, Kind::Save(action.clone())).await?.into_values().collect();
+            end(self.context(), what, Kind::Commit(SaveAction { parts, ..action })).await
+        };
+        let written = written.await;
+        unfinished.end(written.is_ok()).await;
+        written
     }
 }
 
-/// Makes a folder of what was saved: a job of one task, on an RDD of one partition without a record.
-async fn commit(context: &Context, what: &'static str, action: SaveAction) -> Result<(), ContextError> {
+/// Ends what was saved for a folder: a job of one task, on an RDD of one partition without a record.
+async fn end(context: &Context, what: &'static str, action: Kind) -> Result<(), ContextError> {
     let nothing = context.parallelize::<()>([], 1);
     let node = nothing.plan()?.node;
-    context.run(Job { what, node, partitions: 0..1, of: 1, action: Kind::Commit(action) }).await?;
+    context.run(Job { what, node, partitions: 0..1, of: 1, action }).await?;
     Ok(())
+}
+
+/// A folder that is being saved: what there is of it is removed if this goes before it is complete.
+struct Unfinished(Option<(Context, SaveAction)>);
+
+impl Unfinished {
+    async fn end(mut self, is_complete: bool) {
+        if let Some((context, action)) = self.0.take().filter(|_| !is_complete) {
+            discard(context, action).await;
+        }
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let (Some((context, action)), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(discard(context, action));
+        }
+    }
+}
+
+async fn discard(context: Context, action: SaveAction) {
+    let folder = action.folder.clone();
+    let removing = end(&context, "discard", Kind::Discard(action));
+    let removed = tokio::time::timeout(DISCARD, removing).await;
+    let reason = match removed {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("there was no answer in {} s", DISCARD.as_secs()),
+    };
+    tracing::warn!(folder, reason, "what was saved of a folder that is not complete could not be removed");
 }
 
 /// The path from the root: executors work elsewhere.

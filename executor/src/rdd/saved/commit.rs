@@ -56,13 +56,15 @@ pub fn commit(folder: &Path, token: &str, parts: &[SavedPart]) -> Result<(), Rdd
     folder.parent().map_or(Ok(()), sync_folder)
 }
 
-/// Removes what was written of a folder that will not be completed.
+/// Removes what was written of a folder that will not be completed. If it was completed after all, it stays.
 ///
 /// # Errors
 /// [`RddError::File`].
 pub fn discard(folder: &Path, token: &str) -> Result<(), RddError> {
     let staging = staging(folder, token)?;
-    match fs::remove_dir_all(&staging) {
+    // At once, so that a commit on its way finds all of it or nothing.
+    let gone = staging.with_extension("discarded");
+    match fs::rename(&staging, &gone).and_then(|()| fs::remove_dir_all(&gone)) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(RddError::file(&staging, &error)),
         _ => Ok(()),
     }

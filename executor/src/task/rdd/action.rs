@@ -19,14 +19,22 @@ pub(super) enum Wanted {
     Rows(Action),
     /// Their computation, for the sake of what is kept by it.
     Compute,
-    /// A folder completed, of which every partition has been saved.
-    Commit(Commit),
+    /// The end of a folder whose partitions were saved, whole or not at all.
+    End(Saved),
 }
 
-pub(super) struct Commit {
+/// What was saved for a folder.
+pub(super) struct Saved {
     folder: String,
     token: String,
-    parts: Vec<Bytes>,
+    /// What the tasks gave back; none if the folder will not be completed.
+    parts: Option<Vec<Bytes>>,
+}
+
+impl Saved {
+    fn new(save: pb::SaveAction, completes: bool) -> Self {
+        Self { folder: save.folder, token: token(save.token), parts: completes.then_some(save.parts) }
+    }
 }
 
 impl TryFrom<pb::Action> for Wanted {
@@ -35,10 +43,8 @@ impl TryFrom<pb::Action> for Wanted {
     fn try_from(action: pb::Action) -> Result<Self, WireError> {
         Ok(Self::Rows(match required(action.kind, "action.kind")? {
             Kind::Compute(_) => return Ok(Self::Compute),
-            Kind::Commit(save) => {
-                let token = token(save.token);
-                return Ok(Self::Commit(Commit { folder: save.folder, token, parts: save.parts }));
-            }
+            Kind::Commit(save) => return Ok(Self::End(Saved::new(save, true))),
+            Kind::Discard(save) => return Ok(Self::End(Saved::new(save, false))),
             Kind::Collect(_) => Action::Collect,
             Kind::Count(_) => Action::Count,
             Kind::Take(records) => Action::Take(records),
@@ -59,17 +65,19 @@ impl TryFrom<pb::Action> for Wanted {
     }
 }
 
-impl Commit {
-    /// Completes the folder.
+impl Saved {
+    /// Completes the folder, or removes what there is of it.
     ///
     /// # Errors
     /// [`RddError`].
-    pub(super) fn run(self) -> Result<(), RddError> {
-        let mut parts = Vec::with_capacity(self.parts.len());
-        for part in self.parts {
+    pub(super) fn end(self) -> Result<(), RddError> {
+        let folder = Path::new(&self.folder);
+        let Some(given) = self.parts else { return saved::discard(folder, &self.token) };
+        let mut parts = Vec::with_capacity(given.len());
+        for part in given {
             parts.extend(read_saved(part)?);
         }
-        saved::commit(Path::new(&self.folder), &self.token, &parts)
+        saved::commit(folder, &self.token, &parts)
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) fn run(
         copied_to: work.second_copy.clone().filter(|_| !copied.is_empty()).unwrap_or_default(),
         copied: copied.into_iter().map(pb::BlockId::from).collect(),
     };
-    Ok(Outcome { result: TaskResult::Rdd(done), stored, evicted: environment.store.take_dropped() })
+    Ok(Outcome { result: TaskResult::Rdd(done), stored })
 }
 
 fn leave_map_output(
@@ -101,8 +101,8 @@ fn act(
 ) -> Result<Bytes, TaskError> {
     let task = assigned.task;
     let action = match Wanted::try_from(wanted.clone())? {
-        Wanted::Commit(commit) => {
-            commit.run()?;
+        Wanted::End(saved) => {
+            saved.end()?;
             return Ok(Bytes::new());
         }
         Wanted::Compute => None,

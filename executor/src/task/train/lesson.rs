@@ -49,7 +49,6 @@ pub(super) struct Lesson<'a> {
     step_took: Duration,
     cancel: &'a CancelFlag,
     stored: Option<BlockId>,
-    evicted: Vec<BlockId>,
 }
 
 impl<'a> Lesson<'a> {
@@ -86,7 +85,6 @@ impl<'a> Lesson<'a> {
             step_took: Duration::MAX,
             cancel: run.cancel,
             stored: found.stored,
-            evicted: found.evicted,
         })
     }
 
@@ -159,7 +157,6 @@ impl<'a> Lesson<'a> {
         Outcome {
             result: pb::attempt_succeeded::Result::Trained(self.report),
             stored: self.stored.into_iter().collect(),
-            evicted: self.evicted,
         }
     }
 }

@@ -5,13 +5,15 @@ use std::{fs, path::PathBuf};
 use howdah_driver::rdd::{Context, ContextError};
 use howdah_tests::{
     behaviours,
-    rdd::functions::{Double, ToPair, Traced, Trouble},
+    deadline::look_until,
+    rdd::functions::{Double, Gate, ToPair, Traced, Trouble},
 };
 
 behaviours![
     what_is_saved_is_loaded_with_its_partitions_and_order,
     a_folder_that_exists_is_refused_and_left_alone,
     a_save_that_fails_leaves_nothing_behind,
+    a_save_that_is_dropped_leaves_nothing_behind,
     a_damaged_file_is_refused_by_its_name,
     a_folder_that_is_no_saved_rdd_is_not_loaded,
     a_checkpoint_cuts_the_lineage,
@@ -47,9 +49,33 @@ async fn a_save_that_fails_leaves_nothing_behind(context: Context) {
     let path = folder.path().join("numbers");
     let error = context.range(0..9, 3).map(Trouble::fatal(7)).save(&path).await.unwrap_err();
     assert!(error.to_string().contains("7 makes trouble"), "{error}");
-    assert!(!path.exists());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     context.range(0..9, 3).save(&path).await.unwrap();
     assert_eq!(context.load::<i64>(&path).await.unwrap().count().await.unwrap(), 9);
+}
+
+async fn a_save_that_is_dropped_leaves_nothing_behind(context: Context) {
+    let (folder, gates) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("numbers");
+    // The second partition is being written when the first one has been.
+    let numbers = context.range(0..4, 2).map(Gate::on(gates.path(), 3));
+    let saving = tokio::spawn(async move { numbers.save(&path).await });
+    let (reached, staged) = (gates.path().to_owned(), folder.path().to_owned());
+    let parts = move || {
+        let staging = fs::read_dir(&staged).unwrap().next()?.unwrap().path();
+        fs::read_dir(staging).ok()?.next()
+    };
+    let wait = tokio::task::spawn_blocking(move || {
+        Gate::wait_for(&reached, 3, 1);
+        look_until("a part that is written", parts).unwrap();
+    });
+    wait.await.unwrap();
+    saving.abort();
+    assert!(saving.await.unwrap_err().is_cancelled());
+    Gate::open(gates.path(), 3);
+    let staged = folder.path().to_owned();
+    let is_empty = move || fs::read_dir(&staged).unwrap().next().is_none().then_some(());
+    tokio::task::spawn_blocking(move || look_until("an empty folder", is_empty)).await.unwrap();
 }
 
 async fn a_damaged_file_is_refused_by_its_name(context: Context) {
