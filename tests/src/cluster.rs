@@ -29,7 +29,8 @@ impl Cluster {
         Self::with(&["--heartbeat-interval", "0.2", "--heartbeat-timeout", "2"])
     }
 
-    fn with(flags: &[&str]) -> Self {
+    /// Starts a driver with more flags.
+    pub fn with(flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the driver");
         let (driver, url) = serve(folder.path(), "127.0.0.1:0", flags);
         let runtime = Runtime::new().expect("a runtime");

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// How long anything may take. It ends a test that hangs; that it is far from any real time is the point.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_secs(180);
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 

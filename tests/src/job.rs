@@ -8,7 +8,7 @@ use std::{
 use futures::StreamExt;
 use howdah_driver::client::Client;
 use howdah_proto::{
-    JobId, MemberId,
+    Attempt, JobId, MemberId, Partition, StageId,
     event::{Event, JobReport, StageKind},
     settings::TrainSettings,
 };
@@ -70,14 +70,29 @@ impl Job {
 
     /// Waits until a task that trains is given to this executor.
     pub fn wait_for_training_on(&mut self, executor: MemberId) {
-        let trained: Vec<_> = self.heard.iter().filter_map(training_stage).collect();
-        let mut stages = trained;
+        let mut stages: Vec<_> = self.heard.iter().filter_map(training_stage).collect();
         self.wait_for("a training task on the executor", |event| {
             stages.extend(training_stage(event));
             matches!(event, Event::TaskStarted { stage, executor: on, .. }
                 if *on == executor && stages.contains(stage))
             .then_some(())
         });
+    }
+
+    /// Waits until a task that trains is given to an executor once more; gives its attempt.
+    pub fn wait_for_training_again(&mut self) -> (StageId, Partition, Attempt) {
+        let mut stages: Vec<_> = self.heard.iter().filter_map(training_stage).collect();
+        self.wait_for("another attempt at a training task", |event| {
+            stages.extend(training_stage(event));
+            match event {
+                Event::TaskStarted { stage, partition, attempt, .. }
+                    if attempt.0 > 1 && stages.contains(stage) =>
+                {
+                    Some((*stage, *partition, *attempt))
+                }
+                _ => None,
+            }
+        })
     }
 
     /// Waits until so many tasks have succeeded of the training stages that begin from now on.
@@ -121,7 +136,7 @@ impl Job {
     }
 }
 
-fn training_stage(event: &Event) -> Option<howdah_proto::StageId> {
+fn training_stage(event: &Event) -> Option<StageId> {
     match event {
         Event::StageStarted { stage, kind: StageKind::Train { .. }, .. } => Some(*stage),
         _ => None,

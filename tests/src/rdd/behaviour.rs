@@ -8,7 +8,7 @@ use std::{
 use howdah_driver::rdd::Context;
 use tokio::runtime::Runtime;
 
-use super::{RddCluster, functions::registry};
+use super::{RddCluster, cluster::without_speculation, functions::registry};
 use crate::deadline::DEADLINE;
 
 /// Makes two tests of each behaviour, an `async fn(Context)`: one on a cluster of processes, and one in process.
@@ -43,7 +43,7 @@ pub fn in_process<F: Future<Output = ()>>(behaviour: impl FnOnce(Context) -> F) 
     Runtime::new().expect("a runtime").block_on(async {
         let builder = Context::builder().registry(registry()).in_process(2).slots(1);
         let context = builder.start().await.expect("a cluster in this process");
-        in_time(behaviour(context.clone())).await;
+        in_time(behaviour(without_speculation(&context))).await;
         in_time(context.stop()).await;
     });
 }

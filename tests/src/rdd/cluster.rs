@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use howdah_driver::rdd::{Context, ContextError, Registry};
+use howdah_driver::rdd::{Context, ContextError, Registry, RunOptions};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -87,12 +87,12 @@ impl RddCluster {
         self.folder.path()
     }
 
-    /// Opens a context with the functions of the tests.
+    /// Opens a context with the functions of the tests. Only a loss or a failure makes a task of it run again.
     ///
     /// # Panics
     /// The driver refuses it.
     pub fn context(&self) -> Context {
-        self.block_on(self.connect(registry())).expect("the driver opens a context")
+        without_speculation(&self.block_on(self.connect(registry())).expect("the driver opens a context"))
     }
 
     /// Opens a context with other functions.
@@ -185,4 +185,9 @@ impl RddCluster {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Process>> {
         self.executors.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The same context, in which a task that is slow is not tried elsewhere as well: how often one runs can be counted.
+pub(super) fn without_speculation(context: &Context) -> Context {
+    context.with_options(RunOptions { speculation: false, ..context.options().clone() })
 }

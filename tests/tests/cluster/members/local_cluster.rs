@@ -98,14 +98,15 @@ fn an_interrupted_training_exits_with_130_and_leaves_no_process() {
 #[test]
 fn executors_that_are_killed_are_started_again_and_the_training_ends_right() {
     let folder = tempfile::tempdir().unwrap();
-    let mut process = train(&["--epochs", "40", "--batch", "1"], folder.path());
+    let mut process = train(&["--epochs", "200", "--batch", "1"], folder.path());
     let family = process.family().clone();
     process.wait_for_line("epoch 1/");
     // Without any executor the training can't end before one is started again.
-    for name in ["executor-1", "executor-2"] {
+    let victims = ["executor-1", "executor-2"].map(|name| {
         let [victim] = family.with_argument(name)[..] else { panic!("{name}: {:?}", family.living()) };
-        send(victim, Signal::KILL);
-    }
+        victim
+    });
+    victims.into_iter().for_each(|victim| send(victim, Signal::KILL));
     process.wait_for_line("the job goes on");
     process.wait().success();
     assert!(family.living().is_empty());

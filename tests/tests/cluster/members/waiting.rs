@@ -20,7 +20,7 @@ fn a_job_whose_executors_are_all_gone_waits_and_goes_on_with_a_new_one() {
     let cluster = Cluster::start();
     let _paramserver = cluster.paramserver("paramserver");
     let first = cluster.executor("first");
-    let mut job = cluster.submit(&counting(&pictures.data, 3));
+    let mut job = cluster.submit(&counting(&pictures.data, 60));
     let id = job.member("first");
     job.wait_for_training_on(id);
     first.send(Signal::KILL);
@@ -53,14 +53,14 @@ fn a_job_that_comes_before_the_cluster_waits_for_it() {
 #[test]
 fn a_driver_that_was_stopped_for_longer_than_a_member_may_be_silent_loses_nobody() {
     let pictures = Pictures::draw(120);
-    let cluster = Cluster::impatient();
+    let cluster = Cluster::with(&["--heartbeat-interval", "0.2", "--heartbeat-timeout", "5"]);
     let mut members = [cluster.paramserver("paramserver"), cluster.executor("executor")];
     let mut job = cluster.submit(&counting(&pictures.data, 20));
     let id = job.member("executor");
     job.wait_for_training_on(id);
     cluster.driver.send(Signal::STOP);
     for member in &mut members {
-        member.wait_for_line("the driver hasn't answered for 2s");
+        member.wait_for_line("the driver hasn't answered for 5s");
     }
     cluster.driver.send(Signal::CONT);
     for member in &mut members {

@@ -6,6 +6,7 @@ use howdah_tests::{
     rdd::{
         RddCluster,
         functions::{Double, Endless, Gate, Modulo, Trouble, registry},
+        in_process,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,6 @@ behaviours![
     a_fatal_failure_is_not_tried_again_and_names_its_place,
     a_panic_fails_its_task_and_not_its_executor,
     parameters_that_make_no_sense_are_refused_by_name,
-    a_job_that_is_dropped_lets_go_of_its_slots,
     a_job_that_fails_leaves_others_alone,
     two_jobs_run_at_once,
     results_above_the_limit_say_what_to_do,
@@ -73,7 +73,15 @@ async fn parameters_that_make_no_sense_are_refused_by_name(context: Context) {
     assert!(error.contains("modulo") && error.contains("divided by 0"), "{error}");
 }
 
-async fn a_job_that_is_dropped_lets_go_of_its_slots(context: Context) {
+/// Not beside the other behaviours: it wants all slots of a cluster at once.
+#[test]
+fn a_job_that_is_dropped_lets_go_of_its_slots() {
+    let cluster = RddCluster::start(2);
+    cluster.block_on(a_job_is_dropped(cluster.context()));
+    in_process(a_job_is_dropped);
+}
+
+async fn a_job_is_dropped(context: Context) {
     let folder = tempfile::tempdir().unwrap();
     // As many tasks as there are slots, and none of them ends.
     let endless = context.parallelize([1, 1], 2).map(Gate::on(folder.path(), 1)).map_partitions(Endless);

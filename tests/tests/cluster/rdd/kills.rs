@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use howdah_driver::rdd::{AccumulatorValue, Context, ContextError, Rdd, RunOptions, StorageLevel};
+use howdah_driver::rdd::{AccumulatorValue, Context, ContextError, Rdd, StorageLevel};
 use howdah_tests::{
     deadline::look_until,
     process::Signal,
@@ -31,10 +31,7 @@ struct Job {
 
 impl Job {
     fn new(cluster: &RddCluster, gates: &Path, on_map: i64, on_reduce: i64) -> Self {
-        // Only a loss makes a task run again.
         let context = cluster.context();
-        let options = RunOptions { speculation: false, ..context.options().clone() };
-        let context = context.with_options(options);
         let accumulator = context.accumulator();
         let numbers = context.range(0..NUMBERS, PARTITIONS).map(Gate::on(gates, on_map));
         let pairs = numbers.map(Adds(accumulator)).key_by(Modulo(10)).shuffle_into(5);
@@ -174,17 +171,17 @@ fn an_executor_that_dies_while_it_spills_is_made_good() {
         let cluster = RddCluster::with(2, &["--slots", "1", "--memory", "4MiB"]);
         let gates = tempfile::tempdir().unwrap();
         let context = cluster.context();
-        let options = RunOptions { speculation: false, ..context.options().clone() };
-        // 20 MiB in each partition: what comes before the last number has left the memory.
-        let last = 39_999;
-        let numbers = context.with_options(options).range(0..last + 1, 2).map(Gate::on(gates.path(), last));
+        // 20 MiB in each partition: what comes before its last number has left the memory.
+        let lasts = [19_999, 39_999];
+        let gate = |last| Gate::on(gates.path(), last);
+        let numbers = context.range(0..40_000, 2).map(gate(lasts[0])).map(gate(lasts[1]));
         let texts = numbers.map(Large(1 << 10)).distinct();
         let running = cluster.spawn_on(async move { texts.count().await });
-        Gate::wait_for(gates.path(), last, 1);
+        lasts.into_iter().for_each(|last| Gate::wait_for(gates.path(), last, 1));
         let spilled = ["executor-1", "executor-2"].map(|name| files_in(&cluster.folder().join(name)));
         assert!(spilled.iter().all(|files| *files > 0), "{spilled:?}");
         cluster.kill(victim);
-        Gate::open(gates.path(), last);
+        lasts.into_iter().for_each(|last| Gate::open(gates.path(), last));
         assert_eq!(cluster.block_on(running).unwrap().unwrap(), 40_000);
     }
 }

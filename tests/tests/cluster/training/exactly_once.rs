@@ -2,7 +2,7 @@
 
 use howdah_proto::{
     Attempt, Partition, StageId,
-    event::{Event, FailureKind, Role, StageKind},
+    event::{Event, Role, StageKind},
     pb::{
         self, exchange_client::ExchangeClient, parameters_client::ParametersClient, push_reply::Outcome,
         push_request::Part,
@@ -87,7 +87,7 @@ fn an_executor_that_is_killed_while_it_trains_loses_no_batch_and_doubles_none() 
     let _paramservers = [cluster.paramserver("left"), cluster.paramserver("right")];
     let victim = cluster.executor("victim");
     let _other = cluster.executor("other");
-    let mut job = cluster.submit(&counting(&pictures.data, 4));
+    let mut job = cluster.submit(&counting(&pictures.data, 60));
     let id = job.member("victim");
     job.wait_for_training_on(id);
     victim.send(Signal::KILL);
@@ -130,29 +130,26 @@ fn a_push_of_an_attempt_that_has_been_taken_over_is_refused() {
     let _paramserver = cluster.paramserver("paramserver");
     let victim = cluster.executor("victim");
     let _other = cluster.executor("other");
-    let mut job = cluster.submit(&counting(&pictures.data, 60));
+    let mut job = cluster.submit(&counting(&pictures.data, 100));
     let id = job.member("victim");
     job.wait_for_training_on(id);
-    victim.send(Signal::KILL);
-    let (stage, partition, old) = job.wait_for("the failure of its task", |event| match event {
-        Event::TaskFailed { stage, partition, attempt, kind: FailureKind::ExecutorLost, .. } => {
-            Some((*stage, *partition, *attempt))
-        }
-        _ => None,
-    });
+    // It has a task that it doesn't end, or is given one with the next stage.
+    victim.send(Signal::STOP);
+    let (stage, partition, next) = job.wait_for_training_again();
     job.wait_for("the success of the next attempt", |event| {
         matches!(event, Event::TaskSucceeded { stage: of, partition: on, .. }
             if (*of, *on) == (stage, partition))
         .then_some(())
     });
-    let outcome = cluster.block_on(push_ones(&job, stage, partition, old));
+    let outcome = cluster.block_on(push_ones(&job, stage, partition, Attempt(next.0 - 1)));
     assert_eq!(outcome, Outcome::Superseded);
+    victim.send(Signal::KILL);
     let report = job.wait_for_report();
     log::assert_counted_exactly_once(&report);
     assert!(report.shards[0].pushes_superseded >= 1, "{report:?}");
 }
 
-/// Pushes ones for the first step of a task, as the attempt that was lost would.
+/// Pushes ones for the first step of a task, as an attempt would.
 async fn push_ones(job: &Job, stage: StageId, partition: Partition, attempt: Attempt) -> Outcome {
     let epoch = job.heard.iter().find_map(|event| match event {
         Event::StageStarted { stage: this, kind: StageKind::Train { epoch }, .. } if *this == stage => {

@@ -16,6 +16,8 @@ use howdah_tests::{
 };
 
 const EACH_STEP: PushEvery = PushEvery::Steps(1);
+/// So many that a job goes on when all have been killed that are to be.
+const EPOCHS: u32 = 30;
 const TOP: Encoding = Encoding::TopK { permille: 50 };
 
 /// Trains while a server is killed, then an executor, and then one of each at once. The first shard that is lost must
@@ -79,7 +81,7 @@ fn bounded_staleness_counts_every_batch_once() {
     let pictures = Pictures::draw(120);
     for (staleness, shard_copies, how) in [(0, 1, Move::StartedAnew), (2, 2, Move::Promoted)] {
         let mode = Mode::BoundedStaleness { push_every: EACH_STEP, staleness };
-        let settings = TrainSettings { mode, shard_copies, ..counting(&pictures.data, 6) };
+        let settings = TrainSettings { mode, shard_copies, ..counting(&pictures.data, EPOCHS) };
         let (report, model) = trained_under_fire(&settings, how);
         log::assert_counted_exactly_once(&report);
         assert_model_counts(&model, &report);
@@ -91,7 +93,7 @@ fn hogwild_counts_every_batch_once() {
     let pictures = Pictures::draw(120);
     let saved = tempfile::tempdir().unwrap();
     let mode = Mode::Hogwild { push_every: EACH_STEP };
-    let from_the_start = TrainSettings { mode, ..counting(&pictures.data, 6) };
+    let from_the_start = TrainSettings { mode, ..counting(&pictures.data, EPOCHS) };
     let from_snapshots = snapshots(from_the_start.clone(), saved.path());
     for (settings, how) in [(from_the_start, Move::StartedAnew), (from_snapshots, Move::Restored)] {
         let (report, model) = trained_under_fire(&settings, how);
@@ -105,7 +107,7 @@ fn rounds_with_backups_count_as_many_contributions_as_they_wait_for() {
     let pictures = Pictures::draw(60);
     for (shard_copies, how) in [(1, Move::StartedAnew), (2, Move::Promoted)] {
         let mode = Mode::Synchronous { backups: 1 };
-        let settings = TrainSettings { mode, shard_copies, ..counting(&pictures.data, 6) };
+        let settings = TrainSettings { mode, shard_copies, ..counting(&pictures.data, EPOCHS) };
         let (report, model) = trained_under_fire(&settings, how);
         // Which contributions came in time each shard has decided by itself, and not how many.
         assert!(report.batches > 0 && !report.shards.is_empty(), "{report:?}");
@@ -124,7 +126,7 @@ fn encoded_pushes_count_every_batch_once() {
         // Whole numbers that the encodings lose nothing of, of one step or of two.
         let mode = Mode::Asynchronous { push_every: PushEvery::Steps(2) };
         let compression = Compression { push, ..Compression::default() };
-        let settings = TrainSettings { mode, compression, shard_copies, ..counting(&pictures.data, 6) };
+        let settings = TrainSettings { mode, compression, shard_copies, ..counting(&pictures.data, EPOCHS) };
         let (report, model) = trained_under_fire(&settings, how);
         log::assert_counted_exactly_once(&report);
         assert_model_counts(&model, &report);
@@ -153,7 +155,7 @@ fn sparse_pushes_with_error_feedback_and_sparse_differences_apply_every_batch_on
             updates: Updates::Deltas { optimizer: Optimizer::Adam { learning_rate: 1e-3 } },
             compression: Compression { push: TOP, pull: TOP, delta_pulls: true },
             shard_copies,
-            ..counting(&pictures.data, 6)
+            ..counting(&pictures.data, EPOCHS)
         };
         let (report, model) = trained_under_fire(&settings, how);
         assert_applied_exactly_once(&report);
@@ -178,7 +180,7 @@ fn replicas_hold_the_weights_whatever_is_pulled_from_whichever_server() {
             rule: UpdateRule::Elastic { rate: 0.5 },
             compression: Compression { pull, delta_pulls, ..Compression::default() },
             shard_copies,
-            ..counting(&pictures.data, 6)
+            ..counting(&pictures.data, EPOCHS)
         };
         let (report, model) = trained_under_fire(&settings, how);
         assert_applied_exactly_once(&report);

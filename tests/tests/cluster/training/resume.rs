@@ -2,7 +2,7 @@
 
 use howdah_driver::client::Client;
 use howdah_proto::{
-    event::{Event, StageKind},
+    event::{Event, Move, StageKind},
     settings::{Mode, TrainSettings, UpdateRule, Updates},
 };
 use howdah_tests::{
@@ -112,11 +112,16 @@ fn shards_grow_and_shrink_while_a_job_trains_and_every_batch_counts_once() {
     let cluster = Cluster::start();
     let _servers = [cluster.paramserver("left"), cluster.paramserver("right")];
     let _executors = [cluster.executor("one"), cluster.executor("two")];
-    let mut job = cluster.submit(&snapshots(counting(&pictures.data, 12), saved.path()));
+    let mut job = cluster.submit(&snapshots(counting(&pictures.data, 60), saved.path()));
     for shards in [5, 1] {
         wait_for_snapshots(&mut job, 1);
         cluster.block_on(async {
             Client::connect(cluster.url()).await.unwrap().reshard(job.id, shards).await.unwrap();
+        });
+        let mut moved = 0;
+        job.wait_for("all shards", |event| {
+            moved += u32::from(matches!(event, Event::ShardMoved { how: Move::Resharded, .. }));
+            (moved == shards).then_some(())
         });
     }
     let report = job.wait_for_report();

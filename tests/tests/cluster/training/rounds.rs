@@ -1,7 +1,10 @@
 //! Training in rounds gives the same bytes whatever the number of executors and whoever dies.
 
 use howdah_driver::client::Client;
-use howdah_proto::settings::{Compression, Encoding, Mode, Optimizer, TrainSettings, UpdateRule, Updates};
+use howdah_proto::{
+    event::Event,
+    settings::{Compression, Encoding, Mode, Optimizer, TrainSettings, UpdateRule, Updates},
+};
 use howdah_tests::{
     cluster::Cluster,
     job::Job,
@@ -11,12 +14,15 @@ use howdah_tests::{
     settings::{counting, learning, snapshots},
 };
 
+/// So many that a job goes on when all have been killed that are to be.
+const EPOCHS: u32 = 10;
+
 fn synchronous(settings: TrainSettings) -> TrainSettings {
     TrainSettings {
         updates: Updates::Gradients,
         rule: UpdateRule::Adam { learning_rate: 1e-3 },
         mode: Mode::Synchronous { backups: 0 },
-        epochs: 3,
+        epochs: EPOCHS,
         ..settings
     }
 }
@@ -26,7 +32,7 @@ fn local(settings: TrainSettings) -> TrainSettings {
         updates: Updates::Deltas { optimizer: Optimizer::Adam { learning_rate: 1e-3 } },
         rule: UpdateRule::Nesterov { learning_rate: 0.7, momentum: 0.9 },
         mode: Mode::Local { steps: 3 },
-        epochs: 3,
+        epochs: EPOCHS,
         ..settings
     }
 }
@@ -40,6 +46,19 @@ fn weights(cluster: &Cluster, job: &mut Job) -> Vec<u8> {
         let header = u64::from_le_bytes(model[..8].try_into().unwrap()) as usize;
         model[8 + header..].to_vec()
     })
+}
+
+/// Those that were killed are missed before the job ends.
+fn assert_lost(job: &Job, what: impl Fn(&Event) -> bool) {
+    assert!(job.heard.iter().any(what), "{:#?}", job.heard);
+}
+
+fn is_member_lost(event: &Event) -> bool {
+    matches!(event, Event::MemberLost { .. })
+}
+
+fn is_shard_lost(event: &Event) -> bool {
+    matches!(event, Event::ShardLost { .. })
 }
 
 fn executors(cluster: &Cluster, count: usize) -> Vec<Process> {
@@ -65,7 +84,9 @@ fn disturbed(settings: &TrainSettings) -> Vec<u8> {
         servers.remove(0).send(Signal::KILL);
         executors.pop().unwrap().send(Signal::KILL);
     }
-    weights(&cluster, &mut job)
+    let weights = weights(&cluster, &mut job);
+    assert_lost(&job, is_member_lost);
+    weights
 }
 
 #[test]
@@ -93,6 +114,7 @@ fn one_two_and_four_executors_give_the_same_bytes_and_so_do_kills() {
         job.wait_for_epoch();
         victims.pop().unwrap().send(Signal::KILL);
         assert!(weights(&cluster, &mut job) == alone, "killed executors make a difference");
+        assert_lost(&job, is_member_lost);
     }
 }
 
@@ -110,11 +132,13 @@ fn servers_that_are_killed_make_no_difference_to_rounds() {
         let victim = cluster.paramserver("left");
         let _others = [cluster.paramserver("middle"), cluster.paramserver("right")];
         let _executors = executors(&cluster, 2);
-        let settings = TrainSettings { shards: Some(2), ..settings };
+        // One on each server.
+        let settings = TrainSettings { shards: Some(3), ..settings };
         let mut job = cluster.submit(&settings);
         job.wait_for_epoch();
         victim.send(Signal::KILL);
         assert!(weights(&cluster, &mut job) == undisturbed, "{settings:?}");
+        assert_lost(&job, is_shard_lost);
     }
 }
 
@@ -122,7 +146,7 @@ fn servers_that_are_killed_make_no_difference_to_rounds() {
 fn an_executor_and_a_server_that_die_together_make_no_difference_to_rounds() {
     let pictures = Pictures::draw(100);
     let saved = tempfile::tempdir().unwrap();
-    let settings = TrainSettings { shards: Some(2), epochs: 4, ..synchronous(learning(&pictures.data)) };
+    let settings = TrainSettings { shards: Some(2), ..synchronous(learning(&pictures.data)) };
     let undisturbed = undisturbed(&settings);
     let with_snapshots = snapshots(settings.clone(), saved.path());
     let with_standbys = TrainSettings { shard_copies: 2, ..settings };
@@ -137,12 +161,8 @@ fn what_encodings_lose_is_the_same_whoever_dies() {
     let saved = tempfile::tempdir().unwrap();
     for (push, pull) in [(Encoding::Int8, Encoding::Bf16), (Encoding::Bf16, Encoding::Int8)] {
         let compression = Compression { push, pull, delta_pulls: true };
-        let settings = TrainSettings {
-            compression,
-            shards: Some(2),
-            epochs: 4,
-            ..synchronous(learning(&pictures.data))
-        };
+        let settings =
+            TrainSettings { compression, shards: Some(2), ..synchronous(learning(&pictures.data)) };
         let undisturbed = undisturbed(&settings);
         let settings = match push {
             Encoding::Int8 => snapshots(settings, saved.path()),
@@ -158,9 +178,12 @@ fn counting_in_rounds_counts_every_batch_once() {
     let cluster = Cluster::start();
     let _server = cluster.paramserver("server");
     let mut two = executors(&cluster, 2);
-    let settings = TrainSettings { mode: Mode::Synchronous { backups: 0 }, ..counting(&pictures.data, 3) };
+    let settings =
+        TrainSettings { mode: Mode::Synchronous { backups: 0 }, ..counting(&pictures.data, EPOCHS) };
     let mut job = cluster.submit(&settings);
     job.wait_for_epoch();
     two.remove(0).send(Signal::KILL);
-    log::assert_counted_exactly_once(&job.wait_for_report());
+    let report = job.wait_for_report();
+    log::assert_counted_exactly_once(&report);
+    assert_eq!(report.executors_lost, 1);
 }

@@ -88,9 +88,10 @@ async fn a_server_that_says_no_is_told_from_one_that_is_silent_or_breaks_off() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_gone_is_asked_a_few_times() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/a.tar", listener.local_addr().unwrap());
-    drop(listener);
+    // Its port is taken, and nobody listens.
+    let gone = tokio::net::TcpSocket::new_v4().unwrap();
+    gone.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}/a.tar", gone.local_addr().unwrap());
     let error = read(&url, DEADLINE).await.unwrap_err();
     assert!(matches!(error, ReadError::Unanswered { .. }), "{error:?}");
     assert!(error.to_string().contains("Connection refused"), "{error}");
