@@ -3,6 +3,7 @@ use serde::Serialize;
 use super::{
     CliError,
     out::{self, percent, table},
+    parsed::Parsed,
     said::Said,
     study::{Given, Keep, Run},
 };
@@ -28,7 +29,7 @@ use crate::{
 )]
 pub(super) struct Args {
     #[command(flatten)]
-    said: Said,
+    said: Parsed<Said>,
     /// Into how many folds the training pictures are split, each with its share of every class.
     #[arg(short = 'k', long, default_value_t = 5)]
     folds: u32,

@@ -2,6 +2,7 @@ use super::{
     CliError,
     models::CombineArg,
     out::{self, percent, table},
+    parsed::Parsed,
     said::Said,
     study::{Given, Keep, Run},
 };
@@ -23,7 +24,7 @@ use crate::{output::MeasuredOn, search::Study};
 )]
 pub(super) struct Args {
     #[command(flatten)]
-    said: Said,
+    said: Parsed<Said>,
     /// How many models to train; the first has --seed, and the others the seeds that follow it.
     #[arg(long, value_name = "MODELS", default_value_t = 5)]
     members: u32,

@@ -6,7 +6,7 @@ use howdah_executor::{
 use howdah_paramserver::{cli::ParamserverError, role::process::Ending};
 use howdah_proto::WireError;
 
-use super::train;
+use super::line;
 use crate::{
     client::ClientError,
     dataset::DatasetError,
@@ -175,7 +175,7 @@ impl From<WireError> for CliError {
     /// Names the flag that sets a field, if there is one.
     fn from(error: WireError) -> Self {
         match error {
-            WireError::Invalid { field, reason } => match train::flag_of(field) {
+            WireError::Invalid { field, reason } => match line::flag_of(field) {
                 Some(flag) => Self::Flag { flag, reason },
                 None => Self::Settings(WireError::Invalid { field, reason }),
             },

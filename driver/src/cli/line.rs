@@ -2,46 +2,20 @@
 
 use std::{collections::BTreeMap, ffi::OsStr};
 
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, Parser};
+use howdah_proto::settings::TrainSettings;
 
-use super::{CliError, train};
+use super::{CliError, parsed::FromParsed, train};
 use crate::search::Flags;
 
 /// Flags of `train`, without their dashes, and their values.
 pub(in crate::cli) type Base = BTreeMap<String, Vec<String>>;
-
-/// The flags of `train` that are not as they are without being given.
-///
-/// As [`Said`](super::said::Said), it comes before the flags themselves.
-#[derive(Debug, Clone)]
-pub(in crate::cli) struct Line(pub(in crate::cli) Base);
 
 #[derive(Parser)]
 #[command(name = "train")]
 struct Alone {
     #[command(flatten)]
     args: train::Args,
-}
-
-impl FromArgMatches for Line {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        Ok(Self(given(matches)))
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-impl Args for Line {
-    fn augment_args(command: Command) -> Command {
-        command
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        command
-    }
 }
 
 /// The flags of `train` as clap knows them.
@@ -54,30 +28,33 @@ pub(in crate::cli) fn is_switch(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::SetTrue)
 }
 
-fn given(matches: &ArgMatches) -> Base {
-    let mut base = Base::new();
-    for arg in flags() {
-        let Some(name) = arg.get_long() else { continue };
-        let id = arg.get_id().as_str();
-        if is_switch(&arg) {
-            if matches.try_get_one::<bool>(id).ok().flatten() == Some(&true) {
-                base.insert(name.to_owned(), vec![true.to_string()]);
+/// The flags that are not as they are without being given.
+impl FromParsed for Base {
+    fn from_parsed(matches: &ArgMatches) -> Self {
+        let mut base = Self::new();
+        for arg in flags() {
+            let Some(name) = arg.get_long() else { continue };
+            let id = arg.get_id().as_str();
+            if is_switch(&arg) {
+                if matches.try_get_one::<bool>(id).ok().flatten() == Some(&true) {
+                    base.insert(name.to_owned(), vec![true.to_string()]);
+                }
+                continue;
             }
-            continue;
+            let raw: Vec<&OsStr> = matches.try_get_raw(id).ok().flatten().into_iter().flatten().collect();
+            let texts: Vec<String> = raw.iter().map(|text| text.to_string_lossy().into_owned()).collect();
+            let texts = match arg.get_value_delimiter() {
+                Some(delimiter) if !texts.is_empty() => vec![texts.join(&delimiter.to_string())],
+                _ => texts,
+            };
+            let default: Vec<String> =
+                arg.get_default_values().iter().map(|text| text.to_string_lossy().into_owned()).collect();
+            if !texts.is_empty() && texts != default {
+                base.insert(name.to_owned(), texts);
+            }
         }
-        let raw: Vec<&OsStr> = matches.try_get_raw(id).ok().flatten().into_iter().flatten().collect();
-        let texts: Vec<String> = raw.iter().map(|text| text.to_string_lossy().into_owned()).collect();
-        let texts = match arg.get_value_delimiter() {
-            Some(delimiter) if !texts.is_empty() => vec![texts.join(&delimiter.to_string())],
-            _ => texts,
-        };
-        let default: Vec<String> =
-            arg.get_default_values().iter().map(|text| text.to_string_lossy().into_owned()).collect();
-        if !texts.is_empty() && texts != default {
-            base.insert(name.to_owned(), texts);
-        }
+        base
     }
-    base
 }
 
 /// Puts flags together as they stand on a command line; later ones replace earlier ones.
@@ -113,4 +90,44 @@ pub(in crate::cli) fn parse(line: &[String]) -> Result<train::Args, CliError> {
         CliError::Trial(first)
     })?;
     Ok(alone.args)
+}
+
+/// What a job is told without any flag.
+///
+/// # Errors
+/// [`CliError`], if the defaults made no sense.
+pub(in crate::cli) fn defaults() -> Result<TrainSettings, CliError> {
+    parse(&[])?.settings()
+}
+
+/// The flag that sets a field of the settings, if there is one.
+pub(in crate::cli) fn flag_of(field: &str) -> Option<String> {
+    let long = match field {
+        "learning_rate" => "lr".to_owned(),
+        "synthetic pictures" => "synthetic".to_owned(),
+        "top-k" | "compression" | "pull encoding" => "compress".to_owned(),
+        "delayed nesterov every" => "momentum-every".to_owned(),
+        other => other.replace(['_', ' '], "-"),
+    };
+    let is_there = flags().iter().any(|known| known.get_long() == Some(&long));
+    is_there.then(|| format!("--{long}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_named_as_the_flag_that_sets_it() {
+        for (field, flag) in [
+            ("learning_rate", Some("--lr")),
+            ("weight_decay", Some("--weight-decay")),
+            ("local_steps", Some("--local-steps")),
+            ("synthetic pictures", Some("--synthetic")),
+            ("delayed nesterov every", Some("--momentum-every")),
+            ("train.settings", None),
+        ] {
+            assert_eq!(flag_of(field).as_deref(), flag, "{field}");
+        }
+    }
 }

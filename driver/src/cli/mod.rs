@@ -13,6 +13,7 @@ mod line;
 mod metrics;
 mod models;
 mod out;
+mod parsed;
 mod pipeline;
 mod predict;
 mod prepare;

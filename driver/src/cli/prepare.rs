@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     CliError,
     follow::Display,
+    line,
     out::{self, table},
     train::{self, DataArgs, ExecutorArgs, absolute},
 };
@@ -77,7 +78,7 @@ impl Args {
             max_bad_pictures: self.data.max_bad_pictures,
             task_attempts: self.executors.task_attempts,
             executor_wait_seconds: self.executors.executor_wait,
-            ..train::defaults()?
+            ..line::defaults()?
         };
         settings.validate()?;
         Ok(settings)

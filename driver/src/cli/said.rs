@@ -1,10 +1,10 @@
 use std::collections::BTreeSet;
 
-use clap::{ArgMatches, Args, Command, FromArgMatches, parser::ValueSource};
+use clap::{ArgMatches, parser::ValueSource};
+
+use super::parsed::FromParsed;
 
 /// What was said on the command line, by clap's ids.
-///
-/// It is the first field of a command's flags: clap takes the others out of what it has parsed, one after the other.
 #[derive(Debug, Clone, Default)]
 pub(in crate::cli) struct Said(BTreeSet<String>);
 
@@ -20,25 +20,10 @@ impl Said {
     }
 }
 
-impl FromArgMatches for Said {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+impl FromParsed for Said {
+    fn from_parsed(matches: &ArgMatches) -> Self {
         let said = matches.ids().map(clap::Id::as_str);
         let said = said.filter(|id| matches.value_source(id) == Some(ValueSource::CommandLine));
-        Ok(Self(said.map(str::to_owned).collect()))
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-impl Args for Said {
-    fn augment_args(command: Command) -> Command {
-        command
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        command
+        Self(said.map(str::to_owned).collect())
     }
 }

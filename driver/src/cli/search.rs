@@ -7,6 +7,7 @@ use super::{
     CliError,
     line::parse,
     out::{self, percent, quoted},
+    parsed::Parsed,
     said::Said,
     study::{Given, Keep, Run, Site, searchable},
     train,
@@ -34,7 +35,7 @@ use crate::search::{Algorithm, Flags, Objective, Outcome, Space, Study};
 )]
 pub(super) struct Args {
     #[command(flatten)]
-    said: Said,
+    said: Parsed<Said>,
     /// What to vary, and between which values; by default the learning rate, the decay of
     /// weights, both kinds of dropout, the batch and the hidden layers.
     #[arg(long, value_name = "FILE")]

@@ -3,7 +3,7 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use super::place::independent;
 use crate::cli::{
     CliError,
-    line::{Base, Line, flags},
+    line::{Base, flags},
     train,
 };
 
@@ -42,7 +42,7 @@ const SNAPSHOTS: &str = "Snapshots";
 impl FromArgMatches for Given {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let args = train::Args::from_arg_matches(matches)?;
-        let Line(mut base) = Line::from_arg_matches(matches)?;
+        let mut base = args.line.0.clone();
         base.retain(|name, _| !OF_THE_RUN.contains(&name.as_str()));
         for (name, values) in &mut base {
             values

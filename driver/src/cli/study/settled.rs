@@ -27,6 +27,7 @@ mod tests {
     use clap::Parser;
 
     use super::{super::Given, *};
+    use crate::cli::parsed::Parsed;
 
     #[derive(Parser)]
     struct Whole {
@@ -38,7 +39,7 @@ mod tests {
     #[group(skip)]
     struct Own {
         #[command(flatten)]
-        said: Said,
+        said: Parsed<Said>,
         #[arg(short = 'k', long, default_value_t = 5)]
         folds: u32,
         #[arg(long, default_value_t = 2)]

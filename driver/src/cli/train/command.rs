@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use super::{Args, effect, run};
-use crate::cli::{CliError, line::Line};
+use crate::cli::CliError;
 
 /// `train` as it is called.
 #[derive(Debug, clap::Args)]
@@ -19,8 +19,6 @@ use crate::cli::{CliError, line::Line};
                         event log (events.jsonl) and the logs of the processes.")]
 pub(in crate::cli) struct Command {
     #[command(flatten)]
-    line: Line,
-    #[command(flatten)]
     args: Args,
 }
 
@@ -29,7 +27,7 @@ impl Command {
     pub(in crate::cli) async fn run(self, started: Instant) -> Result<(), CliError> {
         // What goes with a flag is in the run that is gone on with.
         if self.args.snapshots.resume.is_none() {
-            effect::check(&self.args.said, &self.line.0)?;
+            effect::check(&self.args)?;
         }
         run(self.args, started).await
     }

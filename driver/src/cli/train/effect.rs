@@ -3,10 +3,10 @@
 use clap::Arg;
 use howdah_proto::settings::TrainSettings;
 
+use super::Args;
 use crate::cli::{
     CliError,
     line::{Base, command_line, flags, is_switch, parse},
-    said::Said,
 };
 
 /// The headings of flags that set what a driver is told, whatever the cluster.
@@ -16,26 +16,42 @@ const HEADINGS: [&str; 3] = ["Learning", "Exchange of weights", "Validation"];
 ///
 /// # Errors
 /// [`CliError::NoEffect`], naming it.
-pub(super) fn check(said: &Said, line: &Base) -> Result<(), CliError> {
-    let Some(settings) = settings(line) else { return Ok(()) };
+pub(super) fn check(args: &Args) -> Result<(), CliError> {
+    check_among(flags(), args, |other| other.settings().ok())
+}
+
+/// The same, where what the driver is told depends on the run that is gone on with.
+///
+/// # Errors
+/// [`CliError::NoEffect`], naming it.
+pub(super) fn check_going_on(
+    args: &Args,
+    told: impl Fn(&Args) -> Option<TrainSettings>,
+) -> Result<(), CliError> {
+    // A switch that the run was begun with may stand there once more.
+    check_among(flags().into_iter().filter(|flag| !is_switch(flag)), args, told)
+}
+
+fn check_among(
+    flags: impl IntoIterator<Item = Arg>,
+    args: &Args,
+    told: impl Fn(&Args) -> Option<TrainSettings>,
+) -> Result<(), CliError> {
+    // Flags that are wrong tell nothing, which is said elsewhere.
+    let Some(settings) = told(args) else { return Ok(()) };
     let of_interest = |arg: &Arg| {
         let heading = arg.get_help_heading().unwrap_or_default();
-        HEADINGS.contains(&heading) && said.has(arg.get_id().as_str())
+        HEADINGS.contains(&heading) && args.said.has(arg.get_id().as_str())
     };
-    for arg in flags().iter().filter(|arg| of_interest(arg)) {
+    for arg in flags.into_iter().filter(of_interest) {
         let Some(name) = arg.get_long() else { continue };
-        let mut others =
-            others(arg, name, line).into_iter().filter_map(|line| self::settings(&line)).peekable();
+        let told = |line: Base| told(&parse(&command_line(&line, &[])).ok()?);
+        let mut others = others(&arg, name, &args.line).into_iter().filter_map(told).peekable();
         if others.peek().is_some() && others.all(|other| other == settings) {
             return Err(CliError::NoEffect { flag: format!("--{name}") });
         }
     }
     Ok(())
-}
-
-/// What such flags come to; nothing if they are wrong, which is said elsewhere.
-fn settings(line: &Base) -> Option<TrainSettings> {
-    parse(&command_line(line, &[])).ok()?.settings().ok()
 }
 
 /// The same flags with other values of one of them.
@@ -74,12 +90,9 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::cli::{line::Line, train::Args};
 
     #[derive(Parser)]
     struct Whole {
-        #[command(flatten)]
-        line: Line,
         #[command(flatten)]
         args: Args,
     }
@@ -87,7 +100,7 @@ mod tests {
     fn refused(words: &[&str]) -> Option<String> {
         let whole = Whole::try_parse_from(["train"].iter().chain(words));
         let whole = whole.unwrap_or_else(|error| panic!("{error}"));
-        check(&whole.args.said, &whole.line.0).err().map(|error| error.to_string())
+        check(&whole.args).err().map(|error| error.to_string())
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod args;
 mod command;
 mod effect;
+mod merge;
 mod report;
 mod resume;
 mod run;
@@ -10,5 +11,4 @@ mod run;
 pub(super) use args::{Args, ChangeArgs, DataArgs, ExecutorArgs, FormatArg, PipelineArgs, absolute, named};
 pub(super) use command::Command;
 pub(super) use report::results;
-pub(super) use resume::{defaults, flag_of};
 pub(super) use run::{follow_to_the_end, follow_to_the_last, interruption, run, start_cluster};

@@ -26,13 +26,15 @@ pub(in crate::cli) use selection::SelectionArgs;
 pub(in crate::cli) use snapshots::{SnapshotArgs, absolute};
 pub(in crate::cli) use validation::ValidationArgs;
 
-use crate::cli::{CliError, said::Said};
+use crate::cli::{CliError, line::Base, parsed::Parsed, said::Said};
 
 /// The flags of `train`.
 #[derive(Debug, Clone, clap::Args)]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
-    pub(in crate::cli) said: Said,
+    pub(in crate::cli) said: Parsed<Said>,
+    #[command(flatten)]
+    pub(in crate::cli) line: Parsed<Base>,
     #[command(flatten)]
     pub(in crate::cli) data: DataArgs,
     #[command(flatten)]
