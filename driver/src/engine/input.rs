@@ -9,7 +9,7 @@ use crate::{
     dataset::Dataset,
     membership::Registration,
     prepared::PreparedSet,
-    snapshot::{Manifest, SnapshotError},
+    snapshot::{Manifest, Newest, SnapshotError},
     train::{Answer, OpId, ShardFault, Ticket},
 };
 
@@ -166,7 +166,7 @@ pub enum IoResult {
         fitted: Result<OperatorSpec, String>,
     },
     /// The newest whole snapshot of an earlier run, and its folder.
-    SnapshotRead(Box<Result<(Manifest, String), SnapshotError>>),
+    SnapshotRead(Box<Result<Newest, SnapshotError>>),
     /// Something that was asked of one shard is done.
     ShardDone {
         /// The shard.

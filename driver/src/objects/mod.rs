@@ -31,7 +31,7 @@ pub enum ObjectError {
     #[error("context {0} is not open")]
     Closed(ContextId),
     /// The id has been used for something else.
-    #[error("object {1} of context {0} is there already, and another one")]
+    #[error("object {1} of context {0} is there already, with other content")]
     Twice(ContextId, ObjectId),
     /// There is no room.
     #[error(

@@ -24,6 +24,17 @@ pub struct Store {
     root: Path,
 }
 
+/// The newest whole snapshot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Newest {
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// Its folder, as a URL.
+    pub folder: String,
+    /// The highest number that a folder of a snapshot has, whole or not. Servers may still write into those above this one.
+    pub last: SnapshotId,
+}
+
 impl Store {
     /// Opens a location; credentials come from the environment.
     ///
@@ -41,14 +52,14 @@ impl Store {
         Ok(Self { location: at, store, root })
     }
 
-    /// Reads the newest whole snapshot; gives it with its folder, as a URL. Folders without a manifest are passed
-    /// over.
+    /// Reads the newest whole snapshot. Folders without a manifest are passed over.
     ///
     /// # Errors
     /// [`SnapshotError`], naming the file. A manifest that makes no sense is an error: an older snapshot would lose
     /// work that the user believes to be safe.
-    pub async fn newest(&self) -> Result<(Manifest, String), SnapshotError> {
-        for id in self.ids().await?.into_iter().rev() {
+    pub async fn newest(&self) -> Result<Newest, SnapshotError> {
+        let ids = self.ids().await?;
+        for id in ids.iter().copied().rev() {
             let file = format!("{}/{MANIFEST}", self.location.snapshot(id));
             let Some(content) = self.read(&self.manifest(id), &file).await? else { continue };
             let manifest = Manifest::read(&file, &content)?;
@@ -57,7 +68,8 @@ impl Store {
                 return Err(SnapshotError::Manifest { file, reason });
             }
             self.check(&manifest).await?;
-            return Ok((manifest, self.location.snapshot(id)));
+            let last = ids.last().copied().unwrap_or(id);
+            return Ok(Newest { manifest, folder: self.location.snapshot(id), last });
         }
         Err(SnapshotError::None(self.location.url().to_string()))
     }
@@ -190,7 +202,7 @@ mod tests {
         let short = refused().await;
         assert!(short.contains("it has 20 bytes, and 50 were saved"), "{short}");
         write_shards(&folder, 1, 50);
-        assert_eq!(store.newest().await.unwrap().0, numbered(1));
+        assert_eq!(store.newest().await.unwrap().manifest, numbered(1));
     }
 
     #[tokio::test]
@@ -204,9 +216,9 @@ mod tests {
         let partial = folder.path().join("snap shots").join(super::folder(SnapshotId(11)));
         std::fs::create_dir(&partial).unwrap();
         std::fs::write(partial.join("shard-0000"), "x").unwrap();
-        let (newest, at) = store.newest().await.unwrap();
-        assert_eq!(newest, numbered(10));
-        assert!(at.ends_with("snap%20shots/snapshot-0000000010"), "{at}");
+        let newest = store.newest().await.unwrap();
+        assert_eq!((newest.manifest, newest.last), (numbered(10), SnapshotId(11)));
+        assert!(newest.folder.ends_with("snap%20shots/snapshot-0000000010"), "{}", newest.folder);
     }
 
     #[tokio::test]
@@ -230,7 +242,7 @@ mod tests {
         store.commit(&numbered(4), None).await.unwrap();
         write_shards(&folder, 4, 50);
         store.commit(&numbered(3), None).await.unwrap();
-        assert_eq!(store.newest().await.unwrap().0, numbered(4));
+        assert_eq!(store.newest().await.unwrap().manifest, numbered(4));
     }
 
     #[tokio::test]

@@ -12,22 +12,17 @@ use howdah_proto::{
 use super::{Durable, JobCommand, PartitionUse, Position, TrainJob, job::Phase};
 use crate::{
     scheduler::Millis,
-    snapshot::{Manifest, SnapshotError},
+    snapshot::{Newest, SnapshotError},
 };
 
 impl TrainJob {
-    /// The newest whole snapshot of the run to go on with was read, and its folder, or could not be.
-    pub fn on_snapshot_read(
-        &mut self,
-        read: Result<(Manifest, String), SnapshotError>,
-        now: Millis,
-    ) -> Vec<JobCommand> {
+    /// The newest whole snapshot of the run to go on with was read, or could not be.
+    pub fn on_snapshot_read(&mut self, read: Result<Newest, SnapshotError>, now: Millis) -> Vec<JobCommand> {
         if self.phase != Phase::Listing {
             return Vec::new();
         }
-        let read =
-            read.and_then(|(manifest, folder)| manifest.fits(&self.settings).map(|()| (manifest, folder)));
-        let (manifest, folder) = match read {
+        let read = read.and_then(|newest| newest.manifest.fits(&self.settings).map(|()| newest));
+        let Newest { manifest, folder, last } = match read {
             Ok(read) => read,
             Err(error) => {
                 let hint = "--resume takes the folder of a run, and the settings must be those of the run";
@@ -37,13 +32,14 @@ impl TrainJob {
         if let Some(fitted) = &manifest.fitted {
             self.take_fitted(fitted);
         }
-        self.resume_from(Durable {
+        let durable = Durable {
             snapshot: manifest.snapshot,
             folder,
             saved: manifest.shards.iter().map(pb::SavedShard::from).collect(),
             position: Position { epoch: manifest.epoch, round: manifest.round },
             progress: manifest.progress.clone(),
-        });
+        };
+        self.resume_from(durable, last);
         self.saves.retired = manifest.retired;
         self.epochs.go_back(&manifest.progress, now);
         let lost = self.kept_weights_go_back();

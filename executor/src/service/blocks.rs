@@ -85,8 +85,8 @@ impl Blocks for BlocksService {
         if !assembler.is_done() {
             return Err(Status::invalid_argument("the block is shorter than announced"));
         }
-        let stored = self.store.insert(id, place, sink.finish());
-        Ok(Response::new(pb::BlockWritten { stored }))
+        self.store.insert(id, place, sink.finish());
+        Ok(Response::new(pb::BlockWritten { stored: true }))
     }
 }
 

@@ -8,7 +8,7 @@ mod scratch;
 mod sink;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -38,8 +38,6 @@ pub struct BlockStore {
 struct State {
     blocks: HashMap<BlockId, Block>,
     dropped: Vec<BlockId>,
-    /// Contexts that are over: what is still on its way of them is not kept.
-    closed: HashSet<ContextId>,
 }
 
 #[derive(Debug)]
@@ -80,7 +78,9 @@ impl BlockStore {
             drop(kept);
             self.save(id, place, &samples).map(Block::Saved)
         };
-        block.is_some_and(|block| self.set(id, block))
+        let is_kept = block.is_some();
+        block.into_iter().for_each(|block| self.set(id, block));
+        is_kept
     }
 
     /// Copies pictures to disk if they may go there.
@@ -114,23 +114,18 @@ impl BlockStore {
         FrameSink::new(KeptName::Block(id), place, Demand::Evicting, &self.memory, &self.scratch)
     }
 
-    /// Keeps what has been filled into a sink. Tells whether it is kept: of a context that was dropped meanwhile, nothing
-    /// is.
-    pub fn insert(&self, id: BlockId, place: StoragePlace, filled: Filled) -> bool {
+    /// Keeps what has been filled into a sink.
+    pub fn insert(&self, id: BlockId, place: StoragePlace, filled: Filled) {
         self.set(
             id,
             Block::Batches { frames: Arc::new(filled.frames), kept: filled.kept.map(Arc::new), place },
         )
     }
 
-    fn set(&self, id: BlockId, block: Block) -> bool {
-        let mut state = self.lock();
-        let is_open = !state.closed.contains(&id.context);
-        let gone = if is_open { state.blocks.insert(id, block) } else { Some(block) };
-        drop(state);
-        drop(gone);
+    fn set(&self, id: BlockId, block: Block) {
+        let old = self.lock().blocks.insert(id, block);
+        drop(old);
         self.settle(id);
-        is_open
     }
 
     /// The rows of a block, if they are here. An error while they are read means that the block was damaged; it is
@@ -181,18 +176,15 @@ impl BlockStore {
         self.forget_where(|id| id.context == context && id.node == node);
     }
 
-    /// Forgets every block of a context, and those that are on their way.
+    /// Forgets every block of a context.
     pub fn drop_context(&self, context: ContextId) {
-        self.lock().closed.insert(context);
         self.forget_where(|id| id.context == context);
     }
 
     /// Forgets everything.
     pub fn clear(&self) {
         self.forget_where(|_| true);
-        let mut state = self.lock();
-        state.dropped.clear();
-        state.closed.clear();
+        self.lock().dropped.clear();
     }
 
     /// Takes the blocks that had to leave since they were last taken, so that the driver can be told.

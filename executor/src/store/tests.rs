@@ -116,21 +116,6 @@ fn a_reader_that_stops_early_or_fails_leaves_no_half_block() {
 }
 
 #[test]
-fn nothing_is_kept_of_a_context_that_is_over() {
-    let (store, memory, scratch) = store(10 << 20);
-    let mut late = store.keep(block(0, 0), StoragePlace::Disk, Numbers(0..20, None));
-    assert!(late.next_batch().unwrap().is_some());
-    store.drop_context(ContextId(1));
-    assert_eq!(numbers(late).unwrap().len(), 19);
-    assert!(!store.put(block(0, 1), StoragePlace::Memory, samples(10)));
-    assert!(!store.contains(block(0, 0)) && !store.contains(block(0, 1)));
-    assert_eq!((memory.used_bytes(), files(&scratch)), (0, 0));
-    // With another driver, they count anew.
-    store.clear();
-    assert!(store.put(block(0, 1), StoragePlace::Memory, samples(10)));
-}
-
-#[test]
 fn what_has_to_leave_goes_to_disk_or_is_reported() {
     let (store, memory, scratch) = store(4 << 20);
     keep(&store, block(0, 0), StoragePlace::Memory, 15);

@@ -115,7 +115,9 @@ fn run(
     }
     match outcome {
         Ok(outcome) => {
-            let stored = outcome.stored.into_iter().map(pb::BlockId::from).collect();
+            // One that has left again since was reported above.
+            let stored = outcome.stored.into_iter().filter(|block| environment.store.contains(*block));
+            let stored = stored.map(pb::BlockId::from).collect();
             let result = Some(send_ahead(outcome.result, attempt, report));
             report(Update::Succeeded(pb::AttemptSucceeded { attempt, stored, result }));
         }

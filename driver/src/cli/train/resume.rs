@@ -30,7 +30,7 @@ pub(super) async fn resume(args: &Args, run: &str) -> Result<Resumed, CliError> 
         return Err(refused(reason));
     }
     let read = async { Store::open(&location)?.newest().await };
-    let (manifest, _) = read.await.map_err(|error| refused(error.to_string()))?;
+    let manifest = read.await.map_err(|error| refused(error.to_string()))?.manifest;
     let has_pipeline = args.data.prepared()?.is_some();
     let mut settings = go_on(&manifest, args, has_pipeline)?;
     settings.resume = Some(location);

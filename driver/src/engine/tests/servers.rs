@@ -12,7 +12,7 @@ use pb::{attempt_failed::Kind, task_spec::Work};
 use super::content::Content;
 use crate::{
     engine::{AskRequest, IoRequest, IoResult},
-    snapshot::{Location, Manifest, SavedFile, SnapshotError, retirable},
+    snapshot::{Location, Manifest, Newest, SavedFile, SnapshotError, retirable},
     train::{Answer, Collected, CutKind, MakeShards, Origin, ShardFault, ShardIo, SnapshotRequest},
 };
 
@@ -58,11 +58,12 @@ impl Servers {
         (self.disk, self.manifests) = (other.disk, other.manifests);
     }
 
-    fn newest(&self, location: &str) -> Result<(Manifest, String), SnapshotError> {
+    fn newest(&self, location: &str) -> Result<Newest, SnapshotError> {
         let none = || SnapshotError::None(location.to_owned());
         let manifest = self.manifests.last().cloned().ok_or_else(none)?;
         let folder = Location::parse(location)?.snapshot(manifest.snapshot);
-        Ok((manifest, folder))
+        let last = manifest.snapshot;
+        Ok(Newest { manifest, folder, last })
     }
 
     fn drop_replaced(&mut self, address: &str, job: JobId, places: &[pb::ShardPlace]) {

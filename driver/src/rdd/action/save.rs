@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use crate::rdd::{Context, ContextError, Rdd, context::Job};
 
-/// How long a save that has failed waits until its parts are removed.
+/// How long a save that has failed waits for its parts to be removed, before it says so.
 const DISCARD: Duration = Duration::from_secs(10);
 
 impl<T: Data> Rdd<T> {
@@ -69,9 +69,9 @@ struct Unfinished(Option<(Context, SaveAction)>);
 
 impl Unfinished {
     async fn end(mut self, is_complete: bool) {
-        if let Some((context, action)) = self.0.take().filter(|_| !is_complete) {
-            discard(context, action).await;
-        }
+        let Some((context, action)) = self.0.take().filter(|_| !is_complete) else { return };
+        // It goes on when nobody waits for it any more.
+        let _removed = tokio::time::timeout(DISCARD, tokio::spawn(discard(context, action))).await;
     }
 }
 
@@ -85,14 +85,9 @@ impl Drop for Unfinished {
 
 async fn discard(context: Context, action: SaveAction) {
     let folder = action.folder.clone();
-    let removing = end(&context, "discard", Kind::Discard(action));
-    let removed = tokio::time::timeout(DISCARD, removing).await;
-    let reason = match removed {
-        Ok(Ok(())) => return,
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("there was no answer in {} s", DISCARD.as_secs()),
-    };
-    tracing::warn!(folder, reason, "what was saved of a folder that is not complete could not be removed");
+    if let Err(error) = end(&context, "discard", Kind::Discard(action)).await {
+        tracing::warn!(folder, %error, "what was saved of a folder that is not complete could not be removed");
+    }
 }
 
 /// The path from the root: executors work elsewhere.

@@ -107,9 +107,10 @@ impl TrainJob {
         Ok(self.save_if_due(now))
     }
 
-    pub(in crate::train) fn resume_from(&mut self, durable: Durable) {
+    /// Goes on from a snapshot; the next one comes after the last number that is taken.
+    pub(in crate::train) fn resume_from(&mut self, durable: Durable, last: SnapshotId) {
         self.position = durable.position;
-        self.saves.last = durable.snapshot;
+        self.saves.last = last;
         self.saves.durable = Some(durable);
     }
 }

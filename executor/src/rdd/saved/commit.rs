@@ -26,7 +26,9 @@ pub fn commit(folder: &Path, token: &str, parts: &[SavedPart]) -> Result<(), Rdd
     {
         return Err(wrong(format!("part {place} was not written")));
     }
-    fs::create_dir_all(&staging).map_err(|error| RddError::file(&staging, &error))?;
+    if parts.is_empty() {
+        fs::create_dir_all(&staging).map_err(|error| RddError::file(&staging, &error))?;
+    }
     for part in parts {
         let place = part_path(&staging, part.partition.0);
         let written = attempt_path(&staging, part.partition.0, part.attempt);
@@ -64,10 +66,12 @@ pub fn discard(folder: &Path, token: &str) -> Result<(), RddError> {
     let staging = staging(folder, token)?;
     // At once, so that a commit on its way finds all of it or nothing.
     let gone = staging.with_extension("discarded");
-    match fs::rename(&staging, &gone).and_then(|()| fs::remove_dir_all(&gone)) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(RddError::file(&staging, &error)),
-        _ => Ok(()),
-    }
+    let absent = |error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound => Ok(()),
+        _ => Err(RddError::file(&staging, &error)),
+    };
+    fs::rename(&staging, &gone).or_else(absent)?;
+    fs::remove_dir_all(&gone).or_else(absent)
 }
 
 /// Removes the files of attempts that were not chosen: their names have a part more.

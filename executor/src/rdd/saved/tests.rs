@@ -76,7 +76,15 @@ fn a_part_that_is_not_there_is_named() {
     let lost = SavedPart { partition: Partition(0), ..second };
     assert!(message(commit(&folder, "job-1", &[lost, second])).contains("part-00000.1-2-1.rows"));
     assert!(message(open_part(&folder, Partition(0))).contains("it has no manifest"));
+    for _ in 0..2 {
+        discard(&folder, "job-1").unwrap();
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+        // As one that broke off leaves it.
+        fs::create_dir(root.path().join(".numbers.job-1.discarded")).unwrap();
+    }
     discard(&folder, "job-1").unwrap();
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+    assert!(message(commit(&folder, "job-1", &[second])).contains("part 0 was not written"));
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
 }
 

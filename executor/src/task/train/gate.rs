@@ -22,7 +22,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(in crate::task) struct Turns {
     /// The pushes that it has made, which the shards may have forgotten.
     made: u64,
-    /// The call by which it left its last task, if that has yet to be answered.
+    /// Who says that it has left its last task, if that has yet to be heard.
     leaving: Option<JoinHandle<()>>,
 }
 
@@ -35,7 +35,7 @@ impl Turns {
         self.leaving = None;
     }
 
-    /// Has nobody told any more that the last task is over: the next one begins.
+    /// Has nobody say any more that the last task is over.
     fn stay(&mut self) {
         if let Some(leaving) = self.leaving.take() {
             leaving.abort();
@@ -120,14 +120,10 @@ impl Gate {
     fn begin_to_leave(self, turns: &mut Turns, runtime: &Handle) {
         let Self { parameters, replica, clock } = self;
         turns.made = clock;
-        let before = turns.leaving.take();
+        // Whoever says so already says the same.
+        turns.stay();
         let parameters = Arc::downgrade(&parameters);
-        turns.leaving = Some(runtime.spawn(async move {
-            if let Some(before) = before {
-                let _ended = before.await;
-            }
-            tell_of_leaving(&parameters, replica).await;
-        }));
+        turns.leaving = Some(runtime.spawn(async move { tell_of_leaving(&parameters, replica).await }));
     }
 }
 
@@ -176,7 +172,8 @@ mod tests {
         (0..2).for_each(|_| drop(runtime.block_on(parameters.leave(one)).unwrap_err()));
         cluster.promote(3);
         cluster.move_to(3);
-        // The next task begins after that.
+        runtime.block_on(turns.left());
+        assert!(runtime.block_on(parameters.advance(other, 50)).unwrap().may_go_on);
         let gate = enter(&mut turns);
         assert!(turns.leaving.is_none());
         gate.leave(&mut turns, runtime);

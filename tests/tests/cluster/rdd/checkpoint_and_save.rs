@@ -1,6 +1,9 @@
 //! Saved RDDs, after Spark's CheckpointSuite and FileSuite.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use howdah_driver::rdd::{Context, ContextError};
 use howdah_tests::{
@@ -49,7 +52,7 @@ async fn a_save_that_fails_leaves_nothing_behind(context: Context) {
     let path = folder.path().join("numbers");
     let error = context.range(0..9, 3).map(Trouble::fatal(7)).save(&path).await.unwrap_err();
     assert!(error.to_string().contains("7 makes trouble"), "{error}");
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    wait_until_empty(folder.path()).await;
     context.range(0..9, 3).save(&path).await.unwrap();
     assert_eq!(context.load::<i64>(&path).await.unwrap().count().await.unwrap(), 9);
 }
@@ -73,8 +76,12 @@ async fn a_save_that_is_dropped_leaves_nothing_behind(context: Context) {
     saving.abort();
     assert!(saving.await.unwrap_err().is_cancelled());
     Gate::open(gates.path(), 3);
-    let staged = folder.path().to_owned();
-    let is_empty = move || fs::read_dir(&staged).unwrap().next().is_none().then_some(());
+    wait_until_empty(folder.path()).await;
+}
+
+async fn wait_until_empty(folder: &Path) {
+    let folder = folder.to_owned();
+    let is_empty = move || fs::read_dir(&folder).unwrap().next().is_none().then_some(());
     tokio::task::spawn_blocking(move || look_until("an empty folder", is_empty)).await.unwrap();
 }
 
