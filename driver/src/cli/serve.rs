@@ -13,9 +13,10 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  howdah-driver serve\n  \
                         howdah-driver serve --listen 10.0.0.1:7077 --insecure\n\n\
-                        Then, on this or other machines:\n  \
+                        Then, with `--listen ADDRESS:0 --insecure` on other machines:\n  \
                         howdah-driver paramserver --driver http://HOST:7077\n  \
-                        howdah-driver executor --driver http://HOST:7077\n  \
+                        howdah-driver executor --driver http://HOST:7077\n\n\
+                        And from anywhere:\n  \
                         howdah-driver train --driver http://HOST:7077 --data DIR")]
 pub(super) struct Args {
     /// Where to listen; port 0 is any free one.

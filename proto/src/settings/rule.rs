@@ -77,31 +77,32 @@ impl UpdateRule {
         !matches!(self, Self::Sum | Self::Elastic { .. })
     }
 
-    pub(super) fn validate(&self) -> Result<(), WireError> {
+    /// Checks the values; a rate that makes no sense is named so.
+    pub(super) fn validate(&self, rate_name: &'static str) -> Result<(), WireError> {
         let share =
             |name, value: f32| check((0.0..1.0).contains(&value), name, "it must be at least 0 and below 1");
         match *self {
             Self::Sum => Ok(()),
             Self::Sgd { learning_rate } | Self::Adagrad { learning_rate } | Self::Adam { learning_rate } => {
-                check_rate("learning_rate", learning_rate)
+                check_rate(rate_name, learning_rate)
             }
             Self::Momentum { learning_rate, momentum } | Self::Nesterov { learning_rate, momentum } => {
-                check_rate("learning_rate", learning_rate)?;
+                check_rate(rate_name, learning_rate)?;
                 share("momentum", momentum)
             }
             Self::RmsProp { learning_rate, decay } => {
-                check_rate("learning_rate", learning_rate)?;
+                check_rate(rate_name, learning_rate)?;
                 share("decay", decay)
             }
             Self::AdamW { learning_rate, weight_decay } => {
-                check_rate("learning_rate", learning_rate)?;
+                check_rate(rate_name, learning_rate)?;
                 share("weight_decay", weight_decay)
             }
             Self::Elastic { rate } => {
                 check(rate > 0.0 && rate < 1.0, "elastic rate", "it must be above 0 and below 1")
             }
             Self::DelayedNesterov { learning_rate, momentum, every } => {
-                check_rate("learning_rate", learning_rate)?;
+                check_rate(rate_name, learning_rate)?;
                 share("momentum", momentum)?;
                 check(every >= 1, "delayed nesterov every", "at least 1 is needed")
             }

@@ -107,7 +107,8 @@ impl TrainSettings {
         self.pipeline.validate()?;
         self.network.validate()?;
         self.learning.validate()?;
-        self.rule.validate()?;
+        let gradients = self.updates == Updates::Gradients;
+        self.rule.validate(if gradients { "learning_rate" } else { "outer_lr" })?;
         self.updates.validate(&self.rule)?;
         self.mode.validate(&self.rule)?;
         self.correction.validate()?;
@@ -144,9 +145,14 @@ impl TrainSettings {
         )?;
         let hogwild = matches!(self.mode, Mode::Hogwild { .. });
         check(
-            !hogwild || (self.learning.average.is_none() && self.shard_spec(1).pace == Pace::CONSTANT),
+            !hogwild || self.learning.average.is_none(),
             "average",
-            "a shard without a lock keeps no average and no schedule: use --optimizer, and no --average",
+            "a shard without a lock keeps no average of its weights",
+        )?;
+        check(
+            !hogwild || self.shard_spec(1).pace == Pace::CONSTANT,
+            "schedule",
+            "a shard without a lock keeps no schedule: use --optimizer, or --schedule constant",
         )?;
         check(
             self.learning.average.is_none() || self.updates != Updates::Ones,

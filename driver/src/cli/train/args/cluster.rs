@@ -13,11 +13,12 @@ use crate::{
 pub(in crate::cli) struct LocalArgs {
     #[command(flatten)]
     pub(super) executors: ExecutorArgs,
-    /// Over how many parameter servers the weights are spread, each a process of its own; by default 2, or with
-    /// --driver all that have joined it.
+    /// Over how many shards the weights are spread; by default 2, each with a parameter server of its own, or with
+    /// --driver as many as parameter servers have joined it.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(in crate::cli) shards: Option<u32>,
-    /// On how many parameter servers each shard is: with 2, a standby takes over when one dies.
+    /// On how many parameter servers each shard is: with 2, a standby takes over when one dies. It takes two servers at
+    /// least.
     #[arg(long, value_name = "COPIES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=2))]
     pub(super) replicas: u32,
 }
@@ -41,7 +42,7 @@ pub(in crate::cli) struct ExecutorArgs {
     /// How often a task is tried before the job fails.
     #[arg(long, value_name = "TIMES", default_value_t = 4)]
     pub(in crate::cli) task_attempts: u32,
-    /// How long the job waits when it has no executor, in seconds; by default for ever.
+    /// How long the job waits when it has no executor or no parameter server, in seconds; by default for ever.
     #[arg(long, value_name = "SECONDS")]
     pub(in crate::cli) executor_wait: Option<u64>,
 }

@@ -71,9 +71,9 @@ pub(in crate::cli) struct LearnArgs {
     /// such as 0.99.
     #[arg(long, value_name = "SHARE")]
     average: Option<f32>,
-    /// What the parameter servers do with a push. Without --optimizer replicas push gradients for it; with
-    /// --optimizer it is the outer rule for what the optimizers moved the weights by. By default `sum`, `adam` on
-    /// gradients with --mode sync, and `nesterov` with --mode local.
+    /// What the parameter servers do with a push. Without --optimizer replicas push gradients for it, but for `sum`,
+    /// `elastic` and --mode local; with --optimizer it is the outer rule for what the optimizers moved the weights by. By
+    /// default `sum`, `adam` on gradients with --mode sync, and `nesterov` with --mode local.
     #[arg(long, value_enum)]
     rule: Option<RuleArg>,
     /// The learning rate of the optimizer, or of the rule when gradients are pushed; for Adam and its kin 0.001 by default,

@@ -10,10 +10,11 @@ pub(in crate::cli) struct ModeArgs {
     /// How replicas and parameter servers stay in step.
     #[arg(long, value_enum, default_value = "async")]
     pub(super) mode: ModeArg,
-    /// Steps between two pushes of a replica, or `epoch`; by default 8, and 1 when gradients are pushed.
+    /// Steps between two pushes of a replica, or `epoch`, with --mode async, ssp and hogwild; by default 8, and 1 when
+    /// gradients are pushed. A partition's last steps are pushed in any case.
     #[arg(long, value_name = "STEPS|epoch")]
     push_every: Option<Interval>,
-    /// How many pushes a replica may be ahead of the slowest, with --mode ssp.
+    /// How many pushes a replica may be ahead of the slowest and still begin the next one, with --mode ssp.
     #[arg(long, value_name = "PUSHES", default_value_t = 4)]
     staleness: u32,
     /// How many of the slowest partitions a round goes on without, with --mode sync. The result then depends on who
@@ -29,13 +30,16 @@ pub(in crate::cli) struct ModeArgs {
     /// Correct stale gradients by how far the weights have moved, with this strength (DC-ASGD).
     #[arg(long, value_name = "LAMBDA")]
     delay_compensation: Option<f32>,
-    /// How pushes travel: none, bf16, fp16, int8, or topk:PERMILLE for the largest of a thousand values each.
+    /// How pushes travel: none, bf16, fp16, int8, or topk:PERMILLE for the largest of a thousand values each. Where
+    /// pushes are added up, what one loses goes with the next, and the last one of a partition in an epoch is sent as it
+    /// is: with --push-every epoch that is every push.
     #[arg(long, value_name = "ENCODING", default_value = "none")]
     compress: EncodingArg,
-    /// Compress pulls as well.
+    /// Compress pulls as --compress says.
     #[arg(long)]
     compress_pulls: bool,
-    /// Pull only the differences to what a replica has.
+    /// With --compress-pulls, and --mode async or ssp: pull the differences to what a replica has, compressed. Each shard
+    /// keeps a copy of its weights for each replica.
     #[arg(long)]
     delta_pulls: bool,
 }
@@ -48,7 +52,8 @@ pub(super) enum ModeArg {
     Ssp,
     /// All partitions contribute to each step: the result depends on the seed alone.
     Sync,
-    /// As async, and pushes are applied at the same time with no lock.
+    /// As async, and pushes are applied at the same time with no lock: with --rule sum or sgd, without standbys, and with
+    /// snapshots only between epochs.
     Hogwild,
     /// Replicas take --local-steps by themselves, and then meet (DiLoCo).
     Local,
