@@ -3,5 +3,5 @@
 mod registration;
 mod state;
 
-pub use registration::{Refusal, Registration, RoleDetails, Standards};
+pub use registration::{Origin, Refusal, Registration, RoleDetails, Standards};
 pub use state::{Beat, Lost, Member, Members};

@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use howdah_proto::{
     PROTOCOL_VERSION, SOFTWARE_VERSION,
     event::Role,
@@ -14,6 +16,23 @@ const MAX_SLOTS: u32 = 4096;
 pub struct Standards {
     /// The operators that the driver knows.
     pub operators: OperatorVersions,
+}
+
+/// Where a member that wants to join calls from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The driver's own machine.
+    Here,
+    /// Another machine.
+    Elsewhere(IpAddr),
+}
+
+impl Origin {
+    /// The origin of a connection, by its two ends.
+    pub fn of(local: IpAddr, remote: IpAddr) -> Self {
+        let (local, remote) = (local.to_canonical(), remote.to_canonical());
+        if remote.is_loopback() || remote == local { Self::Here } else { Self::Elsewhere(remote) }
+    }
 }
 
 /// What a member that wants to join says of itself, checked.
@@ -83,6 +102,19 @@ pub enum Refusal {
         /// Every operator that differs.
         difference: String,
     },
+    /// Others would look for it on their own machine.
+    #[error(
+        "{name} calls from {from}, and {address}, where it listens, can't be reached from elsewhere: start it with \
+         --listen ADDRESS:0 --insecure"
+    )]
+    Unreachable {
+        /// The member.
+        name: String,
+        /// The machine that it calls from.
+        from: IpAddr,
+        /// Where it listens.
+        address: String,
+    },
     /// What it says of itself makes no sense.
     #[error("the registration of {name} makes no sense: {reason}")]
     Nonsense {
@@ -99,17 +131,17 @@ impl Refusal {
         match self {
             Self::Protocol { .. } => Reason::ProtocolVersion,
             Self::Registry { .. } => Reason::Registry,
-            Self::Nonsense { .. } => Reason::BadRequest,
+            Self::Unreachable { .. } | Self::Nonsense { .. } => Reason::BadRequest,
         }
     }
 }
 
 impl Standards {
-    /// Checks a request to join.
+    /// Checks a request to join that comes from somewhere.
     ///
     /// # Errors
     /// [`Refusal`], naming the member and every operator that differs.
-    pub fn check(&self, request: pb::RegisterRequest) -> Result<Registration, Refusal> {
+    pub fn check(&self, request: pb::RegisterRequest, origin: Origin) -> Result<Registration, Refusal> {
         let name = if request.name.is_empty() { request.address.clone() } else { request.name };
         if request.protocol_version != PROTOCOL_VERSION {
             return Err(Refusal::Protocol {
@@ -122,7 +154,12 @@ impl Standards {
         if name.len() > MAX_NAME_BYTES {
             return Err(nonsense("its name is too long"));
         }
-        endpoint(&request.address).map_err(|error| nonsense(&error.to_string()))?;
+        let listens = endpoint(&request.address).map_err(|error| nonsense(&error.to_string()))?;
+        if let Origin::Elsewhere(from) = origin
+            && is_loopback(listens.uri().host().unwrap_or_default())
+        {
+            return Err(Refusal::Unreachable { name, from, address: request.address });
+        }
         let role = match request.role {
             Some(register_request::Role::Executor(role)) => {
                 if !(1..=MAX_SLOTS).contains(&role.slots) {
@@ -143,6 +180,11 @@ impl Standards {
         }
         Ok(Registration { name, address: request.address, role })
     }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+    address.map_or(host == "localhost", |address| address.to_canonical().is_loopback())
 }
 
 #[cfg(test)]
@@ -168,34 +210,59 @@ mod tests {
 
     #[test]
     fn a_member_with_the_same_protocol_and_operators_may_join() {
-        let registration = standards().check(request(&[("resize", 2)])).unwrap();
+        let registration = standards().check(request(&[("resize", 2)]), Origin::Here).unwrap();
         assert_eq!(registration.role, RoleDetails::Executor { slots: 2, memory_bytes: 9 });
     }
 
     #[test]
     fn an_executor_that_lacks_an_operator_is_refused_with_its_name() {
-        let refusal = standards().check(request(&[])).unwrap_err();
+        let refusal = standards().check(request(&[]), Origin::Here).unwrap_err();
         assert_eq!(refusal.reason(), Reason::Registry);
         let text = refusal.to_string();
         assert!(text.contains("executor-7") && text.contains("`resize` version 2 is missing"), "{text}");
-        let text = standards().check(request(&[("resize", 1)])).unwrap_err().to_string();
+        let text = standards().check(request(&[("resize", 1)]), Origin::Here).unwrap_err().to_string();
         assert!(text.contains("`resize` is older: 1, the driver has 2"), "{text}");
     }
 
     #[test]
     fn a_parameter_server_needs_no_operators() {
         let role = Some(register_request::Role::Paramserver(pb::ParamserverRole {}));
-        assert!(standards().check(pb::RegisterRequest { role, ..request(&[]) }).is_ok());
+        assert!(standards().check(pb::RegisterRequest { role, ..request(&[]) }, Origin::Here).is_ok());
     }
 
     #[test]
     fn another_protocol_and_nonsense_are_refused() {
         let good = || request(&[("resize", 2)]);
-        let refused = |request: pb::RegisterRequest| standards().check(request).unwrap_err().reason();
+        let refused =
+            |request: pb::RegisterRequest| standards().check(request, Origin::Here).unwrap_err().reason();
         assert_eq!(refused(pb::RegisterRequest { protocol_version: 99, ..good() }), Reason::ProtocolVersion);
         assert_eq!(refused(pb::RegisterRequest { role: None, ..good() }), Reason::BadRequest);
         assert_eq!(refused(pb::RegisterRequest { address: "here".to_owned(), ..good() }), Reason::BadRequest);
         let role = Some(register_request::Role::Executor(pb::ExecutorRole { slots: 0, memory_bytes: 0 }));
         assert_eq!(refused(pb::RegisterRequest { role, ..good() }), Reason::BadRequest);
+    }
+
+    #[test]
+    fn a_member_on_another_machine_that_listens_for_its_own_alone_is_refused() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let check = |address: &str, local, remote| {
+            let address = address.to_owned();
+            let request = pb::RegisterRequest { address, ..request(&[("resize", 2)]) };
+            standards().check(request, Origin::of(ip(local), ip(remote)))
+        };
+        for loopback in ["http://127.0.0.1:7000", "http://[::1]:7000", "http://localhost:7000"] {
+            assert!(check(loopback, "127.0.0.1", "127.0.0.1").is_ok());
+            // A machine that calls itself by its own address.
+            assert!(check(loopback, "10.0.0.1", "::ffff:10.0.0.1").is_ok());
+            let refusal = check(loopback, "10.0.0.1", "10.0.0.2").unwrap_err();
+            let text = refusal.to_string();
+            assert!(
+                text.contains("10.0.0.2") && text.contains(loopback) && text.contains("--listen"),
+                "{text}"
+            );
+        }
+        for elsewhere in ["http://10.0.0.2:7000", "http://worker:7000"] {
+            assert!(check(elsewhere, "10.0.0.1", "10.0.0.2").is_ok());
+        }
     }
 }

@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::Heartbeat;
 use crate::{
     engine::{EngineHandle, Input},
-    membership::Standards,
+    membership::{Origin, Standards},
 };
 
 pub(super) struct MembershipService {
@@ -27,7 +27,8 @@ impl Membership for MembershipService {
         &self,
         request: Request<pb::RegisterRequest>,
     ) -> Result<Response<pb::RegisterReply>, Status> {
-        let outcome = match self.standards.check(request.into_inner()) {
+        let origin = origin(&request);
+        let outcome = match self.standards.check(request.into_inner(), origin) {
             Err(refusal) => {
                 tracing::warn!(%refusal, "refused a member");
                 let reason = refusal.reason().into();
@@ -56,6 +57,12 @@ impl Membership for MembershipService {
         tokio::spawn(follow(self.engine.clone(), request.into_inner(), replies));
         Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
     }
+}
+
+/// Where a request comes from; one that doesn't tell is taken for one from here.
+fn origin<T>(request: &Request<T>) -> Origin {
+    let ends = request.local_addr().zip(request.remote_addr());
+    ends.map_or(Origin::Here, |(local, remote)| Origin::of(local.ip(), remote.ip()))
 }
 
 /// Takes beats until the stream ends: its end is how a dead member is noticed at once.
