@@ -67,6 +67,7 @@ pub(super) async fn run(args: Args, registry: Registry) -> Result<(), CliError> 
         });
     }
     let temporary = || std::env::temp_dir().join(format!("howdah-driver-{}", std::process::id()));
+    let requested = shutdown::listen()?;
     let driver = Driver::start(DriverOptions {
         listen: args.listen,
         exposure: Exposure::from_flag(args.insecure),
@@ -79,7 +80,7 @@ pub(super) async fn run(args: Args, registry: Registry) -> Result<(), CliError> 
     .await?;
     out::say(&format!("the driver listens at {}", driver.url()));
     notify::ready();
-    shutdown::requested().await?;
+    requested.await;
     notify::stopping();
     tracing::info!("the driver leaves");
     driver.shutdown().await;

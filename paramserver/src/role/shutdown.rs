@@ -19,25 +19,24 @@ pub async fn serve_until_requested<E: From<io::Error>, F: Future<Output = Result
     if lifeline {
         lifeline::tie_to_stdin()?;
     }
-    let stop = CancellationToken::new();
+    let (stop, requested) = (CancellationToken::new(), listen()?);
     let signals = async {
-        let heard = requested().await;
+        requested.await;
         stop.cancel();
-        heard?;
         std::future::pending().await
     };
     tokio::select! {
         done = role(stop.clone()) => done,
-        failed = signals => failed,
+        () = signals => Ok(()),
     }
 }
 
-/// Completes when the process gets SIGINT or SIGTERM, or loses its terminal (SIGHUP) and wasn't started to outlive it, as
-/// `nohup` does.
+/// Begins to listen, and gives what completes when the process gets SIGINT or SIGTERM, or loses its terminal (SIGHUP) and
+/// wasn't started to outlive it, as `nohup` does. From now on none of these ends the process by itself.
 ///
 /// # Errors
 /// The signals can't be listened to.
-pub async fn requested() -> io::Result<()> {
+pub fn listen() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let hangup = if outlives_its_terminal() { None } else { Some(signal(SignalKind::hangup())?) };
@@ -47,12 +46,13 @@ pub async fn requested() -> io::Result<()> {
             None => std::future::pending().await,
         }
     };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hung_up => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hung_up => {}
+        }
+    })
 }
 
 /// Whether SIGHUP is ignored, as whoever started the process has wanted.

@@ -103,13 +103,14 @@ pub(in crate::cli) async fn start_cluster(
 /// Is cancelled when the user presses Ctrl-C, however early that is.
 pub(in crate::cli) fn interruption() -> CancellationToken {
     let interrupted = CancellationToken::new();
-    let token = interrupted.clone();
-    tokio::spawn(async move {
-        // Where signals can't be listened to, Ctrl-C ends the process, and its children with it.
-        if shutdown::requested().await.is_ok() {
+    // Where signals can't be listened to, Ctrl-C ends the process, and its children with it.
+    if let Ok(requested) = shutdown::listen() {
+        let token = interrupted.clone();
+        tokio::spawn(async move {
+            requested.await;
             token.cancel();
-        }
-    });
+        });
+    }
     interrupted
 }
 

@@ -1,4 +1,4 @@
-use std::{fmt::Display, io::Write, process::ExitCode};
+use std::{fmt::Display, io::Write, pin::pin, process::ExitCode};
 
 use howdah_paramserver::role::{
     logging::{self, LogFormat},
@@ -23,13 +23,19 @@ where
         Err(error) => return fail(&error),
     };
     let code = runtime.block_on(async {
-        tokio::select! {
+        let interrupted = match shutdown::listen() {
+            Ok(interrupted) => interrupted,
+            Err(error) => return fail(&error),
+        };
+        let mut interrupted = pin!(interrupted);
+        let started = tokio::select! {
             // The program has not begun: what the cluster has of processes ends with this future.
-            heard = shutdown::requested() => heard.map_or_else(|error| fail(&error), |()| ExitCode::from(INTERRUPTED)),
-            started = builder(flags, registry).start() => match started {
-                Ok(context) => with(context, run).await,
-                Err(error) => fail(&error),
-            },
+            () = &mut interrupted => return ExitCode::from(INTERRUPTED),
+            started = builder(flags, registry).start() => started,
+        };
+        match started {
+            Ok(context) => with(context, run, interrupted).await,
+            Err(error) => fail(&error),
         }
     });
     // What still runs must not keep the process alive.
@@ -37,13 +43,17 @@ where
     code
 }
 
-async fn with<E, R>(context: Context, run: impl FnOnce(Context) -> R) -> ExitCode
+async fn with<E, R>(
+    context: Context,
+    run: impl FnOnce(Context) -> R,
+    interrupted: impl Future<Output = ()>,
+) -> ExitCode
 where
     E: Display,
     R: Future<Output = Result<(), E>>,
 {
     let code = tokio::select! {
-        heard = shutdown::requested() => heard.map_or_else(|error| fail(&error), |()| ExitCode::from(INTERRUPTED)),
+        () = interrupted => ExitCode::from(INTERRUPTED),
         ended = run(context.clone()) => ended.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS),
     };
     context.stop().await;
