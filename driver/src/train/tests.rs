@@ -10,7 +10,7 @@ use howdah_proto::{
     event::{Event, StageKind},
     lineage::{Lineage, NodeKind, OperatorSpec},
     pb::{self, attempt_succeeded::Result as TaskResult, task_spec::Work},
-    settings::{Pipeline, SnapshotSettings, TrainSettings},
+    settings::{Mode, Pipeline, SnapshotSettings, TrainSettings},
 };
 
 use super::{
@@ -236,6 +236,29 @@ fn settings_with(change: impl FnOnce(&mut TrainSettings)) -> TrainSettings {
     let mut settings = settings(1);
     change(&mut settings);
     settings
+}
+
+#[test]
+fn with_backups_a_round_goes_on_without_the_slowest() {
+    let mut job = preparing(
+        settings_with(|settings| {
+            settings.mode = Mode::Synchronous { backups: 1 };
+            settings.batch = 5;
+        }),
+        20,
+    );
+    job.do_stage(StageKind::Prepare, &[0, 1, 2, 3], &computed(10, 0), Millis(0));
+    let begun = job.make_shards(Millis(0));
+    let round = |commands: &[JobCommand]| {
+        commands.iter().find_map(|command| match command {
+            JobCommand::Round { tasks, .. } => Some(tasks.len()),
+            _ => None,
+        })
+    };
+    assert_eq!(round(&begun), Some(2), "{begun:?}");
+    let next = job.done(TRAIN_1, 1, &trained(5, 5));
+    assert!(matches!(next[..], [JobCommand::DropStage(TRAIN_1), JobCommand::Round { .. }]), "{next:?}");
+    assert_eq!(round(&next), Some(2));
 }
 
 #[test]

@@ -1,10 +1,11 @@
 use bytes::Bytes;
-use howdah_paramserver::codec;
+use howdah_paramserver::{codec, server::Paramserver};
 use howdah_proto::{
-    pb::{self, clock_request::Action, push_reply::Outcome},
+    pb::{self, clock_request::Action, push_reply::Outcome, push_request},
     settings::{Encoding, Mode, PushEvery, ShardSpec},
 };
-use tokio::task::JoinSet;
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::Code;
 
 use crate::fixture::{BOUNDED, SPEC, Server, ShardAt, VALUES};
@@ -135,6 +136,39 @@ async fn a_replica_that_is_too_far_ahead_waits_for_the_slowest() {
     let ahead = tokio::spawn(ask(0, Action::Advance, 5));
     ask(1, Action::Leave, 0).await;
     assert!(ahead.await.unwrap().may_go_on);
+}
+
+#[tokio::test]
+async fn a_push_without_room_comes_back_later_and_a_pusher_that_vanishes_frees_its_room() {
+    let server = Server::with(Paramserver::new(size_of::<f32>() as u64 * VALUES as u64));
+    let shard = shard(&server, &SPEC).await;
+    // It begins a push, for which there is room alone, and says no more.
+    let (parts, stalled) = mpsc::channel(2);
+    let half = Bytes::from(vec![0; 2 * VALUES]);
+    for part in [push_request::Part::Header(shard.header(1, 1)), push_request::Part::Data(half)] {
+        parts.send(pb::PushRequest { part: Some(part) }).await.unwrap();
+    }
+    let mut exchange = shard.exchange();
+    let stalling = tokio::spawn(async move { exchange.push(ReceiverStream::new(stalled)).await });
+    let mut steps = 1..;
+    let mut push = async || {
+        let step = steps.next().unwrap();
+        (step, shard.push_ones(VALUES, 0, step).await)
+    };
+    // Some may come before it.
+    let (refused, status) = loop {
+        let (step, pushed) = push().await;
+        if let Err(status) = pushed {
+            break (step, status);
+        }
+    };
+    assert_eq!(status.code(), Code::Unavailable, "{status}");
+    assert!(status.message().contains("no room for another push yet"), "{status}");
+    stalling.abort();
+    drop(parts);
+    assert_eq!(shard.push_ones(VALUES, 0, refused).await.unwrap().outcome(), Outcome::Applied);
+    assert_eq!(shard.marks().await, [(0, refused)]);
+    assert_eq!(shard.pull().await, vec![refused as f32; VALUES]);
 }
 
 #[tokio::test]

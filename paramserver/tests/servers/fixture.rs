@@ -110,7 +110,11 @@ impl ShardAt {
     }
 
     pub async fn attach(&self, standby: &Server) -> Result<(), Status> {
-        let request = pb::AttachStandbyRequest { shard: self.shard(), address: standby.address.clone() };
+        self.attach_at(&standby.address).await
+    }
+
+    pub async fn attach_at(&self, address: &str) -> Result<(), Status> {
+        let request = pb::AttachStandbyRequest { shard: self.shard(), address: address.to_owned() };
         self.control().attach_standby(request).await.map(drop)
     }
 

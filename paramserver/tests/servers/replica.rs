@@ -105,6 +105,32 @@ pub fn assert_near(weights: &[f32], expected: &[f64], name: &str) {
 }
 
 #[tokio::test]
+async fn a_push_names_the_version_that_it_was_computed_on() {
+    let parameters = parameters(shards(1, 1).await.0, &stream()).await;
+    let mut replicas = [0, 1].map(|slot| {
+        let id = ReplicaId { member: MemberId(7), slot };
+        let options =
+            ReplicaOptions { id, compression: Compression::default(), mirrored: false, adds_up: true };
+        ReplicaClient::new(parameters.clone(), options)
+    });
+    for replica in &mut replicas {
+        replica.pull(Wanted::Latest).await.unwrap();
+        replica.adopt();
+    }
+    for (partition, replica) in (0..).zip(&mut replicas) {
+        let task = TrainTask { partition: Partition(partition), ..TASK };
+        replica.begin(task, Attempt(1)).await.unwrap();
+        for step in 1..=2 {
+            replica.draft(PushKind::Stream).0.put(0, &wave(step));
+            let fence = Fence::new(task, Attempt(1), Step(step), Step(step)).unwrap();
+            assert_eq!(replica.push(&fence).await.unwrap(), Combined::Accepted);
+        }
+    }
+    // So many pushes were 0, 1, 2 and 3 versions behind: all were computed on the first one.
+    assert_eq!(parameters.status().await.unwrap()[0].staleness, [1, 1, 1, 1]);
+}
+
+#[tokio::test]
 async fn a_finished_task_has_pushed_all_that_it_computed_whatever_the_encoding() {
     for encoding in ENCODINGS {
         let parameters = parameters(shards(3, 1).await.0, &stream()).await;

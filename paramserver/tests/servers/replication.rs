@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use howdah_paramserver::server::Paramserver;
 use howdah_proto::pb::{self, clock_request::Action, push_reply::Outcome};
-use tokio::task::JoinSet;
+use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::fixture::{BOUNDED, SPEC, Server, VALUES, is_moved};
 
@@ -68,6 +68,23 @@ async fn a_standby_that_is_attached_while_pushes_go_on_has_them_all() {
     promoted.promote().await.unwrap();
     assert_eq!(promoted.pull().await, vec![60.0; VALUES]);
     assert_eq!(promoted.marks().await, [(0, 15), (1, 15), (2, 15), (3, 15)]);
+}
+
+#[tokio::test]
+async fn pushes_go_on_while_a_standby_is_brought_up_to_date() {
+    let primary = Server::start();
+    let shard = primary.shard(0, 1).await;
+    shard.create(0, VALUES as u64, &SPEC).await.unwrap();
+    // It takes the connection, and never says a word.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (attacher, address) = (shard.clone(), format!("http://{}", silent.local_addr().unwrap()));
+    let attaching = tokio::spawn(async move { attacher.attach_at(&address).await });
+    let _connection = silent.accept().await.unwrap();
+    for step in 1..=3 {
+        assert_eq!(shard.push_ones(VALUES, 0, step).await.unwrap().outcome(), Outcome::Applied);
+    }
+    assert!(!attaching.is_finished());
+    assert_eq!(shard.pull().await, vec![3.0; VALUES]);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::{fs, path::Path};
 
 use howdah_proto::event::Event;
 use howdah_tests::{
+    deadline::look_until,
     log,
     pictures::files,
     process::{Process, Signal, send},
@@ -93,6 +94,32 @@ fn an_interrupted_training_exits_with_130_and_leaves_no_process() {
     assert!(family.living().is_empty());
     let events = log::events(&folder.path().join("run"));
     assert!(matches!(events.last(), Some(Event::JobCancelled { .. })), "{:?}", events.last());
+}
+
+#[test]
+fn a_training_of_which_every_process_was_killed_is_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut process = train(&["--epochs", "400"], folder.path());
+    let family = process.family().clone();
+    let snapshots = folder.path().join("run/snapshots");
+    look_until("a whole snapshot", || {
+        let mut folders = fs::read_dir(&snapshots).ok()?;
+        folders.any(|snapshot| snapshot.unwrap().path().join("manifest.json").exists()).then_some(())
+    });
+    // It can't start others, nor let them end by themselves.
+    process.send(Signal::STOP);
+    for name in ["executor-1", "executor-2", "paramserver-1", "paramserver-2"] {
+        family.with_argument(name).into_iter().for_each(|id| send(id, Signal::KILL));
+    }
+    process.kill();
+    family.wait_until_gone();
+    let resume = ["train", "--resume", "run", "--executors", "1"];
+    Process::start("howdah-driver", resume, folder.path()).wait().success();
+    let events = log::events(&folder.path().join("run"));
+    assert!(events.iter().any(|event| matches!(event, Event::Resumed { .. })), "{events:?}");
+    let report = log::report(&events);
+    assert_eq!(report.epochs.len(), 400);
+    assert!(report.shards.iter().all(|shard| shard.batches_applied == report.batches), "{report:?}");
 }
 
 #[test]

@@ -21,6 +21,27 @@ fn wait_for_snapshots(job: &mut Job, count: usize) {
     });
 }
 
+fn weights(cluster: &Cluster, job: &mut Job) -> Vec<u8> {
+    job.wait_for_report();
+    cluster.block_on(async {
+        let model = Client::connect(cluster.url()).await.unwrap().model(job.id).await.unwrap();
+        let header = u64::from_le_bytes(model[..8].try_into().unwrap()) as usize;
+        model[8 + header..].to_vec()
+    })
+}
+
+/// Spreads the parameters over so many shards, and waits until they are.
+fn reshard(cluster: &Cluster, job: &mut Job, shards: u32) {
+    cluster.block_on(async {
+        Client::connect(cluster.url()).await.unwrap().reshard(job.id, shards).await.unwrap();
+    });
+    let mut moved = 0;
+    job.wait_for("all shards", |event| {
+        moved += u32::from(matches!(event, Event::ShardMoved { how: Move::Resharded, .. }));
+        (moved == shards).then_some(())
+    });
+}
+
 #[test]
 fn a_run_of_which_everything_was_killed_goes_on_and_counts_every_batch_once() {
     let pictures = Pictures::draw(120);
@@ -60,14 +81,6 @@ fn a_resumed_run_of_rounds_ends_with_the_bytes_of_one_that_was_never_stopped() {
         mode: Mode::Synchronous { backups: 0 },
         epochs: 4,
         ..learning(&pictures.data)
-    };
-    let weights = |cluster: &Cluster, job: &mut Job| {
-        job.wait_for_report();
-        cluster.block_on(async {
-            let model = Client::connect(cluster.url()).await.unwrap().model(job.id).await.unwrap();
-            let header = u64::from_le_bytes(model[..8].try_into().unwrap()) as usize;
-            model[8 + header..].to_vec()
-        })
     };
     let with_snapshots = snapshots(settings.clone(), saved.path());
     {
@@ -115,16 +128,33 @@ fn shards_grow_and_shrink_while_a_job_trains_and_every_batch_counts_once() {
     let mut job = cluster.submit(&snapshots(counting(&pictures.data, 60), saved.path()));
     for shards in [5, 1] {
         wait_for_snapshots(&mut job, 1);
-        cluster.block_on(async {
-            Client::connect(cluster.url()).await.unwrap().reshard(job.id, shards).await.unwrap();
-        });
-        let mut moved = 0;
-        job.wait_for("all shards", |event| {
-            moved += u32::from(matches!(event, Event::ShardMoved { how: Move::Resharded, .. }));
-            (moved == shards).then_some(())
-        });
+        reshard(&cluster, &mut job, shards);
     }
     let report = job.wait_for_report();
     log::assert_counted_exactly_once(&report);
     assert_eq!(report.shards.len(), 1);
+}
+
+#[test]
+fn the_state_of_an_optimizer_moves_along_when_parameters_are_spread_anew() {
+    let pictures = Pictures::draw(100);
+    let saved = tempfile::tempdir().unwrap();
+    let settings = TrainSettings {
+        updates: Updates::Gradients,
+        rule: UpdateRule::Adam { learning_rate: 1e-3 },
+        mode: Mode::Synchronous { backups: 0 },
+        epochs: 30,
+        ..learning(&pictures.data)
+    };
+    let cluster = Cluster::start();
+    let _servers = [cluster.paramserver("left"), cluster.paramserver("right")];
+    let _executors = [cluster.executor("one"), cluster.executor("two")];
+    let mut job = cluster.submit(&snapshots(settings.clone(), saved.path()));
+    for shards in [3, 1] {
+        job.wait_for_epoch();
+        reshard(&cluster, &mut job, shards);
+    }
+    let resharded = weights(&cluster, &mut job);
+    let undisturbed = weights(&cluster, &mut cluster.submit(&settings));
+    assert!(resharded == undisturbed, "the weights differ");
 }
