@@ -1,21 +1,8 @@
-//! Models of jobs, and what `evaluate` says of them.
+//! What `evaluate` says of models.
 
 use std::fs;
 
-use howdah_driver::client::Client;
-
-use crate::{cluster::Cluster, job::Job, pictures::Pictures, process::Process};
-
-/// The bytes of the model that a job has made.
-///
-/// # Panics
-/// It has made none.
-pub fn model_of(cluster: &Cluster, job: &Job) -> Vec<u8> {
-    cluster.block_on(async {
-        let mut client = Client::connect(cluster.url()).await.expect("a driver");
-        client.model(job.id).await.expect("a model").into()
-    })
-}
+use crate::{pictures::Pictures, process::Process};
 
 /// Checks that `evaluate` finds the accuracy of a model that its cluster has found.
 ///

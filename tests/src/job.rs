@@ -9,7 +9,7 @@ use futures::StreamExt;
 use howdah_driver::client::Client;
 use howdah_proto::{
     Attempt, JobId, MemberId, Partition, StageId,
-    event::{Event, JobReport, StageKind},
+    event::{Event, JobReport, Move, StageKind},
     settings::TrainSettings,
 };
 use tokio::runtime::Runtime;
@@ -107,6 +107,15 @@ impl Job {
         });
     }
 
+    /// Waits until so many standbys are up to date.
+    pub fn wait_for_standbys(&mut self, standbys: usize) {
+        let mut attached = 0;
+        self.wait_for("a standby of each shard", |event| {
+            attached += usize::from(matches!(event, Event::StandbyAttached { .. }));
+            (attached >= standbys).then_some(())
+        });
+    }
+
     /// Waits for the end of an epoch.
     pub fn wait_for_epoch(&mut self) {
         self.wait_for("the end of an epoch", |event| matches!(event, Event::EpochFinished(_)).then_some(()));
@@ -133,6 +142,14 @@ impl Job {
             Some(member) => member,
             None => self.wait_for("the member", named),
         }
+    }
+}
+
+/// How a shard has come to another place, if it has.
+pub fn moved(event: &Event) -> Option<Move> {
+    match event {
+        Event::ShardMoved { how, .. } => Some(*how),
+        _ => None,
     }
 }
 

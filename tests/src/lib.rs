@@ -11,6 +11,7 @@ pub mod evaluation;
 pub mod family;
 pub mod job;
 pub mod log;
+pub mod model;
 pub mod pictures;
 pub mod process;
 pub mod rdd;

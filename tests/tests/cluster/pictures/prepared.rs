@@ -12,6 +12,7 @@ use howdah_proto::{
 use howdah_tests::{
     cluster::Cluster,
     log,
+    model::weights_in,
     pictures::{Pictures, files},
     process::{Ended, Process, Signal},
     settings::learning,
@@ -22,13 +23,6 @@ const SMALL: [&str; 8] = ["--executors", "2", "--pipeline", "seed", "--size", "1
 
 fn driver(command: &[&str], flags: &[&str], folder: &Path) -> Ended {
     Process::start("howdah-driver", command.iter().chain(flags), folder).wait()
-}
-
-/// The weights in a model file: what stands before them names the settings, which differ in where the pictures are.
-fn weights(run: &Path) -> Vec<u8> {
-    let model = fs::read(run.join("model.safetensors")).unwrap();
-    let header = u64::from_le_bytes(model[..8].try_into().unwrap()) as usize;
-    model[8 + header..].to_vec()
 }
 
 fn manifest(set: &Path) -> Value {
@@ -70,7 +64,7 @@ fn a_training_on_prepared_pictures_gives_the_weights_of_one_on_the_pictures_them
         driver(&again, &train, folder.path()).success();
         fs::rename(&hidden, &pictures.data).unwrap();
         let (before, after) = (folder.path().join(before), folder.path().join(after));
-        assert!(weights(&before) == weights(&after), "{name}: the weights are others");
+        assert!(weights_in(&before) == weights_in(&after), "{name}: the weights are others");
         let events = log::events(&after);
         let fitted = |event: &Event| {
             matches!(

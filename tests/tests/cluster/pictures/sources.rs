@@ -6,11 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use howdah_driver::client::Client;
 use howdah_proto::settings::{DataSettings, Mode, TrainSettings, UpdateRule, Updates};
 use howdah_tests::{
     cluster::Cluster,
     job::Job,
+    model::{model_of, weights_of},
     pictures::{Pictures, files},
     process::{Process, Signal},
     settings::learning,
@@ -41,13 +41,7 @@ fn synchronous(train: &Path, test: Option<PathBuf>) -> TrainSettings {
 
 fn weights(cluster: &Cluster, job: &mut Job) -> Vec<u8> {
     assert_eq!(job.wait_for_report().skipped_pictures, 0);
-    cluster.block_on(async {
-        let mut client = Client::connect(cluster.url()).await.unwrap();
-        let model = client.model(job.id).await.unwrap();
-        // What stands before the weights names the settings, which differ in where the pictures are.
-        let header = u64::from_le_bytes(model[..8].try_into().unwrap()) as usize;
-        model[8 + header..].to_vec()
-    })
+    weights_of(&model_of(cluster, job))
 }
 
 fn cluster() -> (Cluster, [Process; 3]) {

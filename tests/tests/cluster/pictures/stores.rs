@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use howdah_tests::{
+    model::weights_in,
     pictures::{Pictures, files},
     process::{Ended, Process},
     store::{Behaviour, Server},
@@ -26,12 +27,6 @@ fn train(flags: &[&str], output: &str, folder: &Path, environment: &Environment)
 fn weights(data: &str, output: &str, folder: &Path, environment: &Environment) -> Vec<u8> {
     train(&["--epochs", "1", "--data", data], output, folder, environment).success();
     weights_in(&folder.join(output))
-}
-
-fn weights_in(run: &Path) -> Vec<u8> {
-    let model = fs::read(run.join("model.safetensors")).unwrap();
-    let header = u64::from_le_bytes(model[..8].try_into().unwrap()) as usize;
-    model[8 + header..].to_vec()
 }
 
 fn pack(data: &Path, to: &Path) {

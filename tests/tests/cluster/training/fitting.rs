@@ -12,8 +12,9 @@ use howdah_proto::{
 };
 use howdah_tests::{
     cluster::Cluster,
-    evaluation::{assert_evaluates_to, model_of},
+    evaluation::assert_evaluates_to,
     job::Job,
+    model::model_of,
     pictures::Pictures,
     process::{Process, Signal},
     settings::{learning, snapshots},

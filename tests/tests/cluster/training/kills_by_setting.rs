@@ -1,6 +1,5 @@
 //! In every mode and encoding, servers and executors that are killed lose no batch and double none.
 
-use howdah_driver::client::Client;
 use howdah_executor::learn::{Model, initial_weights};
 use howdah_proto::{
     event::{Event, JobReport, Move},
@@ -8,8 +7,9 @@ use howdah_proto::{
 };
 use howdah_tests::{
     cluster::Cluster,
-    job::Job,
+    job::{self, Job},
     log,
+    model::model_of,
     pictures::Pictures,
     process::{Process, Signal},
     settings::{counting, snapshots},
@@ -37,16 +37,8 @@ fn trained_under_fire(settings: &TrainSettings, how: Move) -> (JobReport, Model)
     }
     let report = job.wait_for_report();
     assert!(report.shards_lost >= 1 && report.executors_lost >= 1, "{report:?}");
-    let moved = |event: &Event| match event {
-        Event::ShardMoved { how, .. } => Some(*how),
-        _ => None,
-    };
-    assert_eq!(job.heard.iter().find_map(moved), Some(how), "{settings:?}");
-    let model = cluster.block_on(async {
-        let mut client = Client::connect(cluster.url()).await.unwrap();
-        client.model(job.id).await.unwrap()
-    });
-    (report, Model::from_bytes(&model).unwrap())
+    assert_eq!(job.heard.iter().find_map(job::moved), Some(how), "{settings:?}");
+    (report, Model::from_bytes(&model_of(&cluster, &job)).unwrap())
 }
 
 fn kill(victim: Process) {
@@ -58,11 +50,7 @@ fn wait_until_it_can_come_back(job: &mut Job, settings: &TrainSettings, shards: 
         job.wait_for("a snapshot", |event| matches!(event, Event::SnapshotTaken { .. }).then_some(()));
     }
     if settings.shard_copies > 1 {
-        let mut standbys = 0;
-        job.wait_for("a standby of each shard", |event| {
-            standbys += usize::from(matches!(event, Event::StandbyAttached { .. }));
-            (standbys >= shards).then_some(())
-        });
+        job.wait_for_standbys(shards);
     }
 }
 

@@ -9,6 +9,7 @@ use howdah_tests::{
     cluster::Cluster,
     job::Job,
     log,
+    model::weights,
     pictures::Pictures,
     settings::{counting, learning, snapshots},
 };
@@ -19,15 +20,6 @@ fn wait_for_snapshots(job: &mut Job, count: usize) {
         taken += usize::from(matches!(event, Event::SnapshotTaken { .. }));
         (taken >= count).then_some(())
     });
-}
-
-fn weights(cluster: &Cluster, job: &mut Job) -> Vec<u8> {
-    job.wait_for_report();
-    cluster.block_on(async {
-        let model = Client::connect(cluster.url()).await.unwrap().model(job.id).await.unwrap();
-        let header = u64::from_le_bytes(model[..8].try_into().unwrap()) as usize;
-        model[8 + header..].to_vec()
-    })
 }
 
 /// Spreads the parameters over so many shards, and waits until they are.

@@ -1,6 +1,5 @@
 //! Training in rounds gives the same bytes whatever the number of executors and whoever dies.
 
-use howdah_driver::client::Client;
 use howdah_proto::{
     event::Event,
     settings::{Compression, Encoding, Mode, Optimizer, TrainSettings, UpdateRule, Updates},
@@ -9,6 +8,7 @@ use howdah_tests::{
     cluster::Cluster,
     job::Job,
     log,
+    model::weights,
     pictures::Pictures,
     process::{Process, Signal},
     settings::{counting, learning, snapshots},
@@ -35,17 +35,6 @@ fn local(settings: TrainSettings) -> TrainSettings {
         epochs: EPOCHS,
         ..settings
     }
-}
-
-fn weights(cluster: &Cluster, job: &mut Job) -> Vec<u8> {
-    job.wait_for_report();
-    cluster.block_on(async {
-        let mut client = Client::connect(cluster.url()).await.unwrap();
-        let model = client.model(job.id).await.unwrap();
-        // What stands before the weights names the settings, which may differ in where snapshots go.
-        let header = u64::from_le_bytes(model[..8].try_into().unwrap()) as usize;
-        model[8 + header..].to_vec()
-    })
 }
 
 /// Those that were killed are missed before the job ends.

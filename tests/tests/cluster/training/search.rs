@@ -9,9 +9,9 @@ use howdah_proto::{
 use howdah_tests::{
     cluster::Cluster,
     deadline::look_until,
-    evaluation::model_of,
     job::Job,
     log,
+    model::weights,
     pictures::Pictures,
     process::{Process, Signal, send},
     settings::learning,
@@ -193,14 +193,6 @@ fn a_cross_validation_holds_every_picture_out_once_and_prepares_it_once() {
     assert!((40..=56).contains(&held_out), "{held_out}");
     // Two partitions train in each fold, so each fold is one.
     assert_eq!(prepared, 3);
-}
-
-/// The weights in a model file.
-fn weights(cluster: &Cluster, job: &mut Job) -> Vec<u8> {
-    job.wait_for_report();
-    let model = model_of(cluster, job);
-    let header = u64::from_le_bytes(model[..8].try_into().unwrap()) as usize;
-    model[8 + header..].to_vec()
 }
 
 #[test]

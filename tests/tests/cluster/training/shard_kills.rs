@@ -6,18 +6,12 @@ use howdah_proto::{
 };
 use howdah_tests::{
     cluster::Cluster,
+    job::moved,
     log,
     pictures::Pictures,
     process::{Process, Signal},
     settings::{counting, snapshots},
 };
-
-fn moved(event: &Event) -> Option<Move> {
-    match event {
-        Event::ShardMoved { how, .. } => Some(*how),
-        _ => None,
-    }
-}
 
 fn with_standbys(settings: TrainSettings) -> TrainSettings {
     TrainSettings { shard_copies: 2, ..settings }
@@ -64,11 +58,7 @@ fn standbys_take_over_and_nothing_is_computed_again() {
         let _others = [cluster.paramserver("middle"), cluster.paramserver("right")];
         let _executors = [cluster.executor("one"), cluster.executor("two")];
         let mut job = cluster.submit(&with_standbys(counting(&pictures.data, 40)));
-        let mut standbys = 0;
-        job.wait_for("a standby of each shard", |event| {
-            standbys += usize::from(matches!(event, Event::StandbyAttached { .. }));
-            (standbys >= 3).then_some(())
-        });
+        job.wait_for_standbys(3);
         job.wait_for_trained(after);
         victim.send(Signal::KILL);
         let how = job.wait_for("the shard elsewhere", moved);

@@ -5,9 +5,7 @@ use howdah_proto::{
     settings::{DataSettings, Monitor, Optimizer, TrainSettings, Updates, Validation},
 };
 use howdah_tests::{
-    cluster::Cluster,
-    evaluation::{assert_evaluates_to, model_of},
-    pictures::Pictures,
+    cluster::Cluster, evaluation::assert_evaluates_to, model::model_of, pictures::Pictures,
     settings::learning,
 };
 
