@@ -18,6 +18,8 @@ use tonic::{
     transport::{Channel, server::TcpIncoming},
 };
 
+use crate::broken_off::Breaker;
+
 pub const JOB: u64 = 7;
 pub const VALUES: usize = 70_001;
 
@@ -37,6 +39,7 @@ pub const SPEC: ShardSpec = ShardSpec {
 /// A parameter server on threads of its own, so that it can be killed with all its connections.
 pub struct Server {
     pub address: String,
+    pub breaker: Breaker,
     runtime: Option<Runtime>,
 }
 
@@ -52,8 +55,10 @@ impl Server {
             TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap().with_nodelay(Some(true))
         };
         let address = format!("http://{}", incoming.local_addr().unwrap());
-        runtime.spawn(transport::server().add_routes(paramserver.routes()).serve_with_incoming(incoming));
-        Self { address, runtime: Some(runtime) }
+        let breaker = Breaker::default();
+        let mut server = transport::server().layer(breaker.clone());
+        runtime.spawn(server.add_routes(paramserver.routes()).serve_with_incoming(incoming));
+        Self { address, breaker, runtime: Some(runtime) }
     }
 
     /// Returns when nothing of it is left.
@@ -65,7 +70,7 @@ impl Server {
     /// A client of a shard here.
     pub async fn shard(&self, shard: u32, term: u64) -> ShardAt {
         let channel = transport::connect(&self.address).await.unwrap();
-        ShardAt { channel, reference: pb::ShardRef { job_id: JOB, shard, term } }
+        ShardAt::on(channel, shard, term)
     }
 }
 
@@ -85,6 +90,10 @@ pub struct ShardAt {
 }
 
 impl ShardAt {
+    pub fn on(channel: Channel, shard: u32, term: u64) -> Self {
+        Self { channel, reference: pb::ShardRef { job_id: JOB, shard, term } }
+    }
+
     pub fn control(&self) -> ParametersClient<Channel> {
         ParametersClient::new(self.channel.clone())
     }

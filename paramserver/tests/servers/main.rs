@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod broken_off;
 mod exchange;
 mod failover;
 mod fixture;
@@ -9,5 +10,6 @@ mod join;
 mod replica;
 mod replication;
 mod shards;
+mod silence;
 mod snapshots;
 mod terms;
