@@ -46,7 +46,7 @@ impl Compression {
         check(
             self.delta_pulls || !matches!(self.pull, Encoding::TopK { .. }),
             "pull encoding",
-            "the largest values alone make no weights: pull deltas",
+            "the largest values alone make no weights: pull differences, or weights as they are",
         )
     }
 }

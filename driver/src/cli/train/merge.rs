@@ -3,10 +3,10 @@
 use std::mem::discriminant;
 
 use howdah_proto::settings::{
-    Compression, DataSettings, Encoding, Learning, NetworkSettings, Schedule, TrainSettings,
+    Compression, DataSettings, Encoding, Learning, Mode, NetworkSettings, Schedule, TrainSettings,
 };
 
-use super::Args;
+use super::{Args, args::compression};
 use crate::{cli::said::Said, snapshot::SnapshotError};
 
 const PIPELINE: &[&str] = &["pipeline", "size", "denoise", "augment"];
@@ -77,15 +77,11 @@ fn data(run: &DataSettings, given: &DataSettings, said: &Said) -> DataSettings {
     }
 }
 
-/// How values travel from now on. Pulls are compressed as pushes are, or not at all.
-fn compression(run: Compression, given: Compression, said: &Said) -> Compression {
+/// How values travel from now on.
+fn travel(run: Compression, given: Compression, mode: &Mode, said: &Said) -> Compression {
     let push = if said.has("compress") { given.push } else { run.push };
-    let compresses_pulls = said.has("compress_pulls") || run.pull != Encoding::F32;
-    Compression {
-        push,
-        pull: if compresses_pulls { push } else { Encoding::F32 },
-        delta_pulls: said.has("delta_pulls") || run.delta_pulls,
-    }
+    let compress_pulls = said.has("compress_pulls") || run.pull != Encoding::F32;
+    compression(push, compress_pulls, said.has("delta_pulls") || run.delta_pulls, mode)
 }
 
 /// The settings of the run, with those of the flags that were given.
@@ -104,6 +100,7 @@ pub(super) fn merged(
     // The mode that it has, without what goes with it.
     let says_the_same =
         said.first(&MODE[1..]).is_none() && discriminant(&run.mode) == discriminant(&given.mode);
+    let mode = if says_the_same { run.mode } else { pick!(MODE, mode) };
     let pipeline = if has_pipeline { &["data", "pipeline", "size", "denoise", "augment"] } else { PIPELINE };
     TrainSettings {
         data: data(&run.data, &given.data, said),
@@ -135,8 +132,8 @@ pub(super) fn merged(
         updates: pick!(UPDATES, updates),
         rule: pick!(UPDATES, rule),
         correction: pick!(CORRECTION, correction),
-        mode: if says_the_same { run.mode } else { pick!(MODE, mode) },
-        compression: compression(run.compression, given.compression, said),
+        compression: travel(run.compression, given.compression, &mode, said),
+        mode,
         seed: pick!(&["seed"], seed),
         // What was not said of it is as it was already.
         validation: given.validation,

@@ -21,6 +21,7 @@ pub(in crate::cli) use cluster::{ExecutorArgs, LocalArgs};
 pub(in crate::cli) use data::{DataArgs, FormatArg};
 pub(in crate::cli) use learn::LearnArgs;
 pub(in crate::cli) use mode::ModeArgs;
+pub(in crate::cli::train) use mode::compression;
 pub(in crate::cli) use pipeline::{ChangeArgs, PipelineArgs, named};
 pub(in crate::cli) use selection::SelectionArgs;
 pub(in crate::cli) use snapshots::{SnapshotArgs, absolute};
@@ -93,8 +94,8 @@ impl Args {
             updates,
             rule,
             correction: self.mode.correction(),
+            compression: self.mode.compression(&mode),
             mode,
-            compression: self.mode.compression(),
             seed: learn.seed,
             validation,
             partitions: learn.partitions,

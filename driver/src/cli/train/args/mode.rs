@@ -132,9 +132,20 @@ impl ModeArgs {
         Correction { scale, delay_compensation: self.delay_compensation }
     }
 
-    pub(super) fn compression(&self) -> Compression {
-        let push = self.compress.0;
-        let pull = if self.compress_pulls { push } else { Encoding::F32 };
-        Compression { push, pull, delta_pulls: self.delta_pulls }
+    pub(super) fn compression(&self, mode: &Mode) -> Compression {
+        compression(self.compress.0, self.compress_pulls, self.delta_pulls, mode)
     }
+}
+
+/// How values travel: pulls as pushes do or as they are, and as differences where that is anything else. Rounds begin with
+/// weights of one version, which are never pulled as differences, and shards without a lock know nobody's weights.
+pub(in crate::cli::train) fn compression(
+    push: Encoding,
+    compress_pulls: bool,
+    delta_pulls: bool,
+    mode: &Mode,
+) -> Compression {
+    let pull = if compress_pulls { push } else { Encoding::F32 };
+    let knows_weights = matches!(mode, Mode::Asynchronous { .. } | Mode::BoundedStaleness { .. });
+    Compression { push, pull, delta_pulls: delta_pulls && knows_weights && pull != Encoding::F32 }
 }
