@@ -9,7 +9,7 @@ use std::{
     io::{BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Condvar, Mutex, PoisonError},
     thread,
 };
 
@@ -33,6 +33,8 @@ pub enum Behaviour {
     GoneAfter(u64),
     /// Answers with half of what was promised, and closes the connection.
     CutShort,
+    /// Answers none until it is told to behave otherwise.
+    Hangs,
 }
 
 #[derive(Debug)]
@@ -40,6 +42,7 @@ struct State {
     folder: PathBuf,
     answers: fn(&State, &Request) -> Answer,
     behaviour: Mutex<Behaviour>,
+    told: Condvar,
     uploads: Mutex<s3::Uploads>,
 }
 
@@ -77,9 +80,10 @@ impl Server {
         .to_vec()
     }
 
-    /// Changes what it does with the requests that come from now on.
+    /// Changes what it does with the requests that come from now on, and with those that hang.
     pub fn behave(&self, behaviour: Behaviour) {
         *locked(&self.state.behaviour) = behaviour;
+        self.state.told.notify_all();
     }
 
     fn start(folder: &Path, answers: fn(&State, &Request) -> Answer) -> Self {
@@ -89,6 +93,7 @@ impl Server {
             folder: folder.to_owned(),
             answers,
             behaviour: Mutex::new(Behaviour::Well),
+            told: Condvar::new(),
             uploads: Mutex::default(),
         });
         let served = state.clone();
@@ -108,19 +113,26 @@ impl Behaviour {
         let now = *self;
         match self {
             Self::Busy(left) | Self::GoneAfter(left) => *left = left.saturating_sub(1),
-            Self::Well | Self::CutShort => {}
+            Self::Well | Self::CutShort | Self::Hangs => {}
         }
         now
     }
 }
 
 impl State {
+    /// What is done with the next request, once something is.
+    fn next(&self) -> Behaviour {
+        let hangs = |behaviour: &mut Behaviour| *behaviour == Behaviour::Hangs;
+        let told = self.told.wait_while(locked(&self.behaviour), hangs);
+        told.unwrap_or_else(PoisonError::into_inner).next()
+    }
+
     /// Answers the requests of a connection until one of the two ends it.
     fn serve(&self, stream: &TcpStream) -> Option<()> {
         let mut reader = BufReader::new(stream);
         loop {
             let request = read_request(&mut reader)?;
-            let behaviour = locked(&self.behaviour).next();
+            let behaviour = self.next();
             let answer = match behaviour {
                 Behaviour::GoneAfter(0) => return None,
                 Behaviour::Busy(1..) => Answer::status("503 Slow Down"),

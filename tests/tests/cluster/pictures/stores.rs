@@ -2,7 +2,9 @@
 
 use std::{fs, path::Path};
 
+use howdah_proto::event::Event;
 use howdah_tests::{
+    log,
     model::weights_in,
     pictures::{Pictures, files},
     process::{Ended, Process},
@@ -109,6 +111,31 @@ fn pictures_prepared_sets_and_snapshots_in_s3_are_as_good_as_those_in_folders() 
     let predict = ["predict", "--model", "there/model.safetensors", "--format", "jsonl", there];
     let predicted = driver(&predict, folder, &environment).success();
     assert_eq!(predicted.stdout.lines().filter(|line| line.contains("s3://mine/pictures/")).count(), 60);
+}
+
+#[test]
+fn training_goes_on_while_a_store_of_snapshots_hangs() {
+    let (folder, server) = bucket();
+    let folder = folder.path();
+    let environment = server.environment();
+    let begun = ["train", "--output", "on", "--epochs", "60", "--data", PICTURES];
+    let kept = ["--snapshots", "s3://mine/run"];
+    let flags = [&begun[..], &kept, &SMALL].concat();
+    let mut training = Process::knowing("howdah-driver", flags, folder, &environment);
+    training.wait_for_line("epoch 1/60");
+    server.behave(Behaviour::Hangs);
+    training.wait_for_line("epoch 60/60");
+    server.behave(Behaviour::Well);
+    training.wait().success();
+
+    let events = log::events(&folder.join("on"));
+    let end = events.iter().rposition(|event| matches!(event, Event::EpochFinished { .. })).unwrap();
+    let given_up = events[..end].iter().find(|event| matches!(event, Event::SnapshotFailed { .. }));
+    assert_eq!(given_up, None, "nothing hung for long");
+    let kept = events[end..].iter().any(|event| matches!(event, Event::SnapshotTaken { .. }));
+    assert!(kept, "{:?}", &events[end..]);
+    train(&["--epochs", "60", "--data", PICTURES], "alone", folder, &[]).success();
+    assert!(weights_in(&folder.join("on")) == weights_in(&folder.join("alone")));
 }
 
 #[test]

@@ -18,6 +18,7 @@ use howdah_proto::{
 use tokio::runtime::Runtime;
 use tonic::transport::{Channel, server::TcpIncoming};
 
+use super::hold::Hold;
 use crate::{
     learn::Objective,
     learn::{Network, initial_weights},
@@ -35,6 +36,7 @@ pub(super) const PARTITIONS: u32 = 3;
 /// Samples in a partition: three batches, of which the last is shorter.
 pub(super) const SAMPLES: u64 = 20;
 pub(super) const STEPS: u64 = 3;
+pub(super) const SHARDS: usize = 2;
 
 /// A job whose blocks are here and whose shards are served over real sockets.
 pub(in crate::task::train) struct Cluster {
@@ -45,6 +47,8 @@ pub(in crate::task::train) struct Cluster {
     driver: Channel,
     shared: Shared,
     node: NodeId,
+    /// What is held back of the calls of shards.
+    pub(super) hold: Hold,
 }
 
 pub(in crate::task::train) fn settings(
@@ -69,7 +73,7 @@ pub(in crate::task::train) fn settings(
         seed: 11,
         validation: None,
         partitions: Some(PARTITIONS),
-        shards: Some(2),
+        shards: Some(SHARDS as u32),
         shard_copies: 1,
         snapshots: None,
         resume: None,
@@ -123,11 +127,19 @@ impl Cluster {
             Updates::Ones => vec![0.0; network.parameters()],
             _ => initial_weights(&network, settings.seed),
         };
+        let hold = Hold::default();
         let (parameters, places, driver) = runtime.block_on(async {
             let mut places = Vec::new();
-            for (shard, range) in balance(network.parameters() as u64, 2).into_iter().enumerate() {
+            for (shard, range) in balance(network.parameters() as u64, SHARDS as u32).into_iter().enumerate()
+            {
                 let (start, len) = (range.start, range.end - range.start);
-                places.push(pb::ShardPlace { shard: shard as u32, address: serve(), start, len, term: 1 });
+                places.push(pb::ShardPlace {
+                    shard: shard as u32,
+                    address: serve(&hold),
+                    start,
+                    len,
+                    term: 1,
+                });
             }
             let driver = transport::endpoint(&places[0].address).unwrap().connect_lazy();
             let parameters = Parameters::new(JOB, places.clone(), patience).unwrap();
@@ -156,7 +168,16 @@ impl Cluster {
             parameters: Arc::new(parameters.clone()),
         };
         let job = JobContext { job: JOB, blocks: JOB.into(), lineage: Arc::new(lineage), train: Some(train) };
-        Self { runtime, parameters, places, environment, driver, shared: Shared::Job(Arc::new(job)), node }
+        Self {
+            runtime,
+            parameters,
+            places,
+            environment,
+            driver,
+            shared: Shared::Job(Arc::new(job)),
+            node,
+            hold,
+        }
     }
 
     /// Tells the client that the first shard is in another term.
@@ -227,10 +248,11 @@ impl Cluster {
     }
 }
 
-fn serve() -> String {
+fn serve(hold: &Hold) -> String {
     let server = Paramserver::default();
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap().with_nodelay(Some(true));
     let address = format!("http://{}", incoming.local_addr().unwrap());
-    tokio::spawn(transport::server().add_routes(server.routes()).serve_with_incoming(incoming));
+    let mut layered = transport::server().layer(hold.clone());
+    tokio::spawn(layered.add_routes(server.routes()).serve_with_incoming(incoming));
     address
 }

@@ -1,8 +1,9 @@
 pub(super) mod fixture;
+mod hold;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use howdah_proto::{
@@ -11,7 +12,7 @@ use howdah_proto::{
 };
 
 use super::*;
-use fixture::{Cluster, PARTITIONS, SAMPLES, STEPS, deltas, settings};
+use fixture::{Cluster, PARTITIONS, SAMPLES, SHARDS, STEPS, deltas, settings};
 
 const EACH_STEP: PushEvery = PushEvery::Steps(1);
 const SGD: UpdateRule = UpdateRule::Sgd { learning_rate: 0.1 };
@@ -130,6 +131,24 @@ fn replicas_learn_with_every_encoding_and_every_kind_of_push() {
         let losses = losses(updates, rule, mode, push);
         let (first, last) = (losses[0], losses[losses.len() - 1]);
         assert!(last < 0.8 * first, "{updates:?} {rule:?} {mode:?} {push:?}: {losses:?}");
+    }
+}
+
+#[test]
+fn a_push_and_the_pull_after_it_go_on_while_the_replica_computes() {
+    // The first pull of a task is waited for.
+    for (call, before) in [("Push", 0), ("Pull", SHARDS)] {
+        let mode = Mode::Asynchronous { push_every: EACH_STEP };
+        let cluster = Cluster::start(settings(deltas(), UpdateRule::Sum, mode, Encoding::F32));
+        cluster.hold.hold(call, before);
+        let passed = AtomicUsize::new(usize::MAX);
+        let progress = |step: u64, _: u64| {
+            if step == 1 {
+                passed.store(cluster.hold.release(), Ordering::SeqCst);
+            }
+        };
+        cluster.run(&mut Slot::new(0, 1), 0, 1, cluster.epoch(1), &progress).unwrap();
+        assert_eq!(passed.load(Ordering::SeqCst), 0, "{call}");
     }
 }
 

@@ -1,0 +1,108 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::sync::watch;
+use tonic::{
+    body::Body,
+    codegen::http::{Request, Response},
+};
+use tower::{Layer, Service};
+
+/// A call is held no longer: a test that waits for it fails instead of hanging.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Holds calls of a server back before it hears of them.
+#[derive(Debug, Clone)]
+pub(in crate::task::train) struct Hold(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    /// The name of the calls that are held.
+    held: watch::Sender<Option<&'static str>>,
+    /// How many more of them aren't.
+    before: AtomicUsize,
+    /// How many that were held have passed.
+    passed: AtomicUsize,
+}
+
+impl Default for Hold {
+    fn default() -> Self {
+        let (before, passed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self(Arc::new(State { held: watch::Sender::new(None), before, passed }))
+    }
+}
+
+impl Hold {
+    /// Holds the calls of this name from now on, but for the first so many.
+    pub(super) fn hold(&self, call: &'static str, before: usize) {
+        self.0.before.store(before, Ordering::SeqCst);
+        self.0.held.send_replace(Some(call));
+    }
+
+    /// Lets everything through; tells how many of those that were held have passed before.
+    pub(super) fn release(&self) -> usize {
+        let passed = self.0.passed.load(Ordering::SeqCst);
+        self.0.held.send_replace(None);
+        passed
+    }
+
+    async fn pass(&self, path: &str) {
+        let name = path.rsplit('/').next();
+        let State { held, before, passed } = &*self.0;
+        let mut held = held.subscribe();
+        let is_first = || {
+            let one_less = |before: usize| before.checked_sub(1);
+            before.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok()
+        };
+        if *held.borrow() != name || is_first() {
+            return;
+        }
+        let _released = tokio::time::timeout(DEADLINE, held.wait_for(|held| *held != name)).await;
+        passed.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl<S> Layer<S> for Hold {
+    type Service = Holding<S>;
+
+    fn layer(&self, inner: S) -> Holding<S> {
+        Holding { inner, hold: self.clone() }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(in crate::task::train) struct Holding<S> {
+    inner: S,
+    hold: Hold,
+}
+
+impl<S> Service<Request<Body>> for Holding<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        // The clone isn't known to be ready; a router always is.
+        let (mut inner, hold) = (self.inner.clone(), self.hold.clone());
+        Box::pin(async move {
+            hold.pass(request.uri().path()).await;
+            inner.call(request).await
+        })
+    }
+}
