@@ -65,7 +65,7 @@ impl Table {
             }
             if self.swap(there.as_ref(), &new, wanted.term)? {
                 if let Some(there) = there {
-                    dismiss(&there).await?;
+                    dismiss(there).await?;
                 }
                 return Ok(new);
             }
@@ -132,7 +132,7 @@ impl Table {
     async fn drop_older(&self, cell: &Arc<ShardCell>, newer: Term) -> Result<(), Status> {
         if cell.standing().await?.term < newer && self.remove(cell, newer) {
             self.gone.notify_waiters();
-            dismiss(cell).await?;
+            dismiss(Arc::clone(cell)).await?;
         }
         Ok(())
     }
@@ -198,20 +198,29 @@ impl Table {
     }
 }
 
-/// Tells whoever holds a shard still that it has gone.
-async fn dismiss(cell: &Arc<ShardCell>) -> Result<(), Status> {
-    cell.step_down(cell.standing().await?.term).await?;
-    cell.link.give_up(format!("{} was replaced", cell.key));
-    Ok(())
+/// Tells whoever holds a shard still that it has gone. It is told to the end, even if whoever replaced it is gone: nobody
+/// finds the shard any more.
+async fn dismiss(cell: Arc<ShardCell>) -> Result<(), Status> {
+    let key = cell.key;
+    let dismissed = tokio::spawn(async move {
+        cell.step_down(cell.standing().await?.term).await?;
+        cell.link.give_up(format!("{key} was replaced"));
+        Ok(())
+    });
+    dismissed.await.map_err(|_| Status::internal(format!("{key} broke while it was replaced")))?
 }
 
 #[cfg(test)]
 mod tests {
-    use std::ops::Range;
+    use std::{ops::Range, time::Duration};
 
     use super::*;
     use crate::{
-        server::{kept::Kept, terms::is_moved},
+        server::{
+            cell::Access,
+            kept::Kept,
+            terms::{Claim, is_moved},
+        },
         shard::fixture::SPEC,
     };
 
@@ -253,6 +262,39 @@ mod tests {
         let second = put(&table, 0..4, 3).await.unwrap();
         assert!(Arc::ptr_eq(&table.find(KEY).unwrap(), &second));
         assert_eq!(first.standing().await.unwrap().role, Role::Former);
+    }
+
+    #[tokio::test]
+    async fn a_shard_that_was_replaced_steps_down_even_if_whoever_replaced_it_is_gone() {
+        let table = Table::default();
+        let first = put(&table, 0..8, 2).await.unwrap();
+        // Somebody reads it meanwhile, and it can't be changed.
+        let (reads, is_read) = (tokio::sync::oneshot::channel(), std::sync::mpsc::channel::<()>());
+        let (cell, claim) = (Arc::clone(&first), Claim { term: Term(2), role: Role::Primary });
+        let read = move |_: &Kept| {
+            reads.0.send(()).unwrap();
+            is_read.1.recv().unwrap();
+            Ok(())
+        };
+        let reader = tokio::spawn(async move { Access::new(cell, claim).share(read).await });
+        reads.1.await.unwrap();
+        {
+            let mut replaced = std::pin::pin!(put(&table, 0..8, 3));
+            assert!(futures::poll!(replaced.as_mut()).is_pending());
+        }
+        is_read.0.send(()).unwrap();
+        reader.await.unwrap().unwrap();
+        let stepped_down = async {
+            loop {
+                let changed = first.changed.notified();
+                if first.standing().await.unwrap().role == Role::Former {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), stepped_down).await.unwrap();
+        assert_eq!(table.find(KEY).unwrap().standing().await.unwrap().term, Term(3));
     }
 
     #[tokio::test]

@@ -9,7 +9,10 @@ use std::{
     io::{BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -43,6 +46,8 @@ struct State {
     answers: fn(&State, &Request) -> Answer,
     behaviour: Mutex<Behaviour>,
     told: Condvar,
+    /// How many requests have hung.
+    hung: AtomicUsize,
     uploads: Mutex<s3::Uploads>,
 }
 
@@ -86,6 +91,11 @@ impl Server {
         self.state.told.notify_all();
     }
 
+    /// How many requests have hung so far.
+    pub fn hung(&self) -> usize {
+        self.state.hung.load(Ordering::SeqCst)
+    }
+
     fn start(folder: &Path, answers: fn(&State, &Request) -> Answer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("a listener has an address");
@@ -94,6 +104,7 @@ impl Server {
             answers,
             behaviour: Mutex::new(Behaviour::Well),
             told: Condvar::new(),
+            hung: AtomicUsize::new(0),
             uploads: Mutex::default(),
         });
         let served = state.clone();
@@ -123,8 +134,12 @@ impl State {
     /// What is done with the next request, once something is.
     fn next(&self) -> Behaviour {
         let hangs = |behaviour: &mut Behaviour| *behaviour == Behaviour::Hangs;
-        let told = self.told.wait_while(locked(&self.behaviour), hangs);
-        told.unwrap_or_else(PoisonError::into_inner).next()
+        let mut told = locked(&self.behaviour);
+        if hangs(&mut told) {
+            self.hung.fetch_add(1, Ordering::SeqCst);
+            told = self.told.wait_while(told, hangs).unwrap_or_else(PoisonError::into_inner);
+        }
+        told.next()
     }
 
     /// Answers the requests of a connection until one of the two ends it.

@@ -117,6 +117,7 @@ mod tests {
             (&["--compress=bf16", "--delta-pulls"], "--delta-pulls"),
             (&["--compress=bf16", "--compress-pulls", "--delta-pulls", "--mode=sync"], "--delta-pulls"),
             (&["--compress=bf16", "--compress-pulls", "--delta-pulls", "--mode=hogwild"], "--delta-pulls"),
+            (&["--compress=topk", "--compress-pulls", "--delta-pulls", "--mode=hogwild"], "--compress-pulls"),
             (&["--rate-step=0.5"], "--rate-step"),
             (&["--momentum=0.5"], "--momentum"),
             (&["--outer-lr=0.5"], "--outer-lr"),

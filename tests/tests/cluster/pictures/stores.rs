@@ -125,6 +125,7 @@ fn training_goes_on_while_a_store_of_snapshots_hangs() {
     training.wait_for_line("epoch 1/60");
     server.behave(Behaviour::Hangs);
     training.wait_for_line("epoch 60/60");
+    assert!(server.hung() > 0);
     server.behave(Behaviour::Well);
     training.wait().success();
 

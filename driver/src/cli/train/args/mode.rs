@@ -137,15 +137,21 @@ impl ModeArgs {
     }
 }
 
-/// How values travel: pulls as pushes do or as they are, and as differences where that is anything else. Rounds begin with
-/// weights of one version, which are never pulled as differences, and shards without a lock know nobody's weights.
+/// How values travel. Pulls are encoded as pushes are, or not at all; as differences only if that is asked for, they are
+/// encoded, and shards keep what a replica holds: rounds begin with weights of one version, and shards without a lock know
+/// nobody's weights.
 pub(in crate::cli::train) fn compression(
     push: Encoding,
     compress_pulls: bool,
     delta_pulls: bool,
     mode: &Mode,
 ) -> Compression {
-    let pull = if compress_pulls { push } else { Encoding::F32 };
     let knows_weights = matches!(mode, Mode::Asynchronous { .. } | Mode::BoundedStaleness { .. });
+    let pull = match push {
+        // The largest values alone make no weights, where differences are asked for that there are none of.
+        Encoding::TopK { .. } if delta_pulls && !knows_weights => Encoding::F32,
+        encoding if compress_pulls => encoding,
+        _ => Encoding::F32,
+    };
     Compression { push, pull, delta_pulls: delta_pulls && knows_weights && pull != Encoding::F32 }
 }

@@ -16,8 +16,8 @@ use tonic::{
 };
 use tower::{Layer, Service};
 
-/// A call is held no longer: a test that waits for it fails instead of hanging.
-const DEADLINE: Duration = Duration::from_secs(60);
+/// A call is held no longer, and so shorter than a replica is patient: a test that waits for it fails instead of hanging.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Holds calls of a server back before it hears of them.
 #[derive(Debug, Clone)]
@@ -27,9 +27,9 @@ pub(in crate::task::train) struct Hold(Arc<State>);
 struct State {
     /// The name of the calls that are held.
     held: watch::Sender<Option<&'static str>>,
-    /// How many more of them aren't.
+    /// How many more of them pass before the first is held.
     before: AtomicUsize,
-    /// How many that were held have passed.
+    /// How many that were held have passed because the deadline had come.
     passed: AtomicUsize,
 }
 
@@ -47,7 +47,7 @@ impl Hold {
         self.0.held.send_replace(Some(call));
     }
 
-    /// Lets everything through; tells how many of those that were held have passed before.
+    /// Lets everything through; tells how many of those that were held have passed before, because the deadline had come.
     pub(super) fn release(&self) -> usize {
         let passed = self.0.passed.load(Ordering::SeqCst);
         self.0.held.send_replace(None);
