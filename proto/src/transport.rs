@@ -5,13 +5,14 @@ use std::time::Duration;
 use hyper_util::client::legacy::connect::HttpConnector;
 use tonic::transport::{Channel, Endpoint, Server};
 
-/// The most bytes of raw data that one message carries.
-pub const CHUNK_BYTES: usize = 256 << 10;
+/// The most bytes of raw data that one message carries. They fill a frame: half of that is slower, and so is twice of it
+/// where few exchange with a server (`--bench exchange`).
+pub const CHUNK_BYTES: usize = 512 << 10;
 
 /// The most bytes that any single message may have.
 pub const MESSAGE_LIMIT_BYTES: usize = 64 << 20;
 
-const FRAME_BYTES: u32 = 256 << 10;
+const FRAME_BYTES: u32 = CHUNK_BYTES as u32;
 const STREAM_WINDOW_BYTES: u32 = 8 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -8,7 +8,7 @@ use crate::shard::Image;
 /// How many pieces are ready before they are wanted.
 const AHEAD: usize = 8;
 
-/// Gives an image as bytes in pieces of at most 256 KiB, and their SHA-256 after the last one.
+/// Gives an image as bytes in pieces of at most [`CHUNK_BYTES`], and their SHA-256 after the last one.
 ///
 /// The image is never in memory a second time.
 pub(in crate::server) fn pieces(image: Image) -> (mpsc::Receiver<Bytes>, oneshot::Receiver<Vec<u8>>) {
