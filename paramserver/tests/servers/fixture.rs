@@ -15,6 +15,8 @@ use howdah_proto::{
 use tokio::runtime::{Builder, Runtime};
 use tonic::{
     Status,
+    body::Body,
+    codegen::{Service, http::Request},
     transport::{Channel, server::TcpIncoming},
 };
 
@@ -56,8 +58,12 @@ impl Server {
         };
         let address = format!("http://{}", incoming.local_addr().unwrap());
         let breaker = Breaker::default();
-        let mut server = transport::server().layer(breaker.clone());
-        runtime.spawn(server.add_routes(paramserver.routes()).serve_with_incoming(incoming));
+        let (routes, breaks) = (paramserver.routes().prepare(), breaker.clone());
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let path = request.uri().path().to_owned();
+            breaks.clone().watch(path, routes.clone().call(request))
+        });
+        runtime.spawn(transport::server().serve_with_incoming(service, incoming));
         Self { address, breaker, runtime: Some(runtime) }
     }
 

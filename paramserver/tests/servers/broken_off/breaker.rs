@@ -1,16 +1,10 @@
 use std::{
     future::{Future, poll_fn},
-    pin::Pin,
     sync::{Arc, Mutex},
-    task::{Context, Poll},
+    task::Poll,
 };
 
-use tonic::{
-    Status,
-    body::Body,
-    codegen::http::{Request, Response},
-};
-use tower::{Layer, Service};
+use tonic::{Status, body::Body, codegen::http::Response};
 
 /// Where in its midst a call is broken off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +53,18 @@ impl Breaker {
         }
     }
 
+    /// Goes on with a call that has come to a server, unless it is the one to be broken off.
+    pub async fn watch<E>(
+        self,
+        path: String,
+        call: impl Future<Output = Result<Response<Body>, E>>,
+    ) -> Result<Response<Body>, E> {
+        let Some(at) = self.meet(&path) else { return call.await };
+        let ended = until(call, at).await;
+        *self.0.lock().unwrap() = State::Met { has_broken: ended.is_none() };
+        ended.unwrap_or_else(|| Ok(Status::aborted("broken off").into_http()))
+    }
+
     fn meet(&self, path: &str) -> Option<Break> {
         let mut state = self.0.lock().unwrap();
         match *state {
@@ -68,46 +74,6 @@ impl Breaker {
             }
             _ => None,
         }
-    }
-}
-
-impl<S> Layer<S> for Breaker {
-    type Service = Breaking<S>;
-
-    fn layer(&self, inner: S) -> Breaking<S> {
-        Breaking { inner, breaker: self.clone() }
-    }
-}
-
-#[derive(Debug, Clone)]
-pub struct Breaking<S> {
-    inner: S,
-    breaker: Breaker,
-}
-
-impl<S> Service<Request<Body>> for Breaking<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>>,
-    S::Future: Send + 'static,
-{
-    type Response = Response<Body>;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let at = self.breaker.meet(request.uri().path());
-        let call = self.inner.call(request);
-        let Some(at) = at else { return Box::pin(call) };
-        let breaker = self.breaker.clone();
-        Box::pin(async move {
-            let ended = until(call, at).await;
-            *breaker.0.lock().unwrap() = State::Met { has_broken: ended.is_none() };
-            ended.unwrap_or_else(|| Ok(Status::aborted("broken off").into_http()))
-        })
     }
 }
 

@@ -16,7 +16,11 @@ use howdah_proto::{
     transport,
 };
 use tokio::runtime::Runtime;
-use tonic::transport::{Channel, server::TcpIncoming};
+use tonic::{
+    body::Body,
+    codegen::{Service, http::Request},
+    transport::{Channel, server::TcpIncoming},
+};
 
 use super::hold::Hold;
 use crate::{
@@ -252,7 +256,14 @@ fn serve(hold: &Hold) -> String {
     let server = Paramserver::default();
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap().with_nodelay(Some(true));
     let address = format!("http://{}", incoming.local_addr().unwrap());
-    let mut layered = transport::server().layer(hold.clone());
-    tokio::spawn(layered.add_routes(server.routes()).serve_with_incoming(incoming));
+    let (routes, hold) = (server.routes().prepare(), hold.clone());
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let (mut routes, hold) = (routes.clone(), hold.clone());
+        async move {
+            hold.pass(request.uri().path()).await;
+            routes.call(request).await
+        }
+    });
+    tokio::spawn(transport::server().serve_with_incoming(service, incoming));
     address
 }

@@ -1,20 +1,12 @@
 use std::{
-    future::Future,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
     time::Duration,
 };
 
 use tokio::sync::watch;
-use tonic::{
-    body::Body,
-    codegen::http::{Request, Response},
-};
-use tower::{Layer, Service};
 
 /// A call is held no longer, and so shorter than a replica is patient: a test that waits for it fails instead of hanging.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -54,7 +46,8 @@ impl Hold {
         passed
     }
 
-    async fn pass(&self, path: &str) {
+    /// Waits for as long as a call that has come to a server is held.
+    pub(super) async fn pass(&self, path: &str) {
         let name = path.rsplit('/').next();
         let State { held, before, passed } = &*self.0;
         let mut held = held.subscribe();
@@ -67,42 +60,5 @@ impl Hold {
         }
         let _released = tokio::time::timeout(DEADLINE, held.wait_for(|held| *held != name)).await;
         passed.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-impl<S> Layer<S> for Hold {
-    type Service = Holding<S>;
-
-    fn layer(&self, inner: S) -> Holding<S> {
-        Holding { inner, hold: self.clone() }
-    }
-}
-
-#[derive(Debug, Clone)]
-pub(in crate::task::train) struct Holding<S> {
-    inner: S,
-    hold: Hold,
-}
-
-impl<S> Service<Request<Body>> for Holding<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-{
-    type Response = Response<Body>;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        // The clone isn't known to be ready; a router always is.
-        let (mut inner, hold) = (self.inner.clone(), self.hold.clone());
-        Box::pin(async move {
-            hold.pass(request.uri().path()).await;
-            inner.call(request).await
-        })
     }
 }
