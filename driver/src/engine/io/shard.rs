@@ -96,6 +96,9 @@ pub(super) async fn ask(job: JobId, request: ShardIo) -> IoResult {
 fn fault(error: ParametersError) -> ShardFault {
     match error {
         ParametersError::Rejected { code: Code::DataLoss, .. } => ShardFault::Lasting(error.to_string()),
+        ParametersError::Unreachable { .. }
+        | ParametersError::Timeout { .. }
+        | ParametersError::Rejected { code: Code::NotFound, .. } => ShardFault::Unanswered(error.to_string()),
         _ => ShardFault::Passing(error.to_string()),
     }
 }
@@ -110,5 +113,56 @@ async fn perform(job: JobId, request: ShardIo) -> Result<(), ParametersError> {
         // Attaching the standby that there is waits until it has everything.
         ShardIo::Check { place, standby, .. } => client(job, place, ONCE)?.attach_standby(&standby).await,
         ShardIo::Detach { place, .. } => client(job, place, SHORT)?.detach_standby().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use howdah_paramserver::server::Paramserver;
+    use howdah_proto::{
+        settings::{Combine, Correction, Mode, Pace, PushEvery, StalenessScale, UpdateRule},
+        transport,
+    };
+    use tonic::transport::server::TcpIncoming;
+
+    use super::*;
+    use crate::train::OpId;
+
+    const NOBODY: &str = "http://127.0.0.1:1";
+    const SPEC: ShardSpec = ShardSpec {
+        rule: UpdateRule::Sum,
+        correction: Correction { scale: StalenessScale::None, delay_compensation: None },
+        mode: Mode::Asynchronous { push_every: PushEvery::Epoch },
+        combine: Combine::Mean,
+        pace: Pace::CONSTANT,
+        average: None,
+    };
+
+    fn place(address: &str) -> pb::ShardPlace {
+        pb::ShardPlace { shard: 0, address: address.to_owned(), start: 0, len: 4, term: 1 }
+    }
+
+    /// Checks a standby at an address where nobody is.
+    async fn check(primary: &str) -> ShardFault {
+        let check = ShardIo::Check { op: OpId(1), place: place(primary), standby: NOBODY.to_owned() };
+        let answer = ask(JobId(1), check).await;
+        let IoResult::ShardDone { result: Err(fault), .. } = answer else { panic!("{answer:?}") };
+        fault
+    }
+
+    #[tokio::test]
+    async fn only_a_primary_that_answers_says_that_its_standby_does_not_follow() {
+        let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = format!("http://{}", incoming.local_addr().unwrap());
+        let routes = Paramserver::default().routes();
+        tokio::spawn(transport::server().add_routes(routes).serve_with_incoming(incoming));
+        for (primary, why) in [(NOBODY, "nobody is there"), (&address, "it has started again")] {
+            let fault = check(primary).await;
+            assert!(matches!(fault, ShardFault::Unanswered(_)), "{why}: {fault:?}");
+        }
+        let shard = client(JobId(1), place(&address), SHORT).unwrap();
+        shard.create(&SPEC).await.unwrap();
+        let fault = check(&address).await;
+        assert!(matches!(&fault, ShardFault::Passing(reason) if reason.contains(NOBODY)), "{fault:?}");
     }
 }

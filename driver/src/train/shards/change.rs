@@ -115,6 +115,8 @@ impl Shards {
                 (found.failures, found.retry_at) = (0, None);
                 self.succeeded(number, ended, now, &mut steps);
             }
+            // A primary that doesn't answer says nothing of its standby, which takes over if the primary is gone.
+            Err(ShardFault::Unanswered(_)) if matches!(ended, Op::Check { .. }) => {}
             Err(fault) if matches!(ended, Op::Attach { .. } | Op::Check { .. }) => {
                 self.standby_failed(number, &ended, fault.to_string(), now, &mut steps);
             }

@@ -277,6 +277,27 @@ fn a_standby_that_stays_behind_is_replaced_by_another_server() {
 }
 
 #[test]
+fn a_standby_takes_over_from_a_primary_that_did_not_answer_before_it_was_known_to_be_gone() {
+    let mut shards = Shards::new(std::slice::from_ref(&(0..5)), Standbys::Always, Recovery::Together, NOW);
+    let steps = shards.on_servers(servers(&[1, 2]), NOW);
+    finish(&mut shards, steps);
+    let steps = shards.train(NOW);
+    finish(&mut shards, steps);
+    let mut due = NOW;
+    for _ in 0..2 {
+        due = shards.deadline().unwrap();
+        let steps = shards.on_tick(due);
+        assert!(matches!(steps[..], [ShardStep::Ask(ShardIo::Check { .. })]), "{steps:?}");
+        let silent = Err(ShardFault::Unanswered("no route to host".to_owned()));
+        assert_eq!(shards.on_done(ShardIndex(0), ops(&steps)[0].0, silent, due), []);
+    }
+    let steps = shards.on_servers(servers(&[2]), due);
+    let all = finish(&mut shards, steps);
+    assert_eq!((moves(&all), terms(&shards)), (vec![Some(Move::Promoted)], vec![at(2, 2)]));
+    assert!(!all.contains(&ShardStep::GoBack));
+}
+
+#[test]
 fn standbys_that_fail_are_tried_ever_more_seldom_and_the_job_goes_on() {
     let mut shards = Shards::new(std::slice::from_ref(&(0..5)), Standbys::Always, Recovery::Alone, NOW);
     let steps = shards.on_servers(servers(&[1, 2, 3]), NOW);

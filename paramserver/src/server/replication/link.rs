@@ -4,7 +4,7 @@ use std::{
 };
 
 use tokio::sync::watch;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::queue::{Change, Queue};
 use crate::server::{cell::ShardKey, terms::moved};
@@ -153,7 +153,8 @@ impl Link {
         Some(pairing)
     }
 
-    /// Waits until a standby has been brought up to date.
+    /// Waits until a standby has been brought up to date. That it can't be is not said as [`Code::Unavailable`]: this server
+    /// has answered.
     pub(super) async fn attached(&self) -> Result<(), Status> {
         let key = self.key;
         let end = self.when(|state| match &state.phase {
@@ -162,13 +163,16 @@ impl Link {
             }
             Phase::CatchingUp => None,
             Phase::Paired => Some(Ok(state.queue.end())),
-            Phase::Failed { reason } => Some(Err(Status::unavailable(format!(
+            Phase::Failed { reason } => Some(Err(Status::aborted(format!(
                 "the standby of {key} at {} can't be brought up to date: {reason}",
                 state.pairing.address
             )))),
             Phase::Superseded { reason } => Some(Err(moved(reason))),
         });
-        self.settled(end.await?).await
+        self.settled(end.await?).await.map_err(|status| match status.code() {
+            Code::Unavailable => Status::aborted(status.message()),
+            _ => status,
+        })
     }
 
     /// Waits for the change at a position; none when a pairing has ended.

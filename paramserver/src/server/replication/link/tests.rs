@@ -15,7 +15,7 @@ async fn nothing_is_acknowledged_while_a_standby_is_away() {
     link.settled(position).await.unwrap();
     link.acknowledge_before(&pairing, 0);
     let error = link.settled(position).await.unwrap_err();
-    assert_eq!(error.code(), tonic::Code::Unavailable);
+    assert_eq!(error.code(), Code::Unavailable);
     assert!(error.message().contains("http://a:1"), "{error}");
     link.acknowledge_before(&pairing, 1);
     link.settled(position).await.unwrap();
@@ -118,5 +118,16 @@ async fn a_standby_that_fails_while_it_catches_up_holds_nobody_up() {
     link.settled(position).await.unwrap();
     let error = link.attached().await.unwrap_err();
     assert!(error.message().contains("http://a:1") && error.message().contains("gone"), "{error}");
+    assert_eq!(error.code(), Code::Aborted, "the primary has answered");
     assert!(link.attach("http://a:1").is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_primary_whose_standby_is_silent_says_so_and_not_that_it_is_away_itself() {
+    let link = link();
+    let pairing = link.attach("http://a:1").unwrap();
+    link.acknowledge_before(&pairing, 0);
+    let position = link.note(|| Change::Tag(1));
+    assert_eq!(link.settled(position).await.unwrap_err().code(), Code::Unavailable);
+    assert_eq!(link.attached().await.unwrap_err().code(), Code::Aborted);
 }
