@@ -5,7 +5,7 @@ use howdah_proto::{Attempt, JobId, MemberId, ReplicaId, pb, settings::Encoding};
 
 use crate::{
     fixture::{JOB, SPEC, Server, ShardAt},
-    replica::{ENCODINGS, TASK, VALUES, assert_near, patience, pulled, push, replica, wave},
+    replica::{ENCODINGS, TASK, VALUES, assert_sum, patience, pulled, push, replica, wave},
 };
 
 /// A shard with a standby, and what replicas know of it.
@@ -66,7 +66,7 @@ async fn a_finished_task_has_pushed_all_that_it_computed_though_its_primary_died
             let (pushed, ()) = tokio::join!(pushing, taking_over);
             assert_eq!(pushed, Combined::Accepted);
         }
-        assert_near(&pulled(&parameters).await, &expected, &format!("{encoding:?}"));
+        assert_sum(&pulled(&parameters).await, &expected, encoding);
     }
 }
 

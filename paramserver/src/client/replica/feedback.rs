@@ -23,18 +23,6 @@ pub(super) struct Feedback {
 struct Accepted {
     values: Range<usize>,
     buffer: Buffer,
-    push: Standing,
-}
-
-/// How the push that is encoded stands to a shard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// It wasn't sent, or it is known what became of it.
-    Plain,
-    /// It was sent before, and nobody knows what became of it.
-    MayBeThere,
-    /// It was accepted: its residual is the shard's.
-    Accepted,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,23 +53,7 @@ struct Unsettled {
 pub(super) struct Part<'a> {
     accepted: &'a mut [f32],
     next: &'a mut [f32],
-    shard: State<'a>,
-}
-
-#[derive(Debug)]
-struct State<'a> {
     buffer: &'a mut Buffer,
-    push: &'a mut Standing,
-}
-
-impl State<'_> {
-    /// Makes what the push has lost the shard's residual.
-    fn accept(self) {
-        if *self.push != Standing::Accepted {
-            self.buffer.turn();
-            *self.push = Standing::Accepted;
-        }
-    }
 }
 
 impl Feedback {
@@ -89,23 +61,10 @@ impl Feedback {
         Self { buffers: [vec![0.0; len], vec![0.0; len]], shards: Vec::new(), unsettled: None }
     }
 
-    /// Splits the residual by the shards' lengths, for a push that is to be encoded.
+    /// Splits the residual by the shards' lengths, for a push.
     pub(super) fn parts(&mut self, lengths: impl Iterator<Item = usize>) -> Vec<Part<'_>> {
         self.cut(lengths);
         self.drop_unsettled();
-        self.shards.iter_mut().for_each(|shard| shard.push = Standing::Plain);
-        self.split()
-    }
-
-    /// Splits the residual by the shards' lengths, for sending a push that was encoded before: perhaps when the parameters
-    /// were cut otherwise, and some shards may have it already.
-    pub(super) fn parts_of_encoded(&mut self, lengths: impl Iterator<Item = usize>) -> Vec<Part<'_>> {
-        self.cut(lengths);
-        self.drop_unsettled();
-        self.split()
-    }
-
-    fn split(&mut self) -> Vec<Part<'_>> {
         let [first, second] = &mut self.buffers;
         let (mut first, mut second) = (first.as_mut_slice(), second.as_mut_slice());
         let mut parts = Vec::with_capacity(self.shards.len());
@@ -118,8 +77,7 @@ impl Feedback {
                 Buffer::First => (first_part, second_part),
                 Buffer::Second => (second_part, first_part),
             };
-            let shard = State { buffer: &mut shard.buffer, push: &mut shard.push };
-            parts.push(Part { accepted, next, shard });
+            parts.push(Part { accepted, next, buffer: &mut shard.buffer });
         }
         parts
     }
@@ -136,18 +94,12 @@ impl Feedback {
             return;
         }
         let [first, second] = &mut self.buffers;
-        for Accepted { values, buffer, push } in self.shards.drain(..) {
-            let (accepted, next) = (&mut first[values.clone()], &mut second[values]);
+        for Accepted { values, buffer } in self.shards.drain(..) {
             if buffer == Buffer::Second {
-                accepted.swap_with_slice(next);
-            }
-            // A shard that has lost the push takes it again together with its neighbours.
-            if push == Standing::Accepted {
-                next.copy_from_slice(accepted);
+                first[values.clone()].copy_from_slice(&second[values]);
             }
         }
-        let whole = |values| Accepted { values, buffer: Buffer::First, push: Standing::Plain };
-        self.shards = ranges.into_iter().map(whole).collect();
+        self.shards = ranges.into_iter().map(|values| Accepted { values, buffer: Buffer::First }).collect();
     }
 
     /// Drops what a push may have brought that was never settled: better lost than sent twice.
@@ -155,12 +107,9 @@ impl Feedback {
         let Some(open) = self.unsettled.take() else { return };
         for range in open.ranges {
             let open = range.start as usize..range.end as usize;
-            for shard in self.shards.iter_mut().filter(|shard| meet(&shard.values, &open)) {
+            for shard in self.shards.iter().filter(|shard| meet(&shard.values, &open)) {
                 let values = shard.values.start.max(open.start)..shard.values.end.min(open.end);
                 self.buffers[shard.buffer as usize][values].fill(0.0);
-                if shard.push == Standing::Plain {
-                    shard.push = Standing::MayBeThere;
-                }
             }
         }
     }
@@ -176,30 +125,24 @@ impl Feedback {
         for range in open.ranges.iter().filter(|range| known.range_covers(range, open.last)) {
             let values = range.start as usize..range.end as usize;
             if let Some(shard) = self.shards.iter_mut().find(|shard| shard.values == values) {
-                State { buffer: &mut shard.buffer, push: &mut shard.push }.accept();
+                shard.buffer.turn();
             }
         }
     }
 }
 
-impl<'a> Part<'a> {
+impl Part<'_> {
     /// The residual that a push is encoded with, and what it loses then.
     pub(super) fn residual(&mut self) -> Residual<'_> {
         Residual { before: self.accepted, after: self.next }
     }
 
-    /// The same, for as long as the residual may be changed.
-    pub(super) fn into_residual(self) -> Residual<'a> {
-        Residual { before: self.accepted, after: self.next }
-    }
-
     /// Takes in what became of the push.
     pub(super) fn settle(self, sent: &Sent) {
-        let was_repeated = sent.was_repeated || *self.shard.push == Standing::MayBeThere;
         match sent.outcome {
-            PushOutcome::Applied { .. } => self.shard.accept(),
+            PushOutcome::Applied { .. } => self.buffer.turn(),
             // If it was sent more than once, the copy that was applied was this one; else it was another attempt's.
-            PushOutcome::AlreadyApplied { .. } if was_repeated => self.shard.accept(),
+            PushOutcome::AlreadyApplied { .. } if sent.was_repeated => self.buffer.turn(),
             // The shard has lost pushes: what they held back of themselves is computed again with them.
             PushOutcome::Gap { .. } => self.accepted.fill(0.0),
             PushOutcome::AlreadyApplied { .. } | PushOutcome::Superseded { .. } | PushOutcome::Late => {}

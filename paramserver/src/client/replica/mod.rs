@@ -16,7 +16,7 @@ use howdah_proto::{
 };
 
 use super::{Marks, Parameters, ParametersError};
-use crate::codec::{HALF_BYTES, Half, Source};
+use crate::codec::{self, HALF_BYTES, Half, Source};
 use draft::{Drafted, Room};
 use feedback::Feedback;
 use held::Held;
@@ -61,13 +61,13 @@ impl ReplicaClient {
     /// Makes the client of a replica that holds nothing yet.
     pub fn new(parameters: Parameters, options: ReplicaOptions) -> Self {
         let len = parameters.len() as usize;
-        let is_lossy = options.compression.push != Encoding::F32;
+        let feeds_back = codec::needs_feedback(options.compression.push) && options.adds_up;
         Self {
             parameters,
             options,
             drafted: Drafted::new(),
             held: Held::new(len, &options),
-            feedback: (is_lossy && options.adds_up).then(|| Feedback::new(len)),
+            feedback: feeds_back.then(|| Feedback::new(len)),
             known: KnownMarks::default(),
             encoded: Vec::new(),
         }
@@ -97,7 +97,8 @@ impl ReplicaClient {
     pub fn draft(&mut self, kind: PushKind) -> (Draft<'_>, Source<'_>) {
         let (held, encoding) = (self.held.weights(), self.encoding(kind));
         let (len, fits) = (held.len(), self.parameters.len() == held.len() as u64);
-        let half = Half::of(encoding).filter(|_| fits);
+        // What is added to the values belongs to the shards as they are when the push is sent.
+        let half = Half::of(encoding).filter(|_| fits && !self.feeds_back(kind));
         (self.drafted.kind, self.drafted.half) = (kind, half);
         let Drafted { values, bytes, .. } = &mut self.drafted;
         let Some(half) = half else {
@@ -105,16 +106,12 @@ impl ReplicaClient {
             return (Draft(Room::Plain(values)), held);
         };
         bytes.resize(len * HALF_BYTES, 0);
-        let residuals = match (kind, &mut self.feedback) {
-            (PushKind::Stream, Some(feedback)) => {
-                let shards = self.parameters.shards();
-                let ranges = shards.iter().map(|shard| shard.connection().values());
-                let parts = feedback.parts(ranges.clone().map(|values| values.len()));
-                ranges.zip(parts.into_iter().map(feedback::Part::into_residual)).collect()
-            }
-            _ => Vec::new(),
-        };
-        (Draft(Room::Encoded { half, bytes, residuals }), held)
+        (Draft(Room::Encoded(half, bytes)), held)
+    }
+
+    /// Whether what earlier pushes have lost goes with a push.
+    fn feeds_back(&self, kind: PushKind) -> bool {
+        self.feedback.is_some() && !matches!(kind, PushKind::Round(_))
     }
 
     /// How a push is encoded.

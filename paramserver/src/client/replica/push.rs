@@ -103,11 +103,7 @@ impl ReplicaClient {
             PushKind::Stream | PushKind::Last => (None, self.feedback.as_mut()),
         };
         let lengths = all.iter().map(|shard| shard.connection().values().len());
-        let residuals = residuals.map(|feedback| match payload {
-            Payload::Values(_) => feedback.parts(lengths),
-            Payload::Encoded(..) => feedback.parts_of_encoded(lengths),
-        });
-        let mut residuals = residuals.map(Vec::into_iter);
+        let mut residuals = residuals.map(|feedback| feedback.parts(lengths).into_iter());
         self.encoded.resize_with(all.len().max(self.encoded.len()), Vec::new);
         let whole = match payload {
             Payload::Values(values) => Values::from(Arc::clone(values)).bytes().clone(),
@@ -170,12 +166,15 @@ impl ReplicaClient {
                     outcomes.push(outcome);
                 }
                 Err(error) => {
-                    if !matches!(error, ParametersError::Rejected { .. }) {
-                        open.push(shard.place().range.clone());
-                    }
+                    // Also if it was refused: a try before may have had its effect.
+                    open.push(shard.place().range.clone());
                     failed = failed.and(Err(error));
                 }
             }
+        }
+        if matches!(failed, Err(ParametersError::Recut { .. })) {
+            // In another cut, a shard that has the push may be sent it again, encoded anew.
+            open = shards.iter().map(|shard| shard.place().range.clone()).collect();
         }
         if let Some(feedback) = self.feedback.as_mut().filter(|_| !open.is_empty()) {
             feedback.leave_open(fence.task(), fence.last(), open);

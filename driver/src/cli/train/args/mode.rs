@@ -30,9 +30,10 @@ pub(in crate::cli) struct ModeArgs {
     /// Correct stale gradients by how far the weights have moved, with this strength (DC-ASGD).
     #[arg(long, value_name = "LAMBDA")]
     delay_compensation: Option<f32>,
-    /// How pushes travel: none, bf16, fp16, int8, or topk:PERMILLE for the largest of a thousand values each. Where
-    /// pushes are added up, what one loses goes with the next, and the last one of a partition in an epoch is sent as it
-    /// is: with --push-every epoch that is every push.
+    /// How pushes travel: none, bf16, fp16, int8, or topk:PERMILLE for the largest of a thousand values each. bf16
+    /// rounds each value to 8 bits, which is as good as none. Of the others, where pushes are added up, what one loses
+    /// goes with the next, and the last one of a partition in an epoch is sent as it is: with --push-every epoch that is
+    /// every push.
     #[arg(long, value_name = "ENCODING", default_value = "none")]
     compress: EncodingArg,
     /// Compress pulls as --compress says.

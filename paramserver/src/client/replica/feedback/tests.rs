@@ -73,62 +73,6 @@ fn what_a_push_of_unknown_fate_may_have_brought_is_not_sent_again() {
     assert_eq!(accepted(&mut feedback), [0.0, 2.0]);
 }
 
-/// Sends the push that is encoded to shards of these lengths.
-fn send_encoded(feedback: &mut Feedback, lengths: &[usize], ends: &[Sent]) -> Vec<f32> {
-    let parts = feedback.parts_of_encoded(lengths.iter().copied());
-    parts.into_iter().zip(ends).for_each(|(part, sent)| part.settle(sent));
-    let parts = feedback.split().into_iter();
-    parts.flat_map(|part| part.accepted.to_vec()).collect()
-}
-
-#[test]
-fn a_push_that_is_encoded_once_leaves_its_residual_however_often_it_is_sent() {
-    let mark = Step(3);
-    let applied = sent(PushOutcome::Applied { mark }, false);
-    let already = sent(PushOutcome::AlreadyApplied { mark }, false);
-    let late = sent(PushOutcome::Late, false);
-    for again in [applied, already] {
-        let mut feedback = Feedback::new(2);
-        push(&mut feedback);
-        assert_eq!(send_encoded(&mut feedback, &[1, 1], &[applied, late]), [1.0, 0.0]);
-        assert_eq!(send_encoded(&mut feedback, &[1, 1], &[again, applied]), [1.0, 2.0]);
-        push(&mut feedback);
-        assert_eq!(send_encoded(&mut feedback, &[1, 1], &[applied, applied]), [2.0, 4.0]);
-    }
-}
-
-#[test]
-fn a_push_that_is_encoded_goes_on_in_another_cut_with_its_residual() {
-    let mark = Step(3);
-    let applied = sent(PushOutcome::Applied { mark }, false);
-    let late = sent(PushOutcome::Late, false);
-    let expected = [2.0, 4.0];
-    for first in [applied, late] {
-        let mut feedback = Feedback::new(2);
-        push(&mut feedback).into_iter().for_each(|part| part.settle(&applied));
-        push(&mut feedback);
-        // One shard has accepted it, or none, when both become one shard that has lost it.
-        send_encoded(&mut feedback, &[1, 1], &[first, late]);
-        assert_eq!(send_encoded(&mut feedback, &[2], &[applied]), expected);
-        assert_eq!(accepted(&mut feedback), expected);
-    }
-}
-
-#[test]
-fn a_shard_that_has_an_encoded_push_whose_answer_was_lost_has_its_residual() {
-    let mark = Step(3);
-    let applied = sent(PushOutcome::Applied { mark }, false);
-    let already = sent(PushOutcome::AlreadyApplied { mark }, false);
-    for (lengths, end) in [(&[1, 1][..], already), (&[2], already), (&[2], applied)] {
-        let mut feedback = Feedback::new(2);
-        push(&mut feedback).into_iter().for_each(|part| part.settle(&applied));
-        push(&mut feedback);
-        send_encoded(&mut feedback, &[1, 1], &[applied]);
-        feedback.leave_open(TASK, Step(6), std::iter::once(1..2).collect());
-        assert_eq!(send_encoded(&mut feedback, lengths, &[end, end]), [2.0, 4.0]);
-    }
-}
-
 #[test]
 fn the_residual_stays_when_the_parameters_are_cut_into_other_shards() {
     let mut feedback = Feedback::new(2);
