@@ -38,8 +38,6 @@ impl Patience {
 #[derive(Debug)]
 pub(super) enum Failure {
     Status(Status),
-    /// A refusal that no other try changes, whatever its code says.
-    Refused(Status),
     /// What came makes no sense.
     Protocol(String),
 }
@@ -55,7 +53,7 @@ impl Failure {
     fn is_unreachable(&self) -> bool {
         match self {
             Self::Status(status) => status.code() == Code::Unavailable || status.source().is_some(),
-            Self::Refused(_) | Self::Protocol(_) => false,
+            Self::Protocol(_) => false,
         }
     }
 
@@ -170,7 +168,7 @@ fn explain(place: &Place, patience: Patience, failure: Failure) -> ParametersErr
             ParametersError::Unreachable { shard, address, reason }
         }
         Failure::Status(status) if status.code() == Code::DeadlineExceeded => timeout(place, patience),
-        Failure::Status(status) | Failure::Refused(status) => {
+        Failure::Status(status) => {
             let (code, reason) = (status.code(), status.message().to_owned());
             ParametersError::Rejected { shard, address, code, reason }
         }

@@ -24,7 +24,7 @@ pub enum ParametersError {
         shard: ShardIndex,
         /// Where it is.
         address: String,
-        /// The kind of refusal; `NotFound` when the server doesn't have the shard, or not the tag.
+        /// The kind of refusal; `NotFound` when the server doesn't have the shard.
         code: tonic::Code,
         /// Why.
         reason: String,

@@ -118,13 +118,7 @@ impl ShardClient {
         loop {
             let connection = tries.connection();
             let one_try = async {
-                let mut replies = connection.exchange.pull(pull.request(connection.shard)).await.map_err(
-                    // It can be the tag that isn't there.
-                    |status| match (status.code(), pull.wanted) {
-                        (tonic::Code::NotFound, Wanted::Tag(_)) => Failure::Refused(status),
-                        _ => Failure::Status(status),
-                    },
-                )?;
+                let mut replies = connection.exchange.pull(pull.request(connection.shard)).await?;
                 receive(&mut replies, &pull, &mut into, scratch).await
             };
             if let Some(version) = tries.run(one_try).await? {

@@ -119,8 +119,9 @@ async fn mirrored(
 async fn tagged(access: Access, tag: u64, encoding: Encoding) -> Result<Parts<pb::PullReply>, Status> {
     let key = access.cell.key;
     let found = access.read(move |shard| shard.tagged(tag)).await?;
-    let Tagged { weights, version } =
-        found.ok_or_else(|| Status::not_found(format!("{key} has no weights under the tag {tag}")))?;
+    // Not "not found", as of a shard that its server has yet to be given: no other try changes this.
+    let missing = || Status::failed_precondition(format!("{key} has no weights under the tag {tag}"));
+    let Tagged { weights, version } = found.ok_or_else(missing)?;
     let values = weights.len();
     if encoding == Encoding::F32 {
         let bytes = bytes_of(weights);

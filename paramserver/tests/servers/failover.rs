@@ -132,3 +132,22 @@ async fn a_promoted_standby_sends_everything_to_who_holds_a_version_of_its_prima
     // A 2 as bfloat16.
     assert_eq!(bytes, [0x00, 0x40].repeat(VALUES));
 }
+
+#[tokio::test]
+async fn a_pull_of_tagged_weights_waits_for_a_server_that_has_yet_to_be_given_its_shard() {
+    let Pair { primary, standby, shard, .. } = Pair::start().await;
+    shard.push_ones(VALUES, 0, 1).await.unwrap();
+    // It has started again.
+    let again = Server::start();
+    let parameters = parameters(&again, 1);
+    let mut weights = vec![f32::NAN; VALUES];
+    let moving = async {
+        primary.kill();
+        let promoted = promote(&standby).await;
+        promoted.control().tag(pb::TagRequest { shard: promoted.shard(), tag: 1 }).await.unwrap();
+        parameters.relocate(places(&standby, 2)).unwrap();
+    };
+    let (pulled, ()) = tokio::join!(parameters.pull(&mut weights, Wanted::Tag(1)), moving);
+    pulled.unwrap();
+    assert_eq!(weights, vec![1.0; VALUES]);
+}

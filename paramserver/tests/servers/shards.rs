@@ -177,7 +177,7 @@ async fn tagged_weights_are_untouched_by_later_pushes() {
     assert_eq!(pulled(&parameters, Wanted::Latest).await, [2.0; 6]);
     parameters.untag(1).await.unwrap();
     let error = parameters.pull(&mut [0.0; 6], Wanted::Tag(1)).await.unwrap_err();
-    assert!(matches!(error, ParametersError::Rejected { code: Code::NotFound, .. }), "{error}");
+    assert!(matches!(error, ParametersError::Rejected { code: Code::FailedPrecondition, .. }), "{error}");
     assert!(error.to_string().contains("no weights under the tag 1"), "{error}");
 }
 
