@@ -70,10 +70,14 @@ fn score(report: &EpochReport, monitor: Monitor) -> Option<f64> {
 
 impl TrainJob {
     /// The last epoch that is trained, as far as is known now.
+    ///
+    /// An earlier run that had more patience, or looked at something else, may have gone beyond where this one would have
+    /// stopped: its shards have what it trained, so the epoch that it was at is the last one then.
     pub(super) fn last_epoch(&self) -> Epoch {
         let last = Epoch(self.settings.epochs);
         let stops = |validation| stops_after(self.epochs.reports(), validation);
-        self.settings.validation.as_ref().and_then(stops).map_or(last, |stop| stop.min(last))
+        let stop = self.settings.validation.as_ref().and_then(stops);
+        stop.map_or(last, |stop| stop.max(self.position.epoch).min(last))
     }
 
     pub(super) fn is_last(&self, epoch: Epoch) -> bool {

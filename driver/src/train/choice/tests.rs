@@ -1,14 +1,16 @@
 use howdah_executor::learn::Summary;
 use howdah_paramserver::client::ShardMarks;
 use howdah_proto::{
-    JobId, MemberId, Partition, ShardIndex,
+    JobId, MemberId, Partition, ShardIndex, Step,
     event::StageKind,
+    fence::TrainTask,
     settings::{Mode, TrainSettings},
 };
 
 use super::*;
 use crate::{
     scheduler::Millis,
+    snapshot::{Manifest, Newest, Progress, example, fingerprint},
     train::{Answer, ClusterView, Ending, PartitionUse, Question, fixture::*},
 };
 
@@ -56,13 +58,42 @@ fn settings_with(epochs: u32, patience: Option<u32>) -> TrainSettings {
 /// A job that trains its first epoch on two partitions of one step each.
 fn job(settings: TrainSettings) -> TrainJob {
     let (mut job, _) = TrainJob::new(JobId(1), settings, Millis(0));
+    begin(&mut job);
+    job
+}
+
+/// Lets the pictures be prepared and the only shard be made.
+fn begin(job: &mut TrainJob) -> Vec<JobCommand> {
     job.on_dataset(Ok(dataset(60, 20)), &cluster(), NOW);
-    for (partition, pictures) in partitions(&job, None) {
+    for (partition, pictures) in partitions(job, None) {
         job.done(StageKind::Prepare, partition, &computed(pictures, 0));
     }
     job.on_stage_finished(StageKind::Prepare, NOW);
-    job.make_shards(NOW);
-    job
+    job.make_shards(NOW)
+}
+
+/// A job that goes on from a snapshot of a run without patience, which was at an epoch and has reported these losses.
+fn resumed(patience: u32, losses: &[f64], at: u32) -> (TrainJob, Vec<JobCommand>) {
+    let pictures = dataset(60, 20);
+    let files: Vec<_> = pictures.train.into_iter().chain(pictures.test).collect();
+    let reported: Vec<_> = losses.iter().copied().map(Some).collect();
+    let epoch = Epoch(losses.len() as u32);
+    let mark = |partition| (TrainTask { epoch, partition: Partition(partition) }, Step(1));
+    let manifest = Manifest {
+        settings: settings_with(9, None),
+        fingerprint: fingerprint(&files),
+        epoch: Epoch(at),
+        marks: vec![mark(0), mark(1)],
+        progress: Progress { finished: reports(&reported), ..Progress::default() },
+        ..example()
+    };
+    let location = "/runs/a/snapshots".to_owned();
+    let newest = Newest { folder: location.clone(), last: manifest.snapshot, manifest };
+    let settings = TrainSettings { resume: Some(location), ..settings_with(9, Some(patience)) };
+    let (mut job, _) = TrainJob::new(JobId(1), settings, Millis(0));
+    job.on_snapshot_read(Ok(newest), NOW);
+    let begun = begin(&mut job);
+    (job, begun)
 }
 
 /// The partitions of a use, or all, and how many pictures each has.
@@ -172,6 +203,32 @@ fn training_stops_when_patience_is_over_and_the_model_is_that_of_the_best_epoch(
         (Some(test.loss), Some(validation.loss))
     );
     assert!((validation.loss / 2f64.ln() - 2.0).abs() < 1e-6, "{}", validation.loss);
+}
+
+/// The best epoch and how many there are, of a job that asks for the weights of its model after `epochs` of two steps.
+fn finish(job: &mut TrainJob, commands: &[JobCommand], epochs: u64) -> (Option<Epoch>, usize) {
+    let last = job.answer(commands, Answer::Collected(collected(1, 2 * epochs)), NOW);
+    let Some(JobCommand::End(ending)) = last.last() else { panic!("{last:?}") };
+    let Ending::Finished(report) = &**ending else { panic!("{ending:?}") };
+    (report.best_epoch, report.epochs.len())
+}
+
+#[test]
+fn a_run_that_goes_on_with_less_patience_ends_with_the_epoch_that_it_is_at() {
+    let losses = [1.0, 1.2, 0.9, 0.95, 0.96];
+    let (mut job, begun) = resumed(1, &losses, 6);
+    assert_eq!(kinds(&begun), [train_kind(6)]);
+    assert_eq!(job.model_epoch(), Epoch(6), "also if it is not validated");
+    assert_eq!(kinds(&train(&mut job, 6)), [evaluate_kind(6)]);
+    let stopped = evaluate(&mut job, 6, 3.0);
+    assert_eq!((kinds(&stopped), collects(&stopped)), (vec![], Some(6)));
+    assert_eq!(finish(&mut job, &stopped, 6), (Some(Epoch(6)), 6));
+
+    let (mut job, begun) = resumed(1, &losses, 5);
+    assert_eq!(kinds(&begun), [], "the epoch is whole and reported");
+    let stopped = job.close(&begun, 5, NOW);
+    assert_eq!((kinds(&stopped), collects(&stopped)), (vec![], Some(5)));
+    assert_eq!(finish(&mut job, &stopped, 5), (Some(Epoch(5)), 5));
 }
 
 #[test]
