@@ -185,6 +185,8 @@ impl TrainJob {
         let mut commands = Vec::new();
         let epoch = self.position.epoch;
         self.closed = false;
+        // It is kept anew, whichever other shards are lost until then.
+        self.kept.last = Epoch(epoch.0.saturating_sub(1));
         self.epochs.evaluate_again(epoch);
         if self.evaluating.remove(&epoch) {
             commands.push(JobCommand::DropStage(StageKind::Evaluate { epoch }));

@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     scheduler::Millis,
     snapshot::{Manifest, Newest, Progress, example, fingerprint},
-    train::{Answer, ClusterView, Ending, PartitionUse, Question, fixture::*},
+    train::{Answer, ClusterView, Ending, OpId, PartitionUse, Question, fixture::*},
 };
 
 const NOW: Millis = Millis(2_000);
@@ -240,15 +240,18 @@ fn without_patience_training_goes_on_beside_the_validation_and_the_best_epoch_is
     assert_eq!(collects(&evaluate(&mut job, 2, 1.5)), Some(1));
 }
 
-/// Loses the only shard, and makes it anew on another server.
-fn lose_shard(job: &mut TrainJob) -> Vec<JobCommand> {
-    let view = ClusterView { paramservers: vec![(MemberId(10), "http://ps:2".to_owned())], ..cluster() };
+/// Loses the only server, and makes its shards anew on another, one after the other.
+fn lose_shards(job: &mut TrainJob, other: u64) -> Vec<JobCommand> {
+    let server = (MemberId(other), format!("http://ps:{other}"));
+    let view = ClusterView { paramservers: vec![server], ..cluster() };
     let mut commands = job.on_members_changed(&view, NOW);
     let made = commands.iter().find_map(|command| match command {
-        JobCommand::MakeShards(made) => Some(made.shards[0].0),
+        JobCommand::MakeShards(made) => Some(made.shards.clone()),
         _ => None,
     });
-    commands.extend(job.on_shard_done(ShardIndex(0), made.unwrap(), Ok(()), NOW));
+    for (op, place) in made.unwrap() {
+        commands.extend(job.on_shard_done(ShardIndex(place.shard), op, Ok(()), NOW));
+    }
     commands
 }
 
@@ -265,7 +268,7 @@ fn a_best_epoch_that_went_with_a_shard_is_told_and_not_chosen() {
     let mut job = job(settings_with(3, None));
     train(&mut job, 1);
     evaluate(&mut job, 1, 1.0);
-    assert_eq!(lost(&lose_shard(&mut job)), [1]);
+    assert_eq!(lost(&lose_shards(&mut job, 10)), [1]);
     train(&mut job, 2);
     evaluate(&mut job, 2, 3.0);
     train(&mut job, 3);
@@ -276,7 +279,7 @@ fn a_best_epoch_that_went_with_a_shard_is_told_and_not_chosen() {
 fn an_epoch_that_a_shard_lost_while_it_was_evaluated_is_not_chosen() {
     let mut job = job(settings_with(3, None));
     train(&mut job, 1);
-    assert!(lost(&lose_shard(&mut job)).is_empty());
+    assert!(lost(&lose_shards(&mut job, 10)).is_empty());
     evaluate(&mut job, 1, 1.0);
     train(&mut job, 2);
     evaluate(&mut job, 2, 3.0);
@@ -288,7 +291,7 @@ fn an_epoch_that_a_shard_lost_while_it_was_evaluated_is_not_chosen() {
 fn an_epoch_that_waits_for_its_validation_ends_again_when_a_shard_is_lost() {
     let mut job = job(settings_with(3, Some(1)));
     train(&mut job, 1);
-    let lost = lose_shard(&mut job);
+    let lost = lose_shards(&mut job, 10);
     assert!(lost.contains(&JobCommand::DropStage(evaluate_kind(1))), "{lost:?}");
     let marks = job.answer(&lost, Answer::Marks(vec![ShardMarks::default()]), NOW);
     assert_eq!(kinds(&marks), [train_kind(1)], "the shard lacks the epoch");
@@ -296,6 +299,25 @@ fn an_epoch_that_waits_for_its_validation_ends_again_when_a_shard_is_lost() {
     assert_eq!(kinds(&evaluate(&mut job, 1, 1.0)), [train_kind(2)]);
     train(&mut job, 2);
     assert_eq!(collects(&evaluate(&mut job, 2, 1.0)), Some(1));
+}
+
+#[test]
+fn an_epoch_that_is_not_over_can_be_chosen_however_many_shards_are_lost() {
+    let mut job = job(TrainSettings { shards: Some(2), ..settings_with(1, Some(1)) });
+    job.on_shard_done(ShardIndex(1), OpId(2), Ok(()), NOW);
+    train(&mut job, 1);
+    // It waits for its validation.
+    let lost_both = lose_shards(&mut job, 10);
+    let marks = job.answer(&lost_both, Answer::Marks(vec![ShardMarks::default(); 2]), NOW);
+    assert_eq!(kinds(&marks), [train_kind(1)]);
+    assert_eq!(kinds(&train(&mut job, 1)), [evaluate_kind(1)]);
+    assert_eq!(collects(&evaluate(&mut job, 1, 1.0)), Some(1));
+    assert_eq!(job.best_epoch(), Some(Epoch(1)));
+    // It is the model's, whose weights are being fetched.
+    let lost_both = lose_shards(&mut job, 11);
+    assert_eq!((lost(&lost_both), untagged(&lost_both)), (vec![], vec![]));
+    assert_eq!(collects(&job.close(&lost_both, 1, NOW)), Some(1));
+    assert_eq!(job.best_epoch(), Some(Epoch(1)));
 }
 
 #[test]
@@ -311,7 +333,7 @@ fn rounds_that_are_computed_again_keep_the_weights_of_the_best_epoch_anew() {
     };
     round(&mut job, 1);
     evaluate(&mut job, 1, 1.0);
-    lose_shard(&mut job);
+    lose_shards(&mut job, 10);
     assert_eq!(job.position.epoch, Epoch(1), "there is no snapshot");
     assert_eq!(kinds(&round(&mut job, 1)), [], "it is kept, and was evaluated");
     assert_eq!(job.position.epoch, Epoch(2));
