@@ -83,8 +83,6 @@ pub struct MakeShards {
     pub spec: ShardSpec,
     /// Where their weights come from.
     pub origin: Origin,
-    /// The tags under which their weights are kept at once, because evaluations are under way.
-    pub tags: Vec<u64>,
 }
 
 /// Where the weights of a shard come from.

@@ -9,7 +9,6 @@ use super::{
     ClusterView, JobCommand, MakeShards, OpId, Origin, TrainJob,
     job::Phase,
     shards::{Server, ShardFault, ShardStep},
-    training::tag_of,
 };
 use crate::scheduler::Millis;
 
@@ -80,10 +79,8 @@ impl TrainJob {
                     let from = if self.saves.durable.is_some() { Move::Restored } else { Move::StartedAnew };
                     let how = how.unwrap_or(from);
                     commands.push(JobCommand::Emit(Event::ShardMoved { shard, address, how, seconds }));
-                    if matches!(how, Move::Restored | Move::StartedAnew) {
-                        commands.extend(self.evaluations_are_lost());
-                    }
                     if how != Move::Promoted {
+                        commands.extend(self.evaluations_are_lost());
                         commands.extend(self.kept_weights_are_lost());
                         if self.closed {
                             commands.extend(self.reopen(now));
@@ -134,16 +131,8 @@ impl TrainJob {
                 seed: self.settings.seed,
             },
         };
-        // The weights of an epoch that is closed are kept anew when it has ended again.
-        let closed = self.closed.then_some(self.position.epoch);
-        let evaluating = self.evaluating.iter().filter(|epoch| closed != Some(**epoch));
-        let tags = evaluating.map(|epoch| tag_of(*epoch)).collect();
-        JobCommand::MakeShards(Box::new(MakeShards {
-            shards,
-            spec: self.settings.shard_spec(self.planned_steps()),
-            origin,
-            tags,
-        }))
+        let spec = self.settings.shard_spec(self.planned_steps());
+        JobCommand::MakeShards(Box::new(MakeShards { shards, spec, origin }))
     }
 
     /// Goes back to the last snapshot, or to the beginning: rounds are computed again from there, with the same

@@ -17,7 +17,7 @@ use super::{
     Answer, ClusterView, Ending, FitRequest, JobCommand, OpId, Question, ShardFault, Ticket, TrainJob,
     fixture::*, operators_to_fit,
 };
-use crate::scheduler::Millis;
+use crate::{scheduler::Millis, snapshot::Manifest};
 
 const FIT_0: StageKind = StageKind::Fit { operator: 0 };
 const TRAIN_2: StageKind = StageKind::Train { epoch: Epoch(2) };
@@ -353,32 +353,65 @@ fn an_evaluation_of_weights_that_are_lost_in_part_is_given_up() {
     });
     let moved = job.on_shard_done(ShardIndex(0), op.unwrap(), Ok(()), Millis(4_000));
     assert!(moved.contains(&JobCommand::DropStage(EVALUATE_1)), "{moved:?}");
-    let report = moved.iter().find_map(|command| match command {
-        JobCommand::Emit(Event::EpochFinished(report)) => Some(report),
+    assert_eq!(reported(&moved), [(Epoch(1), None)]);
+}
+
+/// The epochs that are reported, with their accuracy on held-out pictures.
+fn reported(commands: &[JobCommand]) -> Vec<(Epoch, Option<f64>)> {
+    let report = |command: &JobCommand| match command {
+        JobCommand::Emit(Event::EpochFinished(report)) => Some((report.epoch, report.test_accuracy)),
+        _ => None,
+    };
+    commands.iter().filter_map(report).collect()
+}
+
+/// The snapshot that is to be taken.
+fn snapshot(commands: &[JobCommand]) -> Option<Manifest> {
+    commands.iter().find_map(|command| match command {
+        JobCommand::Snapshot(request) => Some(request.manifest.clone()),
+        _ => None,
+    })
+}
+
+fn snapshots(every_seconds: u32) -> Option<SnapshotSettings> {
+    Some(SnapshotSettings { location: "/runs/a/snapshots".to_owned(), every_seconds })
+}
+
+#[test]
+fn an_evaluation_of_weights_that_are_spread_anew_is_given_up() {
+    let mut job = training(TrainSettings { snapshots: snapshots(60), ..settings(2) }, 20);
+    let done = job.do_stage(TRAIN_1, &[0, 1], &trained(10, 10), Millis(3_000));
+    let tagged = job.close(&done, 1, Millis(3_000));
+    assert_eq!(kinds(&tagged), [(EVALUATE_1, 2)]);
+    let manifest = snapshot(&tagged).unwrap();
+    assert_eq!(kinds(&job.on_snapshot_planned(manifest.snapshot, Millis(3_000))), [(TRAIN_2, 2)]);
+    assert_eq!(job.on_reshard(2, Millis(3_000)), Ok(vec![]), "the snapshot isn't durable");
+    let spread = job.on_snapshot_taken(manifest.snapshot, Ok(manifest), Millis(4_000));
+    let made = spread.iter().find_map(|command| match command {
+        JobCommand::MakeShards(make) => Some(make.shards.clone()),
         _ => None,
     });
-    assert_eq!(report.map(|report| (report.epoch, report.test_accuracy)), Some((Epoch(1), None)));
+    let moved: Vec<JobCommand> = made
+        .unwrap()
+        .into_iter()
+        .flat_map(|(op, place)| job.on_shard_done(ShardIndex(place.shard), op, Ok(()), Millis(4_000)))
+        .collect();
+    assert!(moved.contains(&JobCommand::DropStage(EVALUATE_1)), "{moved:?}");
+    assert_eq!(reported(&moved), [(Epoch(1), None)]);
 }
 
 #[test]
 fn snapshots_take_a_fifth_of_the_time_at_most_however_often_they_are_wanted() {
-    let taken = |commands: &[JobCommand]| {
-        commands.iter().find_map(|command| match command {
-            JobCommand::Snapshot(request) => Some(request.manifest.clone()),
-            _ => None,
-        })
-    };
-    let always = SnapshotSettings { location: "/runs/a/snapshots".to_owned(), every_seconds: 0 };
-    let mut job = training(TrainSettings { snapshots: Some(always), ..settings(3) }, 0);
+    let mut job = training(TrainSettings { snapshots: snapshots(0), ..settings(3) }, 0);
     let done = job.do_stage(TRAIN_1, &[0, 1], &trained(10, 10), Millis(3_000));
-    let manifest = taken(&job.close(&done, 1, Millis(3_000))).unwrap();
+    let manifest = snapshot(&job.close(&done, 1, Millis(3_000))).unwrap();
     assert_eq!(kinds(&job.on_snapshot_planned(manifest.snapshot, Millis(3_000))), [(TRAIN_2, 2)]);
     job.on_snapshot_taken(manifest.snapshot, Ok(manifest), Millis(5_000));
     assert_eq!(job.deadline(), Some(Millis(13_000)), "it took two seconds");
 
     let done = job.do_stage(TRAIN_2, &[0, 1], &trained(10, 10), Millis(6_000));
     let goes_on = job.close(&done, 2, Millis(6_000));
-    assert_eq!((kinds(&goes_on), taken(&goes_on)), (vec![(TRAIN_3, 2)], None));
+    assert_eq!((kinds(&goes_on), snapshot(&goes_on)), (vec![(TRAIN_3, 2)], None));
     let done = job.do_stage(TRAIN_3, &[0, 1], &trained(10, 10), Millis(7_000));
-    assert!(taken(&job.close(&done, 3, Millis(7_000))).is_some(), "the last one is always taken");
+    assert!(snapshot(&job.close(&done, 3, Millis(7_000))).is_some(), "the last one is always taken");
 }

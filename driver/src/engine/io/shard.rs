@@ -28,7 +28,7 @@ fn client(job: JobId, place: pb::ShardPlace, patience: Patience) -> Result<Shard
 
 /// Makes shards, and reports each when it is made.
 pub(super) async fn make(io: &Io, job: JobId, make: MakeShards) {
-    let MakeShards { shards, spec, origin, tags } = make;
+    let MakeShards { shards, spec, origin } = make;
     let weights = match &origin {
         Origin::Initial { network: Some(network), seed } => {
             let (network, seed) = (network.clone(), *seed);
@@ -40,11 +40,11 @@ pub(super) async fn make(io: &Io, job: JobId, make: MakeShards) {
         _ => Ok(None),
     };
     let each = shards.into_iter().map(|(op, place)| {
-        let (weights, spec, origin, tags) = (weights.clone(), spec, &origin, &tags);
+        let (weights, spec, origin) = (weights.clone(), spec, &origin);
         async move {
             let shard = ShardIndex(place.shard);
             let result = match weights {
-                Ok(weights) => make_one(job, place, &spec, origin, weights, tags).await,
+                Ok(weights) => make_one(job, place, &spec, origin, weights).await,
                 Err(error) => Err(error),
             };
             io.report(job, IoResult::ShardDone { shard, op, result }).await;
@@ -59,7 +59,6 @@ async fn make_one(
     spec: &ShardSpec,
     origin: &Origin,
     weights: Option<Values>,
-    tags: &[u64],
 ) -> Result<(), ShardFault> {
     let client = client(job, place, LONG).map_err(fault)?;
     match origin {
@@ -72,9 +71,6 @@ async fn make_one(
         Origin::Snapshot { folder, saved } => {
             client.restore(spec, folder, saved.clone()).await.map_err(fault)?;
         }
-    }
-    for tag in tags {
-        client.tag(*tag).await.map_err(fault)?;
     }
     Ok(())
 }
