@@ -1,7 +1,7 @@
 use std::fmt::Write;
 
 use howdah_proto::{
-    Epoch, JobId, Round, SnapshotId, Step,
+    Epoch, JobId, Partition, Round, SnapshotId, Step,
     event::{EpochReport, Metrics},
     fence::TrainTask,
     lineage::OperatorSpec,
@@ -40,6 +40,9 @@ pub struct Manifest {
     pub features: u32,
     /// Into how many partitions the training pictures are cut.
     pub partitions: u32,
+    /// How many pictures of each of them can be used; empty in older ones, which didn't keep it.
+    #[serde(default)]
+    pub samples: Vec<(Partition, u64)>,
     /// How many replicas trained at the same time.
     pub replicas: u32,
     /// The epoch that was being trained, or had just been.

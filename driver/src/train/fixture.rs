@@ -9,7 +9,7 @@ use howdah_proto::{
     pb::{self, attempt_succeeded::Result as TaskResult},
     settings::{
         Compression, Correction, DataSettings, Learning, Mode, NetworkSettings, Pipeline, PushEvery,
-        Selection, TrainSettings, UpdateRule, Updates,
+        Selection, SnapshotSettings, TrainSettings, UpdateRule, Updates,
     },
 };
 
@@ -17,6 +17,7 @@ use super::{Answer, ClusterView, Collected, JobCommand, OpId, StageTask, TrainJo
 use crate::{
     dataset::{Dataset, PictureFile},
     scheduler::Millis,
+    snapshot::Manifest,
 };
 
 pub(crate) const FEATURES: u32 = 4;
@@ -145,6 +146,18 @@ pub(crate) fn stages(commands: &[JobCommand]) -> Vec<(StageKind, Vec<StageTask>)
         _ => None,
     };
     commands.iter().filter_map(stage).collect()
+}
+
+/// The snapshot that is to be taken, as far as it is known.
+pub(crate) fn snapshot(commands: &[JobCommand]) -> Option<Manifest> {
+    commands.iter().find_map(|command| match command {
+        JobCommand::Snapshot(request) => Some(request.manifest.clone()),
+        _ => None,
+    })
+}
+
+pub(crate) fn snapshots(every_seconds: u32) -> Option<SnapshotSettings> {
+    Some(SnapshotSettings { location: "/runs/a/snapshots".to_owned(), every_seconds })
 }
 
 /// A job whose pictures are listed and being prepared: two training partitions of 10 pictures, and as many

@@ -67,6 +67,21 @@ impl TrainJob {
         }
     }
 
+    /// Checks that as many pictures of each partition can be used as when the snapshot was taken: with others, the steps
+    /// that its shards have are not the job's.
+    pub(super) fn check_usable(&mut self) -> Vec<JobCommand> {
+        let usable = |partition| self.pictures.samples.get(&partition).copied().unwrap_or(0);
+        let mut before = self.resumed.iter().flat_map(|manifest| manifest.samples.iter().copied());
+        let Some((partition, then)) = before.find(|(partition, then)| usable(*partition) != *then) else {
+            return Vec::new();
+        };
+        let now = usable(partition);
+        let error =
+            format!("can't resume: partition {partition} had {then} usable pictures, and has {now} now");
+        let hint = "the same pictures must be usable as in the run: its event log names those that were not";
+        self.fail(error, Some(hint.to_owned()))
+    }
+
     /// Begins at the job's position, with the tasks or the round that the shards lack.
     pub(super) fn begin(&mut self, now: Millis) -> Vec<JobCommand> {
         let epoch = self.position.epoch;
@@ -104,5 +119,55 @@ impl TrainJob {
         self.streaming.insert(epoch);
         let tasks = self.tasks_of(PartitionUse::Train);
         vec![JobCommand::Stage { kind: StageKind::Train { epoch }, tasks }]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use howdah_proto::{JobId, Partition, settings::TrainSettings};
+
+    use super::*;
+    use crate::{
+        snapshot::Manifest,
+        train::{Ending, fixture::*},
+    };
+
+    /// Goes on from a snapshot, when so many of the ten pictures of each partition can be used; gives the error.
+    fn resumed(manifest: Manifest, usable: [u64; 2]) -> Option<String> {
+        let location = "/runs/a/snapshots".to_owned();
+        let settings = TrainSettings { resume: Some(location.clone()), ..manifest.settings.clone() };
+        let (mut job, _) = TrainJob::new(JobId(2), settings, Millis(0));
+        let newest = Newest { folder: location, last: manifest.snapshot, manifest };
+        job.on_snapshot_read(Ok(newest), Millis(0));
+        job.on_dataset(Ok(dataset(20, 0)), &cluster(), Millis(0));
+        for (partition, samples) in (0..).zip(usable) {
+            job.done(StageKind::Prepare, partition, &computed(samples, 10 - samples as usize));
+        }
+        let commands = job.on_stage_finished(StageKind::Prepare, Millis(0));
+        commands.into_iter().find_map(|command| match command {
+            JobCommand::End(ending) => match *ending {
+                Ending::Failed { error, .. } => Some(error),
+                other => panic!("{other:?}"),
+            },
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn a_run_does_not_go_on_with_more_or_fewer_pictures() {
+        let mut job = preparing(TrainSettings { snapshots: snapshots(60), ..settings(2) }, 0);
+        job.done(StageKind::Prepare, 0, &computed(10, 0));
+        job.done(StageKind::Prepare, 1, &computed(9, 1));
+        job.on_stage_finished(StageKind::Prepare, Millis(0));
+        job.make_shards(Millis(0));
+        let done = job.do_stage(TRAIN_1, &[0, 1], &trained(10, 10), Millis(0));
+        let manifest = snapshot(&job.close(&done, 1, Millis(0))).unwrap();
+        assert_eq!(manifest.samples, [(Partition(0), 10), (Partition(1), 9)]);
+        let error = |text: &str| Some(format!("can't resume: partition {text} now"));
+        assert_eq!(resumed(manifest.clone(), [10, 9]), None);
+        assert_eq!(resumed(manifest.clone(), [8, 9]), error("0 had 10 usable pictures, and has 8"));
+        assert_eq!(resumed(manifest.clone(), [10, 10]), error("1 had 9 usable pictures, and has 10"));
+        let older = Manifest { samples: Vec::new(), ..manifest };
+        assert_eq!(resumed(older, [10, 10]), None, "it doesn't say how many there were");
     }
 }

@@ -10,14 +10,14 @@ use howdah_proto::{
     event::{Event, StageKind},
     lineage::{Lineage, NodeKind, OperatorSpec},
     pb::{self, attempt_succeeded::Result as TaskResult, task_spec::Work},
-    settings::{Mode, Pipeline, SnapshotSettings, TrainSettings},
+    settings::{Mode, Pipeline, TrainSettings},
 };
 
 use super::{
     Answer, ClusterView, Ending, FitRequest, JobCommand, OpId, Question, ShardFault, Ticket, TrainJob,
     fixture::*, operators_to_fit,
 };
-use crate::{scheduler::Millis, snapshot::Manifest};
+use crate::scheduler::Millis;
 
 const FIT_0: StageKind = StageKind::Fit { operator: 0 };
 const TRAIN_2: StageKind = StageKind::Train { epoch: Epoch(2) };
@@ -363,18 +363,6 @@ fn reported(commands: &[JobCommand]) -> Vec<(Epoch, Option<f64>)> {
         _ => None,
     };
     commands.iter().filter_map(report).collect()
-}
-
-/// The snapshot that is to be taken.
-fn snapshot(commands: &[JobCommand]) -> Option<Manifest> {
-    commands.iter().find_map(|command| match command {
-        JobCommand::Snapshot(request) => Some(request.manifest.clone()),
-        _ => None,
-    })
-}
-
-fn snapshots(every_seconds: u32) -> Option<SnapshotSettings> {
-    Some(SnapshotSettings { location: "/runs/a/snapshots".to_owned(), every_seconds })
 }
 
 #[test]

@@ -55,7 +55,8 @@ impl TrainJob {
                     let error = format!("no training picture of class `{class}` can be used");
                     return self.fail(error, Some("each of them was named with what is wrong".to_owned()));
                 }
-                self.fit_or_train(now)
+                let unlike = self.check_usable();
+                if unlike.is_empty() { self.fit_or_train(now) } else { unlike }
             }
             StageKind::Fit { .. } => self.all_gathered(),
             StageKind::Save => self.all_saved(),

@@ -20,6 +20,14 @@ impl TrainJob {
         })
     }
 
+    /// The training partitions with the pictures of each that can be used.
+    pub(super) fn usable_to_train(&self) -> impl Iterator<Item = (Partition, u64)> {
+        self.listed_to_train().map(|(partition, _)| {
+            let usable = self.pictures.samples.get(&partition).copied();
+            (partition, usable.unwrap_or(0))
+        })
+    }
+
     /// How much work the task on a partition is: pictures to prepare or evaluate, or steps to train.
     pub fn work(&self, kind: StageKind, partition: Partition) -> u64 {
         let samples = self.pictures.samples.get(&partition).copied();

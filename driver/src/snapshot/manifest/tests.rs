@@ -21,6 +21,7 @@ pub(crate) fn manifest() -> Manifest {
         fitted: None,
         features: 4,
         partitions: 2,
+        samples: Vec::new(),
         replicas: 2,
         epoch: Epoch(2),
         round: Round(0),
@@ -36,6 +37,13 @@ fn a_manifest_is_read_as_it_was_written() {
     let text = serde_json::to_vec(&manifest()).unwrap();
     assert_eq!(Manifest::read("m", &text), Ok(manifest()));
     assert_eq!(pb::SavedShard::from(&manifest().shards[1]).checksum, vec![0xab; 32]);
+}
+
+#[test]
+fn a_manifest_that_does_not_say_how_many_pictures_can_be_used_is_read() {
+    let mut older = serde_json::to_value(manifest()).unwrap();
+    assert!(older.as_object_mut().unwrap().remove("samples").is_some());
+    assert_eq!(Manifest::read("m", older.to_string().as_bytes()), Ok(manifest()));
 }
 
 /// A pipeline that is not that of the settings.

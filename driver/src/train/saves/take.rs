@@ -95,6 +95,7 @@ impl TrainJob {
             fitted: self.fitted_pipeline(),
             features: self.pictures.features.unwrap_or_default(),
             partitions: self.train_partitions(),
+            samples: self.usable_to_train().collect(),
             replicas: self.replicas,
             epoch: position.epoch,
             round: position.round,
