@@ -149,15 +149,12 @@ fn epoch_line(report: &EpochReport, epochs: u32) -> String {
         (Some(loss), Some(accuracy)) => format!("   {name} loss {loss:.4}, accuracy {}", percent(accuracy)),
         _ => String::new(),
     };
+    let train = shown("train", report.train_loss, report.train_accuracy);
     let validation = shown("validation", report.validation_loss, report.validation_accuracy);
     let test = shown("test", report.test_loss, report.test_accuracy);
     format!(
-        "epoch {}/{epochs}   train loss {:.4}, accuracy {}{validation}{test}   {:.0} images/s, {:.1} s",
-        report.epoch,
-        report.train_loss,
-        percent(report.train_accuracy),
-        report.images_per_second,
-        report.seconds
+        "epoch {}/{epochs}{train}{validation}{test}   {:.0} images/s, {:.1} s",
+        report.epoch, report.images_per_second, report.seconds
     )
 }
 

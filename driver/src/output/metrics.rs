@@ -39,10 +39,11 @@ pub struct RunMetrics {
 /// What training gave.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrainMetrics {
-    /// The share classified rightly in the last epoch, as pictures were trained on.
-    pub accuracy: f64,
-    /// The mean loss in the last epoch, as pictures were trained on.
-    pub loss: f64,
+    /// The share classified rightly in the last epoch, as pictures were trained on; absent if a run that went on at its end
+    /// trained on none itself.
+    pub accuracy: Option<f64>,
+    /// The mean loss in the last epoch, as pictures were trained on; absent if the accuracy is.
+    pub loss: Option<f64>,
     /// Training pictures per second of wall time, over all epochs.
     pub images_per_second: f64,
     /// Batches that every shard has applied, each exactly once.
@@ -111,8 +112,8 @@ impl RunMetrics {
             test: report.test.clone(),
             validation: report.validation.clone(),
             train: TrainMetrics {
-                accuracy: last.map_or(0.0, |epoch| epoch.train_accuracy),
-                loss: last.map_or(0.0, |epoch| epoch.train_loss),
+                accuracy: last.and_then(|epoch| epoch.train_accuracy),
+                loss: last.and_then(|epoch| epoch.train_loss),
                 images_per_second: report.images_per_second,
                 batches_applied: report.batches,
                 parameters: report.parameters,
@@ -160,6 +161,7 @@ mod tests {
         let read: RunMetrics = serde_json::from_str(old).unwrap();
         let test = read.test.unwrap();
         assert_eq!((read.version, test.accuracy, test.pictures), (1, 0.75, 4));
+        assert_eq!((read.train.accuracy, read.train.loss), (Some(1.0), Some(0.1)));
         assert_eq!((test.roc_auc, test.intervals.accuracy, test.classes.len()), (None, None, 0));
     }
 }

@@ -74,15 +74,16 @@ impl Epochs {
         let (epoch, running) = first.remove_entry();
         let ms = trained_at.0.saturating_sub(running.started.0).max(1);
         let seconds = ms as f64 / 1e3;
-        let ratio = |part: f64, whole: u64| if whole == 0 { 0.0 } else { part / whole as f64 };
+        // A snapshot may have the last steps of all tasks and not what they reported: nobody reports it again.
+        let mean = |sum: f64| (running.samples > 0).then(|| sum / running.samples as f64);
         let metrics = |summary: &Option<Summary>| summary.as_ref().and_then(Summary::metrics);
         let evaluated = Evaluated { test: metrics(&running.test), validation: metrics(&running.validation) };
         let loss = |metrics: &Option<Metrics>| metrics.as_ref().map(|metrics| metrics.loss);
         let accuracy = |metrics: &Option<Metrics>| metrics.as_ref().map(|metrics| metrics.accuracy);
         let report = EpochReport {
             epoch,
-            train_loss: ratio(running.loss_sum, running.samples),
-            train_accuracy: ratio(running.correct as f64, running.samples),
+            train_loss: mean(running.loss_sum),
+            train_accuracy: mean(running.correct as f64),
             test_loss: loss(&evaluated.test),
             test_accuracy: accuracy(&evaluated.test),
             validation_loss: loss(&evaluated.validation),
@@ -206,7 +207,7 @@ mod tests {
         assert_eq!(epochs.finish_next(100), None);
         epochs.evaluated(epoch);
         let report = epochs.finish_next(100).unwrap();
-        assert_eq!((report.train_loss, report.train_accuracy), (0.5, 0.8));
+        assert_eq!((report.train_loss, report.train_accuracy), (Some(0.5), Some(0.8)));
         assert_eq!(report.test_accuracy, Some(0.7));
         let loss = -(0.7 * 0.75f64.ln() + 0.3 * 0.25f64.ln());
         assert!((report.test_loss.unwrap() - loss).abs() < 1e-12);
@@ -223,5 +224,17 @@ mod tests {
         let report = epochs.finish_next(0).unwrap();
         assert_eq!((report.test_loss, report.test_accuracy), (None, None));
         assert_eq!(epochs.evaluation(Epoch(1)), Evaluated::default());
+    }
+
+    #[test]
+    fn an_epoch_of_which_no_task_has_reported_has_no_loss() {
+        let mut epochs = Epochs::default();
+        epochs.start(Epoch(1), Millis(0));
+        let progress = epochs.progress();
+        epochs.go_back(&progress, Millis(0));
+        epochs.trained(Epoch(1), Millis(0));
+        epochs.evaluated(Epoch(1));
+        let report = epochs.finish_next(10).unwrap();
+        assert_eq!((report.train_loss, report.train_accuracy), (None, None));
     }
 }

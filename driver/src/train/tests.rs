@@ -85,7 +85,7 @@ fn a_job_of_two_epochs_goes_from_its_submission_to_its_model() {
     assert_eq!((report.batches, report.parameters, report.epochs.len()), (4, 4 * 3 + 3 + 3 + 1, 2));
     assert_eq!(report.test.as_ref().unwrap().confusion, [[10, 0], [0, 10]]);
     let epoch = &report.epochs[0];
-    assert_eq!((epoch.train_accuracy, epoch.test_accuracy, epoch.seconds), (0.5, Some(1.0), 2.0));
+    assert_eq!((epoch.train_accuracy, epoch.test_accuracy, epoch.seconds), (Some(0.5), Some(1.0), 2.0));
     assert_eq!((report.seconds.start, report.seconds.preprocess, report.seconds.total), (1.0, 2.0, 10.0));
 }
 

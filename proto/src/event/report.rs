@@ -8,10 +8,11 @@ use crate::Epoch;
 pub struct EpochReport {
     /// The epoch.
     pub epoch: Epoch,
-    /// Mean loss over the training pictures, as they were trained on.
-    pub train_loss: f64,
-    /// Accuracy over the training pictures, as they were trained on.
-    pub train_accuracy: f64,
+    /// Mean loss over the training pictures, as they were trained on; absent if a run that goes on trained on none of
+    /// them itself.
+    pub train_loss: Option<f64>,
+    /// Accuracy over the training pictures, as they were trained on; absent if the loss is.
+    pub train_accuracy: Option<f64>,
     /// Mean loss over the held-out pictures, after the epoch; absent if there are none.
     pub test_loss: Option<f64>,
     /// Accuracy over the held-out pictures, after the epoch; absent if there are none.

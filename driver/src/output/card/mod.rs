@@ -142,8 +142,10 @@ impl Card<'_> {
         row("pictures in a step", settings.batch.to_string());
         row("seed", settings.seed.to_string());
         row("batches applied, each exactly once", run.train.batches_applied.to_string());
-        row("loss in the last epoch, as trained on", format!("{:.4}", run.train.loss));
-        row("accuracy in the last epoch, as trained on", percent(run.train.accuracy));
+        if let (Some(loss), Some(accuracy)) = (run.train.loss, run.train.accuracy) {
+            row("loss in the last epoch, as trained on", format!("{loss:.4}"));
+            row("accuracy in the last epoch, as trained on", percent(accuracy));
+        }
         row("seconds to train", format!("{:.1}", run.seconds.train));
         let mut all = serde_json::to_value(settings).unwrap_or_default();
         if let Some(fields) = all.as_object_mut() {
