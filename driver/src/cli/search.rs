@@ -9,7 +9,7 @@ use super::{
     out::{self, percent, quoted},
     parsed::Parsed,
     said::Said,
-    study::{Given, Keep, Run, Site, searchable},
+    study::{Given, Keep, Run, Site, resumable, searchable},
     train,
 };
 use crate::search::{Algorithm, Flags, Objective, Outcome, Space, Study};
@@ -214,9 +214,11 @@ async fn finish(run: &Run, refit: bool, site: &Site, started: Instant) -> Result
     if output.join("model.safetensors").exists() {
         return Ok(());
     }
-    // What an interrupted one left.
+    // What an interrupted one left, but for its snapshots.
     let _ = std::fs::remove_dir_all(&output);
     let mut args = parse(&flags)?;
+    args.snapshots.go_below(&format!("{}-refit", run.name));
+    args.snapshots.resume = resumable(args.snapshots.settings(None).as_ref()).await?;
     (args.driver, args.output) = (Some(site.url.clone()), Some(output));
     train::run(args, Instant::now()).await
 }

@@ -86,6 +86,11 @@ pub enum IoRequest {
     },
     /// Find the parameters of an operator.
     Fit(Box<FitRequest>),
+    /// Look what there is at a location before snapshots are taken there.
+    FindSnapshots {
+        /// Where.
+        location: String,
+    },
     /// Read the newest whole snapshot at a location.
     ReadSnapshot {
         /// Where.

@@ -9,7 +9,7 @@ use crate::{
     dataset::Dataset,
     membership::Registration,
     prepared::PreparedSet,
-    snapshot::{Manifest, Newest, SnapshotError},
+    snapshot::{Found, Manifest, Newest, SnapshotError},
     train::{Answer, OpId, ShardFault, Ticket},
 };
 
@@ -165,6 +165,8 @@ pub enum IoResult {
         /// The operator with them.
         fitted: Result<OperatorSpec, String>,
     },
+    /// What there is where snapshots are to be taken, or that it can't be told.
+    SnapshotsFound(Result<Found, SnapshotError>),
     /// The newest whole snapshot of an earlier run, and its folder.
     SnapshotRead(Box<Result<Newest, SnapshotError>>),
     /// Something that was asked of one shard is done.

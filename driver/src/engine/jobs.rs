@@ -76,6 +76,7 @@ impl Engine {
             }
             IoResult::PreparedSet(set) => train.on_prepared_set(*set, &view, now),
             IoResult::Committed(committed) => train.on_committed(committed, now),
+            IoResult::SnapshotsFound(found) => train.on_snapshots_found(found),
             IoResult::SnapshotRead(read) => train.on_snapshot_read(*read, now),
             IoResult::ShardDone { shard, op, result } => train.on_shard_done(shard, op, result, now),
             IoResult::Answer(ticket, Ok((answer, model))) => {
@@ -125,6 +126,7 @@ impl Engine {
                 JobCommand::ListDataset => {
                     IoRequest::ListDataset { settings: state.train.settings().clone() }
                 }
+                JobCommand::FindSnapshots(location) => IoRequest::FindSnapshots { location },
                 JobCommand::ReadSnapshot(location) => IoRequest::ReadSnapshot { location },
                 JobCommand::Fit(request) => IoRequest::Fit(request),
                 JobCommand::CommitPrepared { location, manifest } => {

@@ -18,4 +18,4 @@ pub(crate) use manifest::is_fitted;
 pub(crate) use manifest::tests::manifest as example;
 pub use manifest::{Evaluated, Manifest, Progress, SavedFile, TrainSums, fingerprint};
 pub use retire::{Lacking, retirable};
-pub use store::{Newest, Store};
+pub use store::{Found, Newest, Store};

@@ -35,6 +35,15 @@ pub struct Newest {
     pub last: SnapshotId,
 }
 
+/// What there is at a place before a run takes snapshots there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// Whether a snapshot is whole.
+    pub has_whole: bool,
+    /// The highest number that a folder of a snapshot has, whole or not; 0 if there is none.
+    pub last: SnapshotId,
+}
+
 impl Store {
     /// Opens a location; credentials come from the environment.
     ///
@@ -72,6 +81,26 @@ impl Store {
             return Ok(Newest { manifest, folder: self.location.snapshot(id), last });
         }
         Err(SnapshotError::None(self.location.url().to_string()))
+    }
+
+    /// Looks at what is there, for a run that goes on from none of it. A manifest counts, whatever it says.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Store`], naming the file or folder.
+    pub async fn find(&self) -> Result<Found, SnapshotError> {
+        let ids = self.ids().await?;
+        let last = ids.last().copied().unwrap_or_default();
+        for id in ids.into_iter().rev() {
+            match self.store.head(&self.manifest(id)).await {
+                Ok(_) => return Ok(Found { has_whole: true, last }),
+                Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => {
+                    let file = format!("{}/{MANIFEST}", self.location.snapshot(id));
+                    return Err(SnapshotError::Store { file, reason: error.to_string() });
+                }
+            }
+        }
+        Ok(Found { has_whole: false, last })
     }
 
     /// Makes sure that the files of the shards are there, and as long as they were.
@@ -219,6 +248,19 @@ mod tests {
         let newest = store.newest().await.unwrap();
         assert_eq!((newest.manifest, newest.last), (numbered(10), SnapshotId(11)));
         assert!(newest.folder.ends_with("snap%20shots/snapshot-0000000010"), "{}", newest.folder);
+    }
+
+    #[tokio::test]
+    async fn what_is_there_is_found_whole_or_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        let found = async || store.find().await.unwrap();
+        assert_eq!(found().await, Found { has_whole: false, last: SnapshotId(0) });
+        write_shards(&folder, 5, 50);
+        write_shards(&folder, 7, 50);
+        assert_eq!(found().await, Found { has_whole: false, last: SnapshotId(7) });
+        store.commit(&numbered(5), None).await.unwrap();
+        assert_eq!(found().await, Found { has_whole: true, last: SnapshotId(7) });
     }
 
     #[tokio::test]

@@ -52,6 +52,8 @@ pub enum JobCommand {
     Untag(u64),
     /// Take a snapshot.
     Snapshot(Box<SnapshotRequest>),
+    /// Look what there is at a location before snapshots are taken there.
+    FindSnapshots(String),
     /// Read the newest whole snapshot at a location.
     ReadSnapshot(String),
     /// Make a prepared set whole.

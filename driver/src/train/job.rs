@@ -176,10 +176,7 @@ impl TrainJob {
             epochs: Epochs::default(),
             tally: Tally::default(),
         };
-        let first = match &this.settings.resume {
-            Some(location) => JobCommand::ReadSnapshot(location.clone()),
-            None => JobCommand::ListDataset,
-        };
+        let first = this.first();
         (this, vec![first])
     }
 

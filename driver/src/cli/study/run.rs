@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use howdah_executor::learn::{Model, ModelError};
-use howdah_proto::settings::{SnapshotSettings, TrainSettings};
+use howdah_proto::settings::TrainSettings;
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -51,7 +51,7 @@ pub(in crate::cli) struct Run {
     pub(super) command: &'static str,
     pub(super) keep: Keep,
     /// What it is called in messages, and how the trials' jobs are named.
-    pub(super) name: String,
+    pub(in crate::cli) name: String,
 }
 
 /// Trials that are under way, and what is heard of them.
@@ -148,19 +148,12 @@ impl Run {
         let study = self.trials.study();
         let epochs = Flags::from([("epochs".to_owned(), assignment.epochs.to_string())]);
         let line = command_line(&self.base, &[&study.shared(), &study.drawn(assignment.trial), &epochs]);
-        let args = parse(&line)?;
+        let mut args = parse(&line)?;
+        args.snapshots.go_below(&format!("{}-{}", self.name, assignment.trial));
         let mut settings = args.settings()?;
-        let here = self.folder.trial(assignment.trial);
-        settings.snapshots = match settings.snapshots.take() {
-            // One place for all trials would mix their snapshots up.
-            Some(SnapshotSettings { location, every_seconds }) => {
-                let location =
-                    format!("{}/{}-{}", location.trim_end_matches('/'), self.name, assignment.trial);
-                Some(SnapshotSettings { location, every_seconds })
-            }
-            None if is_remote => None,
-            None => args.snapshots.settings(Some(&here)),
-        };
+        if settings.snapshots.is_none() && !is_remote {
+            settings.snapshots = args.snapshots.settings(Some(&self.folder.trial(assignment.trial)));
+        }
         settings.validate()?;
         Ok(settings)
     }

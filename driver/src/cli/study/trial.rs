@@ -95,8 +95,10 @@ impl Trial {
     }
 }
 
-/// Where the newest snapshot of a trial is, if it has one. A place that can't be looked at may have one.
-async fn resumable(snapshots: Option<&SnapshotSettings>) -> Result<Option<String>, SnapshotError> {
+/// Where the newest snapshot of a part of a study is, if it has one. A place that can't be looked at may have one.
+pub(in crate::cli) async fn resumable(
+    snapshots: Option<&SnapshotSettings>,
+) -> Result<Option<String>, SnapshotError> {
     let Some(SnapshotSettings { location, .. }) = snapshots else { return Ok(None) };
     match Store::open(location)?.newest().await {
         Ok(_) => Ok(Some(location.clone())),

@@ -59,9 +59,9 @@ pub(in crate::cli) async fn run(args: Args, started: Instant) -> Result<(), CliE
         }
     };
     let here = args.driver.is_none().then(|| folder.path());
-    settings.snapshots = match settings.snapshots.take().filter(|_| args.snapshots.resume.is_some()) {
-        Some(earlier) => args.snapshots.settings_after(earlier, &args.said, here),
-        None => args.snapshots.settings(here),
+    settings.snapshots = match (settings.snapshots.take(), &settings.resume) {
+        (Some(earlier), Some(resumed)) => args.snapshots.settings_after(earlier, &args.said, resumed, here),
+        _ => args.snapshots.settings(here),
     };
     settings.validate()?;
     let interrupted = interruption();

@@ -68,6 +68,10 @@ impl Io {
                 let fitted = tokio::task::spawn_blocking(move || fit::fit(&registry, *request)).await;
                 IoResult::Fitted { place, fitted: fitted.unwrap_or_else(|error| Err(error.to_string())) }
             }
+            IoRequest::FindSnapshots { location } => {
+                let found = async { Store::open(&location)?.find().await };
+                IoResult::SnapshotsFound(found.await)
+            }
             IoRequest::ReadSnapshot { location } => {
                 let read = async { Store::open(&location)?.newest().await };
                 IoResult::SnapshotRead(Box::new(read.await))

@@ -3,7 +3,7 @@
 use howdah_proto::{
     JobId,
     event::{Event, Move},
-    settings::{Mode, TrainSettings},
+    settings::{Mode, SnapshotSettings, TrainSettings},
 };
 use rand::Rng;
 
@@ -66,6 +66,29 @@ fn a_job_with_other_pictures_or_settings_is_not_resumed() {
     assert_eq!(error, "can't resume: the snapshot was taken with another seed (1, and now 99)");
     let error = ends_with(same, (pictures.0 + 1, pictures.1));
     assert!(error.contains("the pictures are not those"), "{error}");
+}
+
+#[test]
+fn a_new_job_leaves_the_snapshots_of_another_alone() {
+    let old = (0..SEEDS).find_map(|seed| killed(seed, STREAM)).unwrap();
+    let mut cluster = cluster(1);
+    cluster.servers.take_disk(old.servers);
+    let left = cluster.servers.manifests.clone();
+    let same = job(STREAM, 1, true);
+    let id = cluster.submit(same.clone());
+    while cluster.step() {}
+    let Event::JobFailed { error, hint } = cluster.last_event(id) else { panic!("it begins") };
+    assert_eq!(error, "there are snapshots of another run in /runs/a/snapshots");
+    assert!(hint.as_ref().is_some_and(|hint| hint.contains("--resume /runs/a/snapshots")), "{hint:?}");
+    assert_eq!(cluster.servers.manifests, left);
+
+    let elsewhere = same.snapshots.clone().map(|settings| {
+        let location = "/runs/b/snapshots".to_owned();
+        SnapshotSettings { location, ..settings }
+    });
+    let id = cluster.submit(TrainSettings { snapshots: elsewhere, ..same });
+    run_with_kills(&mut cluster, 0);
+    cluster.check_finished(id);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use pb::{attempt_failed::Kind, task_spec::Work};
 use super::content::Content;
 use crate::{
     engine::{AskRequest, IoRequest, IoResult},
-    snapshot::{Location, Manifest, Newest, SavedFile, SnapshotError, retirable},
+    snapshot::{Found, Location, Manifest, Newest, SavedFile, SnapshotError, retirable},
     train::{Answer, Collected, CutKind, MakeShards, Origin, ShardFault, ShardIo, SnapshotRequest},
 };
 
@@ -56,6 +56,14 @@ impl Servers {
     /// Takes over the snapshots of another cluster.
     pub(super) fn take_disk(&mut self, other: Self) {
         (self.disk, self.manifests) = (other.disk, other.manifests);
+    }
+
+    fn found(&self, location: &str) -> Found {
+        let is_there = |manifest: &&Manifest| {
+            manifest.settings.snapshots.as_ref().is_some_and(|settings| settings.location == location)
+        };
+        let last = self.manifests.iter().filter(is_there).map(|manifest| manifest.snapshot).max();
+        Found { has_whole: last.is_some(), last: last.unwrap_or_default() }
     }
 
     fn newest(&self, location: &str) -> Result<Newest, SnapshotError> {
@@ -181,6 +189,9 @@ impl Servers {
 
     pub(super) fn answer(&mut self, job: JobId, request: IoRequest) -> Vec<IoResult> {
         match request {
+            IoRequest::FindSnapshots { location } => {
+                vec![IoResult::SnapshotsFound(Ok(self.found(&location)))]
+            }
             IoRequest::ReadSnapshot { location } => {
                 vec![IoResult::SnapshotRead(Box::new(self.newest(&location)))]
             }

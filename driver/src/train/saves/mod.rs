@@ -1,5 +1,6 @@
 //! When snapshots are taken, what is in them, and what becomes of those that are durable.
 
+mod place;
 mod state;
 mod take;
 mod taken;

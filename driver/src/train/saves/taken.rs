@@ -107,10 +107,10 @@ impl TrainJob {
         Ok(self.save_if_due(now))
     }
 
-    /// Goes on from a snapshot; the next one comes after the last number that is taken.
+    /// Goes on from a snapshot; the next one comes after the last number that is taken, there and where it goes.
     pub(in crate::train) fn resume_from(&mut self, durable: Durable, last: SnapshotId) {
         self.position = durable.position;
-        self.saves.last = last;
+        self.saves.last = self.saves.last.max(last);
         self.saves.durable = Some(durable);
     }
 }

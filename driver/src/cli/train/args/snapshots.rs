@@ -12,7 +12,8 @@ use crate::{
 #[command(next_help_heading = "Snapshots")]
 pub(in crate::cli) struct SnapshotArgs {
     /// Where snapshots of the weights go, which the driver and all parameter servers reach: a folder, or the URL of an
-    /// object store (s3, gs or az). By default the folder `snapshots` of the run, if the cluster is on this machine.
+    /// object store (s3, gs or az). Each run needs a place of its own. By default the folder `snapshots` of the run, if the
+    /// cluster is on this machine.
     #[arg(long, value_name = "FOLDER|URL")]
     snapshots: Option<String>,
     /// Seconds between two snapshots; one is also taken after each epoch. However often that is, they take no more than
@@ -72,11 +73,13 @@ impl SnapshotArgs {
         Some(SnapshotSettings { location, every_seconds: self.snapshot_every })
     }
 
-    /// The same for a run that goes on: it keeps what was set `earlier`, but a folder of its own, which may have moved.
+    /// The same for a run that goes on from the place `resumed`: it keeps what was set `earlier`, but a folder of its own,
+    /// which may have moved.
     pub(in crate::cli) fn settings_after(
         &self,
         earlier: SnapshotSettings,
         said: &Said,
+        resumed: &str,
         run: Option<&Path>,
     ) -> Option<SnapshotSettings> {
         if said.has("no_snapshots") {
@@ -88,8 +91,22 @@ impl SnapshotArgs {
         let location = given.or_else(kept).or_else(|| own_place(run))?;
         let every_seconds =
             if said.has("snapshot_every") { self.snapshot_every } else { earlier.every_seconds };
-        Some(SnapshotSettings { location, every_seconds })
+        Some(SnapshotSettings { location: as_named(location, resumed), every_seconds })
     }
+
+    /// Gives a part of a study a place of its own below the one that was said: one for all would mix their snapshots up.
+    pub(in crate::cli) fn go_below(&mut self, name: &str) {
+        if let Some(location) = &mut self.snapshots {
+            *location = format!("{}/{name}", location.trim_end_matches('/'));
+        }
+    }
+}
+
+/// A folder by the name that it has already in `known`, where a link leads to the same one: the driver compares names.
+fn as_named(location: String, known: &str) -> String {
+    let real = |place: &str| fs::canonicalize(place).ok();
+    let is_known = real(&location).is_some_and(|folder| real(known) == Some(folder));
+    if is_known { known.to_owned() } else { location }
 }
 
 /// Where the snapshots of a run go if nothing is said.

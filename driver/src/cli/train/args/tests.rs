@@ -206,7 +206,8 @@ fn a_run_that_goes_on_keeps_how_often_and_in_which_store_snapshots_are_taken() {
     let place = |flags: &[&str], earlier: &str, run: Option<&str>| {
         let earlier = SnapshotSettings { location: earlier.to_owned(), every_seconds: 60 };
         let args = parsed(flags);
-        let settings = args.snapshots.settings_after(earlier, &args.said, run.map(std::path::Path::new));
+        let run = run.map(std::path::Path::new);
+        let settings = args.snapshots.settings_after(earlier, &args.said, "/runs/b/snapshots", run);
         settings.map(|settings| (settings.location, settings.every_seconds))
     };
     let (here, url) = (Some("/runs/b"), "s3://bucket/a");
@@ -215,6 +216,30 @@ fn a_run_that_goes_on_keeps_how_often_and_in_which_store_snapshots_are_taken() {
     assert_eq!(place(&["--snapshot-every=10"], "/srv/a", None), Some(("/srv/a".to_owned(), 10)));
     assert_eq!(place(&["--snapshots=/srv/b"], url, here), Some(("/srv/b".to_owned(), 60)));
     assert_eq!(place(&["--no-snapshots"], url, here), None);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_link_to_where_a_run_goes_on_from_is_the_same_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let [real, link] = ["real", "link"].map(|name| folder.path().join(name).to_string_lossy().into_owned());
+    std::fs::create_dir(&real).unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    let args = parsed(&["--snapshots", &link]);
+    let earlier = SnapshotSettings { location: real.clone(), every_seconds: 60 };
+    let settings = args.snapshots.settings_after(earlier, &args.said, &real, None);
+    assert_eq!(settings.map(|settings| settings.location), Some(real));
+}
+
+#[test]
+fn a_part_of_a_study_has_a_place_of_its_own() {
+    let place = |flags: &[&str]| {
+        let mut args = parsed(flags);
+        args.snapshots.go_below("digits-3");
+        args.snapshots.settings(None).map(|settings| settings.location)
+    };
+    assert_eq!(place(&["--snapshots=s3://b/c/"]), Some("s3://b/c/digits-3".to_owned()));
+    assert_eq!(place(&[]), None);
 }
 
 #[test]
