@@ -14,7 +14,7 @@ use howdah_proto::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{super::follow::Display, Args, results, resume::resume};
+use super::{super::follow::Display, Args, args::GoesOnFrom, results, resume::resume};
 use crate::{
     cli::{CliError, out},
     client::{Client, ClientError},
@@ -38,6 +38,7 @@ pub(in crate::cli) async fn run(args: Args, started: Instant) -> Result<(), CliE
         }
         None => (args.settings()?, None),
     };
+    let is_own = run_folder.is_some();
     // What a driver elsewhere can write, it sees itself.
     if args.driver.is_none() {
         args.snapshots.try_out()?;
@@ -60,7 +61,10 @@ pub(in crate::cli) async fn run(args: Args, started: Instant) -> Result<(), CliE
     };
     let here = args.driver.is_none().then(|| folder.path());
     settings.snapshots = match (settings.snapshots.take(), &settings.resume) {
-        (Some(earlier), Some(resumed)) => args.snapshots.settings_after(earlier, &args.said, resumed, here),
+        (Some(earlier), Some(snapshots)) => {
+            let from = GoesOnFrom { snapshots, is_own };
+            args.snapshots.settings_after(earlier, &args.said, from, here)
+        }
         _ => args.snapshots.settings(here),
     };
     settings.validate()?;

@@ -123,6 +123,29 @@ fn a_training_of_which_every_process_was_killed_is_gone_on_with() {
 }
 
 #[test]
+fn a_run_whose_snapshots_are_elsewhere_goes_on_there_and_no_other_run_begins_there() {
+    let folder = tempfile::tempdir().unwrap();
+    train(&["--epochs", "1", "--snapshots", "saved"], folder.path()).wait().success();
+    for (before, epochs, output) in [(1, "2", "on"), (2, "3", "further")] {
+        let resume =
+            ["train", "--resume", "saved", "--epochs", epochs, "--executors", "1", "--output", output];
+        Process::start("howdah-driver", resume, folder.path()).wait().success();
+        let events = log::events(&folder.path().join(output));
+        let went_on = events.iter().find_map(|event| match event {
+            Event::Resumed { epoch, .. } => Some(epoch.0),
+            _ => None,
+        });
+        assert_eq!(went_on, Some(before), "{events:?}");
+        assert!(!folder.path().join(output).join("snapshots").exists());
+    }
+    let other =
+        ["train", "--synthetic", "60", "--executors", "1", "--snapshots", "saved", "--output", "other"];
+    Process::start("howdah-driver", other, folder.path())
+        .wait()
+        .failure(1, &["there are snapshots of another run in ", "--resume "]);
+}
+
+#[test]
 fn executors_that_are_killed_are_started_again_and_the_training_ends_right() {
     let folder = tempfile::tempdir().unwrap();
     let mut process = train(&["--epochs", "200", "--batch", "1"], folder.path());

@@ -24,7 +24,7 @@ pub(in crate::cli) use mode::ModeArgs;
 pub(in crate::cli::train) use mode::compression;
 pub(in crate::cli) use pipeline::{ChangeArgs, PipelineArgs, named};
 pub(in crate::cli) use selection::SelectionArgs;
-pub(in crate::cli) use snapshots::{SnapshotArgs, absolute};
+pub(in crate::cli) use snapshots::{GoesOnFrom, SnapshotArgs, absolute};
 pub(in crate::cli) use validation::ValidationArgs;
 
 use crate::cli::{CliError, line::Base, parsed::Parsed, said::Said};

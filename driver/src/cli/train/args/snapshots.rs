@@ -30,6 +30,15 @@ pub(in crate::cli) struct SnapshotArgs {
     pub(in crate::cli) resume: Option<String>,
 }
 
+/// Where a run goes on from.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cli) struct GoesOnFrom<'a> {
+    /// Its snapshots.
+    pub(in crate::cli) snapshots: &'a str,
+    /// Whether they are in the folder of the run.
+    pub(in crate::cli) is_own: bool,
+}
+
 impl SnapshotArgs {
     /// Checks that this build could write where snapshots are wanted; nothing is asked of a store yet.
     ///
@@ -73,25 +82,28 @@ impl SnapshotArgs {
         Some(SnapshotSettings { location, every_seconds: self.snapshot_every })
     }
 
-    /// The same for a run that goes on from the place `resumed`: it keeps what was set `earlier`, but a folder of its own,
-    /// which may have moved.
+    /// The same for a run that goes on: it keeps what was set `earlier`, and takes its snapshots where those are that it
+    /// goes on from. Only those in its own folder move with it.
     pub(in crate::cli) fn settings_after(
         &self,
         earlier: SnapshotSettings,
         said: &Said,
-        resumed: &str,
+        from: GoesOnFrom<'_>,
         run: Option<&Path>,
     ) -> Option<SnapshotSettings> {
         if said.has("no_snapshots") {
             return None;
         }
         let given = self.snapshots.as_ref().filter(|_| said.has("snapshots")).map(|place| absolute(place));
-        let stays = |location: &&String| run.is_none() || location.contains("://");
-        let kept = || Some(&earlier.location).filter(stays).cloned();
-        let location = given.or_else(kept).or_else(|| own_place(run))?;
+        let kept = || match run.filter(|_| from.is_own) {
+            None => Some(from.snapshots.to_owned()),
+            Some(_) if earlier.location.contains("://") => Some(earlier.location.clone()),
+            run => own_place(run),
+        };
+        let location = given.or_else(kept)?;
         let every_seconds =
             if said.has("snapshot_every") { self.snapshot_every } else { earlier.every_seconds };
-        Some(SnapshotSettings { location: as_named(location, resumed), every_seconds })
+        Some(SnapshotSettings { location: as_named(location, from.snapshots), every_seconds })
     }
 
     /// Gives a part of a study a place of its own below the one that was said: one for all would mix their snapshots up.

@@ -202,20 +202,29 @@ fn snapshots_go_to_the_run_unless_told_otherwise() {
 }
 
 #[test]
-fn a_run_that_goes_on_keeps_how_often_and_in_which_store_snapshots_are_taken() {
-    let place = |flags: &[&str], earlier: &str, run: Option<&str>| {
+fn a_run_that_goes_on_keeps_how_often_and_where_snapshots_are_taken() {
+    let place = |flags: &[&str], earlier: &str, from: (&str, bool), run: Option<&str>| {
         let earlier = SnapshotSettings { location: earlier.to_owned(), every_seconds: 60 };
+        let from = GoesOnFrom { snapshots: from.0, is_own: from.1 };
         let args = parsed(flags);
         let run = run.map(std::path::Path::new);
-        let settings = args.snapshots.settings_after(earlier, &args.said, "/runs/b/snapshots", run);
+        let settings = args.snapshots.settings_after(earlier, &args.said, from, run);
         settings.map(|settings| (settings.location, settings.every_seconds))
     };
     let (here, url) = (Some("/runs/b"), "s3://bucket/a");
-    assert_eq!(place(&[], "/runs/a/snapshots", here), Some(("/runs/b/snapshots".to_owned(), 60)));
-    assert_eq!(place(&[], url, here), Some((url.to_owned(), 60)));
-    assert_eq!(place(&["--snapshot-every=10"], "/srv/a", None), Some(("/srv/a".to_owned(), 10)));
-    assert_eq!(place(&["--snapshots=/srv/b"], url, here), Some(("/srv/b".to_owned(), 60)));
-    assert_eq!(place(&["--no-snapshots"], url, here), None);
+    let (own, elsewhere) = (("/runs/b/snapshots", true), ("/srv/a", false));
+    // The folder of the run has moved, or another one was given.
+    assert_eq!(place(&[], "/runs/a/snapshots", own, here), Some(("/runs/b/snapshots".to_owned(), 60)));
+    assert_eq!(place(&[], "/runs/a/snapshots", own, Some("/x")), Some(("/x/snapshots".to_owned(), 60)));
+    assert_eq!(place(&[], "/runs/a/snapshots", own, None), Some((own.0.to_owned(), 60)));
+    // It has none.
+    assert_eq!(place(&[], "/srv/a", elsewhere, here), Some(("/srv/a".to_owned(), 60)));
+    assert_eq!(place(&[], "/srv/old", elsewhere, here), Some(("/srv/a".to_owned(), 60)));
+    assert_eq!(place(&[], url, (url, false), here), Some((url.to_owned(), 60)));
+    assert_eq!(place(&[], url, own, here), Some((url.to_owned(), 60)));
+    assert_eq!(place(&["--snapshot-every=10"], "/srv/a", elsewhere, None), Some(("/srv/a".to_owned(), 10)));
+    assert_eq!(place(&["--snapshots=/srv/b"], url, (url, false), here), Some(("/srv/b".to_owned(), 60)));
+    assert_eq!(place(&["--no-snapshots"], url, (url, false), here), None);
 }
 
 #[test]
@@ -227,7 +236,8 @@ fn a_link_to_where_a_run_goes_on_from_is_the_same_place() {
     std::os::unix::fs::symlink(&real, &link).unwrap();
     let args = parsed(&["--snapshots", &link]);
     let earlier = SnapshotSettings { location: real.clone(), every_seconds: 60 };
-    let settings = args.snapshots.settings_after(earlier, &args.said, &real, None);
+    let from = GoesOnFrom { snapshots: &real, is_own: false };
+    let settings = args.snapshots.settings_after(earlier, &args.said, from, None);
     assert_eq!(settings.map(|settings| settings.location), Some(real));
 }
 
