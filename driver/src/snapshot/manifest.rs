@@ -198,6 +198,8 @@ impl Manifest {
         same("rule", &then.rule, &now.rule)?;
         same("correction", &then.correction, &now.correction)?;
         same("mode", &then.mode, &now.mode)?;
+        // Shards keep the average beside their weights.
+        same("average", &then.learning.average, &now.learning.average)?;
         let fraction = |settings: &TrainSettings| settings.validation.map(|validation| validation.fraction);
         same("validation fraction", &fraction(then), &fraction(now))?;
         // What was asked for may be another number than came of it, where pictures are few or cut fold by fold.

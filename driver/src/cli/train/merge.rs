@@ -38,6 +38,7 @@ pub(super) fn settled(error: &SnapshotError, said: &Said) -> Option<String> {
         "seed" => &["seed"],
         "updates" | "rule" => UPDATES,
         "correction" => CORRECTION,
+        "average" => &["average"],
         "mode" => MODE,
         "validation fraction" => &["validation_fraction"],
         "number of partitions" => &["partitions"],

@@ -162,6 +162,7 @@ mod tests {
             (&["--seed=7"], "--seed"),
             (&["--size=32"], "--size"),
             (&["--correction=inverse"], "--correction"),
+            (&["--average=0.99"], "--average"),
             (&["--validation-fraction=0.5"], "--validation-fraction"),
             (&["--data-seed=5"], "--data-seed"),
             (&["--synthetic=70"], "--synthetic"),

@@ -101,6 +101,7 @@ fn a_job_with_other_settings_is_refused_by_the_name_of_the_setting() {
         settings.validation = Some(validation);
     });
     named(validated, "another validation fraction");
+    named(unfit(|settings| settings.learning.average = Some(0.99)), "another average (null, and now 0.99)");
     named(unfit(|settings| settings.mode = Mode::Hogwild { push_every: PushEvery::Epoch }), "another mode");
 }
 
