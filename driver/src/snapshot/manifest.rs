@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::SnapshotError;
-use crate::dataset::PictureFile;
+use crate::{dataset::PictureFile, prepared::same_pipeline};
 
 /// The version of the manifest's format.
 const VERSION: u32 = 2;
@@ -191,7 +191,9 @@ impl Manifest {
         let then = &self.settings;
         same("selection", &then.selection, &now.selection)?;
         same("network", &then.network, &now.network)?;
-        same("pipeline", &then.pipeline, &now.pipeline)?;
+        if !same_pipeline(&then.pipeline, &now.pipeline) {
+            same("pipeline", &then.pipeline, &now.pipeline)?;
+        }
         same("batch", &then.batch, &now.batch)?;
         same("seed", &then.seed, &now.seed)?;
         same("updates", &then.updates, &now.updates)?;

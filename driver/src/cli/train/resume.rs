@@ -103,7 +103,10 @@ mod tests {
             let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
             parse(&words).unwrap_or_else(|error| panic!("{error}"))
         };
-        let manifest = Manifest { settings: args(begun).settings().unwrap(), epoch: Epoch(1), ..example() };
+        // As they are read from a snapshot.
+        let written = serde_json::to_vec(&args(begun).settings().unwrap()).unwrap();
+        let settings = serde_json::from_slice(&written).unwrap();
+        let manifest = Manifest { settings, epoch: Epoch(1), ..example() };
         go_on(&manifest, &args(now), false).map_err(|error| match error {
             CliError::Settled { flag } => flag,
             other => other.to_string(),
@@ -202,6 +205,11 @@ mod tests {
             "--patience=3",
         ];
         assert_eq!(gone_on(&begun, &begun), gone_on(&begun, &[]));
+        // Neighbours of these come out of the manifest.
+        for sigma in ["--denoise=0.96", "--denoise=0.12", "--denoise=0.23"] {
+            let begun = ["--pipeline=seed", sigma];
+            assert_eq!(gone_on(&begun, &begun).map(drop), Ok(()), "{sigma}");
+        }
     }
 
     #[test]
