@@ -180,10 +180,23 @@ impl TrainJob {
         };
         let cut = Cut::new(&self.pictures.layout, cluster.slots, settings.batch, partitions);
         self.pictures.cut = Some(cut);
+        if let Some(failed) = self.check_cut() {
+            return failed;
+        }
         self.hash_cut();
         let mut commands = vec![self.share(None)];
         commands.extend(self.fit_or_prepare(now));
         commands
+    }
+
+    /// Fails if there are more partitions than can be in a round: folds are cut into more than were asked for, where
+    /// these can't be shared out among them.
+    fn check_cut(&mut self) -> Option<Vec<JobCommand>> {
+        let (partitions, most) = (self.train_partitions(), self.settings.mode.most_partitions()?);
+        (partitions > most).then(|| {
+            let error = format!("{partitions} partitions are too many for a round, which has {most} at most");
+            self.fail(error, Some("choose fewer --partitions".to_owned()))
+        })
     }
 
     /// A block was prepared: the first tells how large the network is, so that its shards can be created

@@ -10,7 +10,7 @@ use howdah_proto::{
     event::{Event, StageKind},
     lineage::{Lineage, NodeKind, OperatorSpec},
     pb::{self, attempt_succeeded::Result as TaskResult, task_spec::Work},
-    settings::{Mode, Pipeline, TrainSettings},
+    settings::{Fold, MAX_CONTRIBUTIONS, Mode, Pipeline, TrainSettings},
 };
 
 use super::{
@@ -259,6 +259,20 @@ fn with_backups_a_round_goes_on_without_the_slowest() {
     let next = job.done(TRAIN_1, 1, &trained(5, 5));
     assert!(matches!(next[..], [JobCommand::DropStage(TRAIN_1), JobCommand::Round { .. }]), "{next:?}");
     assert_eq!(round(&next), Some(2));
+}
+
+#[test]
+fn folds_of_more_partitions_than_can_be_in_a_round_are_not_prepared() {
+    let settings = settings_with(|settings| {
+        settings.mode = Mode::Synchronous { backups: 0 };
+        settings.selection.fold = Some(Fold { number: 1, of: 100 });
+        (settings.partitions, settings.batch) = (Some(MAX_CONTRIBUTIONS), 1);
+    });
+    assert_eq!(settings.validate(), Ok(()));
+    let (mut job, _) = TrainJob::new(JobId(1), settings, Millis(0));
+    let cut = job.on_dataset(Ok(dataset(1_200, 0)), &cluster(), Millis(1_000));
+    assert_eq!(failure(&cut), "1089 partitions are too many for a round, which has 1024 at most");
+    assert_eq!(kinds(&cut), []);
 }
 
 #[test]

@@ -1,4 +1,8 @@
-use howdah_proto::{Attempt, Round, Step, fence::TrainTask, settings::UpdateRule};
+use howdah_proto::{
+    Attempt, Round, Step,
+    fence::TrainTask,
+    settings::{MAX_CONTRIBUTIONS, UpdateRule},
+};
 
 use crate::rules::OutOfMemory;
 
@@ -8,9 +12,6 @@ pub const MAX_VALUES: u64 = 1 << 31;
 pub const MAX_TAGS: usize = 1024;
 /// The most training tasks a shard keeps marks of.
 pub const MAX_TASKS: usize = 1 << 22;
-
-/// The most contributions a round may have: so many copies of the shard are kept until it is complete.
-pub const MAX_CONTRIBUTIONS: u32 = 1024;
 /// The most cuts that are planned at a time: each may need a copy of the shard.
 pub const MAX_CUTS: usize = 2;
 

@@ -29,7 +29,7 @@ mod replay;
 
 pub use clocks::{Clocks, News};
 pub use cut::PlanError;
-pub use error::{MAX_CONTRIBUTIONS, MAX_CUTS, MAX_TAGS, MAX_TASKS, MAX_VALUES, ShardError};
+pub use error::{MAX_CUTS, MAX_TAGS, MAX_TASKS, MAX_VALUES, ShardError};
 pub use fence::{Decision, Fences, PushOutcome, Retired, Seen};
 pub use finite::{Finite, Scan};
 pub use hogwild::HogwildShard;

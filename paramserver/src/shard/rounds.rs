@@ -3,12 +3,11 @@ use std::collections::BTreeMap;
 use howdah_proto::{
     Version,
     fence::{Fence, RoundPart, TrainTask},
-    settings::{Combine, Course, Mode},
+    settings::{Combine, Course, MAX_CONTRIBUTIONS, Mode},
 };
 
 use super::{
     Decision, PushOutcome, ShardError,
-    error::MAX_CONTRIBUTIONS,
     state::{State, copy_of},
 };
 use crate::rules::{self, OutOfMemory};

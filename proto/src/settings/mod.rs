@@ -24,7 +24,7 @@ pub use data::DataSettings;
 pub use encoding::{Compression, Encoding};
 pub use format::DataFormat;
 pub use learning::{ClassWeights, Learning};
-pub use mode::{Course, Mode, PushEvery};
+pub use mode::{Course, MAX_CONTRIBUTIONS, Mode, PushEvery};
 pub use network::{MAX_UNITS, NetworkSettings};
 pub use pipeline::{FLIP, MAX_VIEWS, Pipeline};
 pub use prepare::PrepareTo;

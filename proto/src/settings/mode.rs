@@ -60,6 +60,9 @@ pub enum Mode {
     },
 }
 
+/// The most contributions a round may have: a shard keeps so many copies of itself until it is complete.
+pub const MAX_CONTRIBUTIONS: u32 = 1024;
+
 /// The two ways in which a mode is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Course {
@@ -94,6 +97,14 @@ impl Mode {
         matches!(self.course(), Course::Rounds { .. })
     }
 
+    /// How many partitions can be in a round; none if there are no rounds.
+    pub fn most_partitions(&self) -> Option<u32> {
+        match self.course() {
+            Course::Rounds { backups, .. } => Some(MAX_CONTRIBUTIONS.saturating_add(backups)),
+            Course::Stream { .. } => None,
+        }
+    }
+
     pub(super) fn validate(&self, rule: &UpdateRule) -> Result<(), WireError> {
         match self {
             Self::Asynchronous { push_every }
@@ -116,5 +127,17 @@ impl Mode {
             "rule",
             "`elastic` needs replicas that keep their own weights, which rounds have not",
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_rounds_have_a_limit_of_partitions_and_backups_are_beside_it() {
+        assert_eq!(Mode::Synchronous { backups: 2 }.most_partitions(), Some(1_026));
+        assert_eq!(Mode::Local { steps: 8 }.most_partitions(), Some(1_024));
+        assert_eq!(Mode::Asynchronous { push_every: PushEvery::Epoch }.most_partitions(), None);
     }
 }

@@ -111,6 +111,9 @@ impl TrainSettings {
         self.rule.validate(if gradients { "learning_rate" } else { "outer_lr" })?;
         self.updates.validate(&self.rule)?;
         self.mode.validate(&self.rule)?;
+        if let (Some(partitions), Some(most)) = (self.partitions, self.mode.most_partitions()) {
+            check(partitions <= most, "partitions", &format!("in this mode it must be from 1 to {most}"))?;
+        }
         self.correction.validate()?;
         self.compression.validate()?;
         self.snapshots.iter().try_for_each(SnapshotSettings::validate)?;

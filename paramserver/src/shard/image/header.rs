@@ -3,13 +3,13 @@ use std::collections::BTreeSet;
 use howdah_proto::{
     Attempt, Epoch, Step, Version,
     fence::{Fence, RoundPart, TrainTask},
-    settings::ShardSpec,
+    settings::{MAX_CONTRIBUTIONS, ShardSpec},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::super::{
     Counters, ShardError,
-    error::{MAX_CONTRIBUTIONS, MAX_TAGS, MAX_TASKS},
+    error::{MAX_TAGS, MAX_TASKS},
     machine::check_size,
     staleness::CLASSES,
 };

@@ -115,6 +115,8 @@ fn nonsense_is_refused_by_the_name_of_its_setting() {
         (&["--mode", "hogwild", "--average", "0.9"], "average"),
         (&["--data", "/x", "--test-fraction", "1.5"], "--test-fraction: "),
         (&["--synthetic", "3"], "synthetic"),
+        (&["--mode", "sync", "--partitions", "1025"], "--partitions: in this mode it must be from 1 to 1024"),
+        (&["--mode", "local", "--partitions", "1025"], "--partitions: "),
     ] {
         let error = parsed(flags).settings().unwrap_err();
         assert!(error.to_string().contains(name), "{flags:?}: {error}");
