@@ -131,6 +131,11 @@ impl Rounds {
         self.before.as_ref().map(|(version, weights)| (*version, &**weights))
     }
 
+    /// Keeps weights before the last round that come from elsewhere.
+    pub(super) fn put_before(&mut self, version: Version, weights: Box<[f32]>) {
+        self.before = Some((version, weights));
+    }
+
     /// Takes the round if it is complete: its contributions added up in the order of their partitions, whatever order
     /// they came in.
     pub(super) fn complete(&mut self, combine: Combine) -> Option<Round> {

@@ -10,7 +10,8 @@ use crate::{
 
 impl Image {
     /// Puts together the image of the parameters in `range` from images that cover it. They must have the same
-    /// marks and the same spec, and no round under way; in rounds also the same version. Tags are left out.
+    /// marks and the same spec, and no round under way; in rounds also the same version. Tags, and the weights before the
+    /// last round, are left out.
     ///
     /// In rounds that go on without the slowest, each shard has gone on without others: of a task's marks the highest is
     /// taken.
@@ -118,6 +119,7 @@ fn join_headers(range: &Range<u64>, pieces: &[Image]) -> Result<ImageHeader, Sha
         written: headers().any(|header| header.written),
         seen: seen.into_iter().map(|(task, (mark, highest))| (task, mark, highest)).collect(),
         retired: retired.map(|retired| (retired.epoch, retired.steps)),
+        before: None,
         tags: Vec::new(),
         ..furthest.clone()
     })

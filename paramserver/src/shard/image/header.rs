@@ -47,6 +47,9 @@ pub struct ImageHeader {
     pub mean_square: bool,
     /// The round that isn't complete.
     pub pending: Option<PendingRound>,
+    /// The version of the weights before the last round, if they are there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Version>,
     /// The tags, and the versions of their weights, in the order of their arrays at the end.
     pub tags: Vec<(u64, Version)>,
 }
@@ -98,9 +101,14 @@ impl ImageHeader {
         let tags: BTreeSet<u64> = self.tags.iter().map(|(tag, _)| *tag).collect();
         check(tags.len() == self.tags.len(), "two tags are the same")?;
         check(self.staleness.len() <= CLASSES, "its staleness has too many classes")?;
+        let is_last = |before: Version| before.0.checked_add(1) == Some(self.version.0);
+        let fits = self.before.is_none_or(|before| self.spec.mode.in_rounds() && is_last(before));
+        check(fits, "its weights before the last round are of another version")?;
         let pending = self.pending.as_ref().map(PendingRound::fences).transpose()?;
         let pending = pending.map_or(0, |fences| fences.len() as u64);
-        Ok(1 + u64::from(self.rule_arrays) + u64::from(self.mean_square) + pending + self.tags.len() as u64)
+        let before = u64::from(self.before.is_some());
+        let own = 1 + u64::from(self.rule_arrays) + u64::from(self.mean_square);
+        Ok(own + pending + before + self.tags.len() as u64)
     }
 }
 

@@ -13,7 +13,7 @@ pub struct Image {
     /// What it says of itself.
     pub header: ImageHeader,
     /// The weights, the rule's arrays, the mean square, the contributions of the round that isn't complete, the
-    /// tagged weights; each of the shard's length.
+    /// weights before the last round, the tagged weights; each of the shard's length.
     pub arrays: Vec<Box<[f32]>>,
 }
 

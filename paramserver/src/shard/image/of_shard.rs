@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use howdah_proto::{fence::RoundPart, settings::ShardSpec};
+use howdah_proto::{Version, fence::RoundPart, settings::ShardSpec};
 
 use super::{Image, ImageHeader, PendingRound, bytes::bad};
 use crate::shard::{
@@ -12,8 +12,8 @@ use crate::shard::{
 };
 
 impl Shard {
-    /// Copies everything the shard is, with what it has of a round that isn't complete; not its mirrors, whose
-    /// replicas are sent everything then, and not the cuts that are planned.
+    /// Copies everything the shard is, with what it has of a round that isn't complete and the weights before the last
+    /// one; not its mirrors, whose replicas are sent everything then, and not the cuts that are planned.
     ///
     /// # Errors
     /// [`ShardError::OutOfMemory`].
@@ -29,6 +29,12 @@ impl Shard {
         image.header.pending = self.rounds.part().map(pending);
         for (_, values) in self.rounds.iter() {
             image.arrays.push(copy_of(values)?);
+        }
+        // Those that were kept for a round that then had no memory are the newest.
+        let is_last = |version: Version| version.0 + 1 == self.state.version.0;
+        if let Some((version, weights)) = self.rounds.before().filter(|(version, _)| is_last(*version)) {
+            image.header.before = Some(version);
+            image.arrays.push(copy_of(weights)?);
         }
         for (tag, tagged) in self.tags.iter() {
             image.header.tags.push((tag, tagged.version));
@@ -67,6 +73,10 @@ impl Shard {
                 shard.rounds.put(fence, pending.part, values);
             }
         }
+        if let Some(version) = header.before {
+            let weights = arrays.next().ok_or_else(|| bad("an array is missing"))?;
+            shard.rounds.put_before(version, weights);
+        }
         for ((tag, version), weights) in header.tags.iter().zip(arrays) {
             shard.tags.put(*tag, Tagged { weights: Arc::new(weights.into_vec()), version: *version });
         }
@@ -95,6 +105,7 @@ impl Image {
             rule_arrays: state.rule.arrays().len() as u32,
             mean_square: state.mean_square.is_some(),
             pending: None,
+            before: None,
             tags: Vec::new(),
         };
         let mut arrays = vec![state.weights];

@@ -133,6 +133,32 @@ fn an_image_has_the_contributions_to_the_round_under_way() {
 }
 
 #[test]
+fn an_image_has_the_weights_before_the_last_round_and_a_snapshot_has_not() {
+    let mut shard = Shard::new(2, &ROUNDS).unwrap();
+    let part = |round, contributions| RoundPart { round: Round(round), contributions };
+    for round in 1..=2 {
+        contribute(&mut shard, &fence(0, round, round), part(round, 1), &[round as f32, 4.0]).unwrap();
+    }
+    let snapshot = Image::assemble(0..2, vec![shard.image(0).unwrap()]).unwrap();
+    assert_eq!((snapshot.header.before, snapshot.arrays.len()), (None, 1));
+    shard.tag(5).unwrap();
+    contribute(&mut shard, &fence(0, 3, 3), part(3, 2), &[7.0, 7.0]).unwrap();
+    let image = Image::read(&bytes(&shard.image(0).unwrap())).unwrap();
+    let copy = Shard::from_image(image.clone(), &ROUNDS).unwrap();
+    assert_eq!(copy.weights_at(Version(1)), Some(&[1.0, 4.0][..]));
+    assert_eq!(copy.image(0).unwrap(), image);
+    for lie in [None, Some(Version(0)), Some(Version(2))] {
+        let mut lying = image.clone();
+        lying.header.before = lie;
+        assert!(matches!(Shard::from_image(lying, &ROUNDS), Err(ShardError::Image { .. })));
+    }
+    let mut other = trained(2, &SPEC, 1).image(0).unwrap();
+    other.header.before = Some(Version(0));
+    other.arrays.push(other.arrays[0].clone());
+    assert!(matches!(Shard::from_image(other, &SPEC), Err(ShardError::Image { .. })));
+}
+
+#[test]
 fn weights_that_are_not_finite_are_kept_as_they_are() {
     let mut image = trained(3, &SPEC, 1).image(0).unwrap();
     image.arrays[0][1] = f32::INFINITY;
