@@ -49,12 +49,15 @@ impl Clocks {
         self.settle();
     }
 
-    /// A replica has ended its task: nobody waits for it.
+    /// A replica has ended its task: nobody waits for it. One that isn't known has left all the same, so that what it said
+    /// before and comes late doesn't let it in.
     pub fn leave(&mut self, replica: ReplicaId) {
         if let Some(clock) = self.running.remove(&replica) {
             self.left.insert(replica, clock);
             self.slowest = if self.running.is_empty() { self.slowest.max(clock) } else { self.slowest };
             self.settle();
+        } else if !self.forgotten.contains(&replica.member) {
+            self.left.entry(replica).or_insert(self.slowest);
         }
     }
 
@@ -180,10 +183,8 @@ mod tests {
                     Move::Leave(number) => {
                         clocks.leave(replica(number));
                         // What it said before can come late.
-                        if clocks.left.contains_key(&replica(number)) {
-                            clocks.advance(replica(number), 1000);
-                            prop_assert!(!clocks.running.contains_key(&replica(number)));
-                        }
+                        clocks.advance(replica(number), 1000);
+                        prop_assert!(!clocks.running.contains_key(&replica(number)));
                     }
                     Move::Forget(number) => {
                         clocks.forget(replica(number).member);
@@ -252,6 +253,20 @@ mod tests {
         assert_eq!(clocks.slowest(), None);
         assert_eq!(clocks.enter(replica(1)), 50);
         assert_eq!(clocks.enter(replica(0)), 50);
+    }
+
+    #[test]
+    fn who_leaves_without_being_known_is_not_waited_for_and_may_enter_again() {
+        let mut clocks = Clocks::default();
+        clocks.leave(replica(0));
+        clocks.advance(replica(0), 5);
+        assert_eq!(clocks.slowest(), None);
+        assert_eq!(clocks.enter(replica(0)), 0);
+        clocks.advance(replica(0), 5);
+        assert_eq!(clocks.slowest(), Some(5));
+        clocks.forget(replica(0).member);
+        clocks.leave(replica(0));
+        assert_eq!(clocks.left, BTreeMap::new());
     }
 
     #[test]
