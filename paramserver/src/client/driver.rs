@@ -77,22 +77,23 @@ impl ShardClient {
         Ok(Version(reply.version))
     }
 
-    /// Brings a standby at `address` up to date; from then on acknowledged pushes are on both.
+    /// Brings a standby at `address` up to date; from then on acknowledged pushes are on both. `order` counts up over all
+    /// that is asked about standbys of the shard, so that what comes late changes nothing.
     ///
     /// # Errors
     /// [`ParametersError`].
-    pub async fn attach_standby(&self, address: &str) -> Result<(), ParametersError> {
-        let request =
-            pb::AttachStandbyRequest { shard: Some(self.connection().shard), address: address.to_owned() };
+    pub async fn attach_standby(&self, address: &str, order: u64) -> Result<(), ParametersError> {
+        let (shard, address) = (Some(self.connection().shard), address.to_owned());
+        let request = pb::AttachStandbyRequest { shard, address, order };
         self.ask(request, async |mut client, request| client.attach_standby(request).await).await.map(drop)
     }
 
-    /// Lets the shard go on without its standby.
+    /// Lets the shard go on without its standby; `order` is as in [`Self::attach_standby`].
     ///
     /// # Errors
     /// [`ParametersError`].
-    pub async fn detach_standby(&self) -> Result<(), ParametersError> {
-        let request = pb::DetachStandbyRequest { shard: Some(self.connection().shard) };
+    pub async fn detach_standby(&self, order: u64) -> Result<(), ParametersError> {
+        let request = pb::DetachStandbyRequest { shard: Some(self.connection().shard), order };
         self.ask(request, async |mut client, request| client.detach_standby(request).await).await.map(drop)
     }
 

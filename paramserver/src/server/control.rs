@@ -56,7 +56,7 @@ impl Parameters for Paramserver {
         request: Request<pb::AttachStandbyRequest>,
     ) -> Answer<pb::AttachStandbyReply> {
         let request = request.into_inner();
-        replication::attach(self.primary(request.shard)?, &request.address).await?;
+        replication::attach(self.primary(request.shard)?, &request.address, request.order).await?;
         Ok(Response::new(pb::AttachStandbyReply {}))
     }
 
@@ -64,9 +64,15 @@ impl Parameters for Paramserver {
         &self,
         request: Request<pb::DetachStandbyRequest>,
     ) -> Answer<pb::DetachStandbyReply> {
-        let access = self.primary(request.into_inner().shard)?;
+        let request = request.into_inner();
+        let access = self.primary(request.shard)?;
         let link = access.cell.link.clone();
-        access.touch(move |_| link.detach()).await?;
+        let detach = move |_: &mut Kept| {
+            if link.holds(request.order) {
+                link.detach();
+            }
+        };
+        access.touch(detach).await?;
         Ok(Response::new(pb::DetachStandbyReply {}))
     }
 

@@ -129,8 +129,21 @@ impl ShardAt {
     }
 
     pub async fn attach_at(&self, address: &str) -> Result<(), Status> {
-        let request = pb::AttachStandbyRequest { shard: self.shard(), address: address.to_owned() };
+        self.attach_in_order(address, 0).await
+    }
+
+    pub async fn attach_in_order(&self, address: &str, order: u64) -> Result<(), Status> {
+        let request = pb::AttachStandbyRequest { shard: self.shard(), address: address.to_owned(), order };
         self.control().attach_standby(request).await.map(drop)
+    }
+
+    pub async fn detach(&self) -> Result<(), Status> {
+        self.detach_in_order(0).await
+    }
+
+    pub async fn detach_in_order(&self, order: u64) -> Result<(), Status> {
+        let request = pb::DetachStandbyRequest { shard: self.shard(), order };
+        self.control().detach_standby(request).await.map(drop)
     }
 
     pub async fn promote(&self) -> Result<(), Status> {

@@ -212,7 +212,7 @@ async fn a_push_goes_on_at_the_standby_that_takes_over() {
     let parameters = parameters(at.clone(), &stream()).await;
     let (standby, _server) = serve().await;
     let primary = ShardClient::new(JOB, places(at.clone()).unwrap().remove(0), patience()).unwrap();
-    primary.attach_standby(&standby).await.unwrap();
+    primary.attach_standby(&standby, 1).await.unwrap();
     let mut replica = replica(&parameters, Encoding::F32, Encoding::F32, false);
     push(&mut replica, &vec![1.0; VALUES], 1, PushKind::Stream).await;
     servers[0].abort();

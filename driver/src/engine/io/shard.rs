@@ -103,12 +103,14 @@ async fn perform(job: JobId, request: ShardIo) -> Result<(), ParametersError> {
     match request {
         ShardIo::Promote { place, .. } => client(job, place, SHORT)?.promote().await.map(drop),
         // Not again by itself: by then another one may have been attached.
-        ShardIo::Attach { place, standby, .. } => {
-            client(job, place, Patience { tries: 1, ..LONG })?.attach_standby(&standby).await
+        ShardIo::Attach { op, place, standby } => {
+            client(job, place, Patience { tries: 1, ..LONG })?.attach_standby(&standby, op.0).await
         }
         // Attaching the standby that there is waits until it has everything.
-        ShardIo::Check { place, standby, .. } => client(job, place, ONCE)?.attach_standby(&standby).await,
-        ShardIo::Detach { place, .. } => client(job, place, SHORT)?.detach_standby().await,
+        ShardIo::Check { op, place, standby } => {
+            client(job, place, ONCE)?.attach_standby(&standby, op.0).await
+        }
+        ShardIo::Detach { op, place } => client(job, place, SHORT)?.detach_standby(op.0).await,
     }
 }
 

@@ -1,6 +1,7 @@
 use howdah_proto::{ShardIndex, event::Move, pb};
 
-/// Something that is asked of a parameter server, unique in its job; an answer to another one comes too late.
+/// Something that is asked of a parameter server, unique in its job; an answer to another one comes too late. Those that are
+/// asked later have higher numbers, by which servers tell what was overtaken on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OpId(pub u64);
 

@@ -34,18 +34,23 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Brings a standby up to date, and keeps it so until it is detached.
-pub(in crate::server) async fn attach(access: Access, address: &str) -> Result<(), Status> {
+pub(in crate::server) async fn attach(access: Access, address: &str, order: u64) -> Result<(), Status> {
     transport::endpoint(address).map_err(|error| Status::invalid_argument(error.to_string()))?;
     let cell = Arc::clone(&access.cell);
     let (link, to, runtime) = (Arc::clone(&cell.link), address.to_owned(), Handle::current());
     let (weak, term) = (Arc::downgrade(&cell), access.term());
     // All at once: what is queued for the standby is forwarded, even if whoever began it is gone.
     let begin = move |_: &mut Kept| {
-        if let Some(pairing) = link.attach(&to) {
+        let holds = link.holds(order);
+        if let Some(pairing) = holds.then(|| link.attach(&to)).flatten() {
             runtime.spawn(Forwarder { link, cell: weak, pairing, term }.run());
         }
+        holds
     };
-    access.touch(begin).await?;
+    if !access.touch(begin).await? {
+        let key = cell.key;
+        return Err(Status::cancelled(format!("{key}: {address} is no longer wanted as its standby")));
+    }
     cell.link.attached().await
 }
 

@@ -61,6 +61,8 @@ struct State {
     phase: Phase,
     queue: Queue,
     pairing: Pairing,
+    /// The last of the driver's requests about the standby.
+    order: u64,
 }
 
 impl State {
@@ -81,7 +83,7 @@ impl State {
 impl Link {
     pub(in crate::server) fn new(key: ShardKey) -> Self {
         let pairing = Pairing { number: 0, address: String::new() };
-        let state = State { phase: Phase::Alone, queue: Queue::default(), pairing };
+        let state = State { phase: Phase::Alone, queue: Queue::default(), pairing, order: 0 };
         Self { key, state: Mutex::new(state), changed: watch::Sender::new(0) }
     }
 
@@ -124,6 +126,15 @@ impl Link {
                 return Ok(());
             }
         }
+    }
+
+    /// Notes the place of a request among the driver's about the standby, and tells whether it still holds: a later one may
+    /// have overtaken it. One of 0 says nothing of its place. Must be called under the lock of the shard.
+    pub(in crate::server) fn holds(&self, order: u64) -> bool {
+        let mut state = self.state();
+        let holds = order == 0 || order >= state.order;
+        state.order = state.order.max(order);
+        holds
     }
 
     /// Lets the shard go on without its standby.

@@ -210,9 +210,7 @@ impl Cluster {
                 let request = pb::RetireEpochsRequest { shard: first.shard(), epoch: 0 };
                 first.control().retire_epochs(request).await?;
             }
-            Step::Detach => {
-                first.control().detach_standby(pb::DetachStandbyRequest { shard: first.shard() }).await?;
-            }
+            Step::Detach => first.detach().await?,
             Step::Promote => {
                 let request = pb::PromoteRequest { shard: promoted.shard() };
                 return Ok(vec![promoted.control().promote(request).await?.into_inner().version]);
