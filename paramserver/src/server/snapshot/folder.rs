@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
-use howdah_proto::pb;
+use howdah_proto::{pb, transport::root_cause};
 use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart, path::Path};
 use sha2::{Digest, Sha256};
 
@@ -64,21 +64,8 @@ impl Folder {
     ) -> Result<SavedFile, SnapshotError> {
         let path = self.path_of(file)?;
         let failed = |error: object_store::Error| self.failed(file, "written", &error);
-        let mut writer = WriteMultipart::new(self.store.put_multipart(&path).await.map_err(failed)?);
-        let (mut pieces, checksum) = pieces(image);
-        let mut bytes = 0;
-        while let Some(piece) = pieces.recv().await {
-            bytes += piece.len() as u64;
-            writer.wait_for_capacity(CONCURRENT_PARTS).await.map_err(failed)?;
-            writer.put(piece);
-        }
-        let Ok(checksum) = checksum.await else {
-            // What was written goes; whether it does changes nothing about the outcome.
-            let _gone = writer.abort().await;
-            return Err(self.store_error(file, "written", "its image broke off".to_owned()));
-        };
-        writer.finish().await.map_err(failed)?;
-        Ok(SavedFile { bytes, checksum })
+        let writer = WriteMultipart::new(self.store.put_multipart(&path).await.map_err(failed)?);
+        send(writer, image).await.map_err(|reason| self.store_error(file, "written", reason))
     }
 
     /// Reads the image of a shard, if the file is the one that was saved.
@@ -134,7 +121,7 @@ impl Folder {
     }
 
     fn failed(&self, file: &str, action: &'static str, error: &object_store::Error) -> SnapshotError {
-        self.store_error(file, action, howdah_proto::transport::root_cause(error))
+        self.store_error(file, action, root_cause(error))
     }
 
     fn store_error(&self, file: &str, action: &'static str, reason: String) -> SnapshotError {
@@ -143,5 +130,82 @@ impl Folder {
 
     fn foreign(&self, file: &str, reason: String) -> SnapshotError {
         SnapshotError::Foreign { location: self.location.clone(), file: file.to_owned(), reason }
+    }
+}
+
+/// Writes an image in parts, of which none stay if it fails.
+async fn send(mut writer: WriteMultipart, image: Image) -> Result<SavedFile, String> {
+    let (mut pieces, checksum) = pieces(image);
+    let put = async {
+        let mut bytes = 0;
+        while let Some(piece) = pieces.recv().await {
+            bytes += piece.len() as u64;
+            writer.wait_for_capacity(CONCURRENT_PARTS).await.map_err(|error| root_cause(&error))?;
+            writer.put(piece);
+        }
+        let checksum = checksum.await.map_err(|_| "its image broke off".to_owned())?;
+        Ok::<_, String>(SavedFile { bytes, checksum })
+    };
+    match put.await {
+        Ok(saved) => writer.finish().await.map(|_| saved).map_err(|error| root_cause(&error)),
+        Err(reason) => {
+            // Whether they go changes nothing about the outcome.
+            let _gone = writer.abort().await;
+            Err(reason)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use howdah_proto::transport::CHUNK_BYTES;
+    use object_store::{MultipartUpload, PutPayload, PutResult, UploadPart};
+
+    use super::*;
+    use crate::shard::{Shard, fixture::SPEC};
+
+    /// It takes one part and no more.
+    #[derive(Debug, Default)]
+    struct Full {
+        parts: usize,
+        is_aborted: Arc<AtomicBool>,
+    }
+
+    fn no_room() -> object_store::Error {
+        object_store::Error::Generic { store: "full", source: "there is no room".into() }
+    }
+
+    #[tonic::async_trait]
+    impl MultipartUpload for Full {
+        fn put_part(&mut self, _: PutPayload) -> UploadPart {
+            self.parts += 1;
+            let taken = if self.parts == 1 { Ok(()) } else { Err(no_room()) };
+            Box::pin(std::future::ready(taken))
+        }
+
+        async fn complete(&mut self) -> object_store::Result<PutResult> {
+            Err(no_room())
+        }
+
+        async fn abort(&mut self) -> object_store::Result<()> {
+            self.is_aborted.store(true, Ordering::SeqCst);
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn no_parts_stay_of_a_file_that_fails_before_or_at_its_end() {
+        for parts in [2, 2 * CONCURRENT_PARTS] {
+            let values = parts * CHUNK_BYTES / size_of::<f32>();
+            let image = Shard::new(values as u64, &SPEC).unwrap().image(0).unwrap();
+            let upload = Full::default();
+            let is_aborted = Arc::clone(&upload.is_aborted);
+            let writer = WriteMultipart::new_with_chunk_size(Box::new(upload), CHUNK_BYTES);
+            let reason = send(writer, image).await.unwrap_err();
+            assert!(reason.contains("there is no room"), "{reason}");
+            assert!(is_aborted.load(Ordering::SeqCst), "{parts} parts");
+        }
     }
 }
