@@ -156,6 +156,18 @@ impl ShardClient {
         self.call(ask).await
     }
 
+    /// Drops the shard from this place's server if it is a standby there, of this pairing of its primary or an earlier one.
+    ///
+    /// # Errors
+    /// [`ParametersError`].
+    pub(crate) async fn drop_standby(&self, pairing: u64) -> Result<(), ParametersError> {
+        let ask = move |mut client: ParametersClient<Channel>, shard| {
+            let request = pb::DropStandbyRequest { shard: Some(shard), pairing };
+            async move { Ok(client.drop_standby(request).await.map(drop)?) }
+        };
+        self.call(ask).await
+    }
+
     /// Drops all shards of the job from this shard's server.
     ///
     /// # Errors

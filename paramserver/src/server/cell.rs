@@ -50,6 +50,8 @@ pub(super) struct ShardCell {
     pub(super) clocks: ClockTable,
     pub(super) link: Arc<Link>,
     pub(super) saved: Mutex<SavedCuts>,
+    /// In which pairing of its primary it began as a standby.
+    pub(super) pairing: u64,
     held: RwLock<Held>,
     bytes: AtomicU64,
 }
@@ -86,6 +88,7 @@ impl ShardCell {
             clocks: ClockTable::default(),
             link: Arc::new(Link::new(key)),
             saved: Mutex::default(),
+            pairing: 0,
             bytes: AtomicU64::new(shard.bytes()),
             held: RwLock::new(Held { standing, shard }),
         }

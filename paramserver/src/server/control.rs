@@ -65,15 +65,16 @@ impl Parameters for Paramserver {
         request: Request<pb::DetachStandbyRequest>,
     ) -> Answer<pb::DetachStandbyReply> {
         let request = request.into_inner();
-        let access = self.primary(request.shard)?;
-        let link = access.cell.link.clone();
-        let detach = move |_: &mut Kept| {
-            if link.holds(request.order) {
-                link.detach();
-            }
-        };
-        access.touch(detach).await?;
+        replication::detach(self.primary(request.shard)?, request.order).await?;
         Ok(Response::new(pb::DetachStandbyReply {}))
+    }
+
+    async fn drop_standby(&self, request: Request<pb::DropStandbyRequest>) -> Answer<pb::DropStandbyReply> {
+        let request = request.into_inner();
+        let key = shard_key(request.shard)?;
+        let term = Term(required(request.shard, "shard")?.term);
+        self.shards.drop_standby(key, term, request.pairing).await?;
+        Ok(Response::new(pb::DropStandbyReply {}))
     }
 
     async fn marks(&self, request: Request<pb::MarksRequest>) -> Answer<pb::MarksReply> {

@@ -9,6 +9,7 @@ use tonic::Status;
 
 use super::{
     cell::{ShardCell, ShardKey},
+    kept::Kept,
     terms::{Role, Standing, moved},
 };
 
@@ -23,7 +24,7 @@ pub(super) struct Table {
 #[derive(Debug, Default)]
 struct Shards {
     here: BTreeMap<ShardKey, Arc<ShardCell>>,
-    /// Those that were dropped because others had replaced them, and of which term these are at least.
+    /// Those that were dropped because others are in their place, and of which term these are at least.
     gone: BTreeMap<ShardKey, Term>,
 }
 
@@ -59,8 +60,12 @@ impl Table {
             let there = self.get(new.key);
             if let Some(there) = &there {
                 let is = there.standing().await?;
-                if place(there, is, &new, wanted)? == Place::Same {
-                    return Ok(Arc::clone(there));
+                match place(there, is, &new, wanted) {
+                    Ok(Place::Same) => return Ok(Arc::clone(there)),
+                    Ok(Place::Free) => {}
+                    // It is a standby that was dropped meanwhile.
+                    Err(_) if !self.has(there) => continue,
+                    Err(refused) => return Err(refused),
                 }
             }
             if self.swap(there.as_ref(), &new, wanted.term)? {
@@ -94,6 +99,10 @@ impl Table {
 
     pub(super) fn get(&self, key: ShardKey) -> Option<Arc<ShardCell>> {
         self.shards().here.get(&key).cloned()
+    }
+
+    fn has(&self, cell: &Arc<ShardCell>) -> bool {
+        self.get(cell.key).is_some_and(|there| Arc::ptr_eq(&there, cell))
     }
 
     pub(super) fn find(&self, key: ShardKey) -> Result<Arc<ShardCell>, Status> {
@@ -137,7 +146,7 @@ impl Table {
         Ok(())
     }
 
-    /// Removes a shard that one of a newer term has replaced, if it is what is there.
+    /// Removes a shard that others are in the place of, of this term at least, if it is what is there.
     fn remove(&self, cell: &Arc<ShardCell>, newer: Term) -> bool {
         let Shards { here, gone } = &mut *self.shards();
         match here.entry(cell.key) {
@@ -148,6 +157,25 @@ impl Table {
             }
             _ => false,
         }
+    }
+
+    /// Drops a standby that its primary goes on without. It stays if it began in a later pairing, or has become primary.
+    pub(super) async fn drop_standby(
+        self: &Arc<Self>,
+        key: ShardKey,
+        term: Term,
+        pairing: u64,
+    ) -> Result<(), Status> {
+        let Some(cell) = self.get(key).filter(|cell| cell.pairing <= pairing) else { return Ok(()) };
+        let (table, there) = (Arc::clone(self), Arc::clone(&cell));
+        // All at once: nobody promotes what isn't there any more, or finds here what has stepped down.
+        let drop = move |standing: &mut Standing, _: &Kept| {
+            if *standing == (Standing { term, role: Role::Standby }) && table.remove(&there, term) {
+                standing.role = Role::Former;
+            }
+            Ok(())
+        };
+        cell.stand(drop).await
     }
 
     /// Drops the shards of a job. Requests that are under way finish on what they hold.
@@ -218,7 +246,6 @@ mod tests {
     use crate::{
         server::{
             cell::Access,
-            kept::Kept,
             terms::{Claim, is_moved},
         },
         shard::fixture::SPEC,

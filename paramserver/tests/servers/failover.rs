@@ -77,8 +77,9 @@ async fn a_difference_is_never_added_to_what_another_primary_sent_under_the_same
         let delta_pulls = |parameters: &Parameters| replica(parameters, Encoding::F32, encoding, true);
         let mut holder = delta_pulls(&at_first);
         push(&mut holder, &[1.0; VALUES], 1, PushKind::Stream).await;
-        shard.detach().await.unwrap();
-        // The standby never hears of this one.
+        // The standby never hears of what comes now, and isn't told that there is another.
+        let other = Server::start();
+        shard.attach(&other).await.unwrap();
         push(&mut holder, &[64.0; VALUES], 2, PushKind::Stream).await;
         holder.pull(Wanted::Latest).await.unwrap();
         primary.kill();

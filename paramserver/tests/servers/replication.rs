@@ -4,7 +4,7 @@ use howdah_paramserver::server::Paramserver;
 use howdah_proto::pb::{self, clock_request::Action, push_reply::Outcome};
 use tokio::{net::TcpListener, task::JoinSet};
 
-use crate::fixture::{BOUNDED, SPEC, Server, VALUES, is_moved};
+use crate::fixture::{BOUNDED, SPEC, Server, ShardAt, VALUES, is_moved};
 
 #[tokio::test]
 async fn what_was_acknowledged_is_on_the_standby_when_the_primary_dies() {
@@ -185,6 +185,39 @@ async fn what_is_asked_about_an_earlier_standby_and_comes_late_leaves_a_later_on
         promoted.promote().await.unwrap();
         assert_eq!(promoted.pull().await, vec![1.0; VALUES], "comes back: {comes_back}");
     }
+}
+
+#[tokio::test]
+async fn a_standby_that_is_detached_gives_its_memory_back_and_none_else_does() {
+    let (primary, memory) = (Server::start(), Paramserver::default());
+    let standby = Server::with(memory.clone());
+    let shard = primary.shard(0, 1).await;
+    shard.create(0, VALUES as u64, &SPEC).await.unwrap();
+    shard.attach(&standby).await.unwrap();
+    assert!(memory.used_bytes() > 0);
+    shard.detach().await.unwrap();
+    let given_back = async {
+        while memory.used_bytes() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), given_back).await.unwrap();
+
+    shard.attach(&standby).await.unwrap();
+    let drop = |of: &ShardAt, pairing| {
+        let (mut control, shard) = (of.control(), of.shard());
+        async move { control.drop_standby(pb::DropStandbyRequest { shard, pairing }).await.unwrap() }
+    };
+    // The word about the first one comes late.
+    let there = standby.shard(0, 1).await;
+    drop(&there, 1).await;
+    shard.push_ones(VALUES, 0, 1).await.unwrap();
+    let promoted = there.in_term(2);
+    promoted.promote().await.unwrap();
+    for at in [&there, &promoted] {
+        drop(at, 2).await;
+    }
+    assert_eq!(promoted.pull().await, vec![1.0; VALUES]);
 }
 
 #[tokio::test]

@@ -122,7 +122,7 @@ impl Forwarder {
             // They are not in the image.
             cell.clocks.tell(&self.link);
         }
-        let head = begin_parts(&cell, self.term, image)?;
+        let head = begin_parts(&cell, self.term, self.pairing.number, image)?;
         drop(cell);
 
         let (sender, cursor) = tokio::sync::oneshot::channel();
@@ -166,6 +166,7 @@ impl Forwarder {
 fn begin_parts(
     cell: &ShardCell,
     term: Term,
+    pairing: u64,
     image: Option<Image>,
 ) -> Result<Parts<pb::ReplicateRequest>, Status> {
     let spec = serde_json::to_string(&cell.spec).map_err(|error| Status::internal(error.to_string()))?;
@@ -175,6 +176,7 @@ fn begin_parts(
         len: cell.range.end - cell.range.start,
         spec,
         image_bytes: image.as_ref().map_or(0, Image::bytes),
+        pairing,
     };
     let head = stream::iter([Ok(message(replicate_request::Part::Begin(begin)))]);
     Ok(match image {

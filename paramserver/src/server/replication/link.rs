@@ -137,6 +137,13 @@ impl Link {
         holds
     }
 
+    /// The standby that there is, or that couldn't be brought up to date.
+    pub(super) fn standby(&self) -> Option<Pairing> {
+        let state = self.state();
+        let is_there = state.phase.queues() || matches!(state.phase, Phase::Failed { .. });
+        is_there.then(|| state.pairing.clone())
+    }
+
     /// Lets the shard go on without its standby.
     pub(in crate::server) fn detach(&self) {
         self.alter(|state| state.end(Phase::Alone));

@@ -77,14 +77,16 @@ async fn build(
     let most = HEADER_BYTES + begin.len.saturating_mul(4).saturating_mul(2048);
     let image = receive::bytes(parts, key, begin.image_bytes, most).await?;
     let standing = Standing { term, role: Role::Standby };
-    let wanted = range.clone();
+    let (wanted, pairing) = (range.clone(), begin.pairing);
     let made = move || {
         let image = Image::read(&image).map_err(|error| refusal(key, error))?;
         if image.header.start != wanted.start || image.header.len != wanted.end - wanted.start {
             return Err(Status::invalid_argument(format!("{key}: the image is of another range")));
         }
         let shard = Shard::from_image(image, &spec).map_err(|error| refusal(key, error))?;
-        Ok(ShardCell::new(key, wanted, spec, standing, shard))
+        let mut cell = ShardCell::new(key, wanted, spec, standing, shard);
+        cell.pairing = pairing;
+        Ok(cell)
     };
     let cell = tokio::task::spawn_blocking(made)
         .await
