@@ -26,13 +26,17 @@ pub struct PulledFor {
 struct Mirror {
     weights: Box<[f32]>,
     version: Version,
+    /// Whether its replica can hold nothing else under this version.
+    is_sure: bool,
     used: u64,
 }
 
 /// What the replicas hold, to the bit: the weights as they were last sent to each, and as they are decoded there.
 ///
-/// A mirror changes only together with its version, so a replica that says which version it holds says what it
-/// holds; one that missed an answer names an older version and is sent everything.
+/// A replica that says which version it holds says what it holds, as long as its mirror has changed only together with its
+/// version; one that missed an answer names an older version and is sent everything. A mirror that is made anew under a
+/// version that the replica was sent before, as by a request that comes late or when it had to make room, counts for nothing
+/// until the version changes.
 #[derive(Debug, Default)]
 pub(super) struct Mirrors {
     kept: BTreeMap<ReplicaId, Mirror>,
@@ -56,7 +60,9 @@ impl Mirrors {
     ) -> Result<PulledFor, OutOfMemory> {
         self.uses += 1;
         let used = self.uses;
-        if let Some(mirror) = self.kept.get_mut(&replica).filter(|mirror| Some(mirror.version) == held) {
+        if let Some(mirror) =
+            self.kept.get_mut(&replica).filter(|mirror| mirror.is_sure && Some(mirror.version) == held)
+        {
             mirror.used = used;
             // Plain values take no more bytes than a plain difference. With nothing new there is still something to
             // send where the encoding lost something, but the mirror must not change under its version.
@@ -79,7 +85,7 @@ impl Mirrors {
                 }
             }
         }
-        let mirror = self.renew(replica, version, weights)?;
+        let mirror = self.renew((replica, held), version, weights)?;
         let encoding = match encoding {
             // The largest weights alone are no weights.
             Encoding::TopK { .. } => Encoding::F32,
@@ -101,11 +107,13 @@ impl Mirrors {
     /// there are too many.
     fn renew(
         &mut self,
-        replica: ReplicaId,
+        (replica, held): (ReplicaId, Option<Version>),
         version: Version,
         weights: &[f32],
     ) -> Result<&mut Mirror, OutOfMemory> {
         let mut old = self.kept.remove(&replica);
+        let before = old.as_ref().map(|mirror| mirror.version);
+        let is_sure = ![held, before].contains(&Some(version));
         if old.is_none() && self.kept.len() >= MAX_MIRRORS {
             let longest = self.kept.iter().min_by_key(|(_, mirror)| mirror.used).map(|(replica, _)| *replica);
             old = longest.and_then(|longest| self.kept.remove(&longest));
@@ -117,7 +125,7 @@ impl Mirrors {
             }
             None => copy_of(weights)?,
         };
-        let mirror = Mirror { weights: copy, version, used: self.uses };
+        let mirror = Mirror { weights: copy, version, is_sure, used: self.uses };
         Ok(self.kept.entry(replica).or_insert(mirror))
     }
 
@@ -188,6 +196,29 @@ mod tests {
         }
         mirrors.forget(MemberId(1));
         assert_eq!(mirrors.kept.keys().copied().collect::<Vec<_>>(), [replica(2, 0)]);
+    }
+
+    #[test]
+    fn no_difference_is_sent_to_what_a_replica_may_hold_otherwise_under_the_same_version() {
+        let mut mirrors = Mirrors::default();
+        let pull = |mirrors: &mut Mirrors, version: u64, held: Option<u64>| {
+            let weights: Vec<f32> =
+                (0..40).map(|place| (place as f32 * 0.7 + version as f32).sin()).collect();
+            let (newest, holds) = ((&*weights, Version(version)), (NOBODY, held.map(Version)));
+            mirrors.pull(newest, holds, Encoding::Bf16, &mut Vec::new()).unwrap().is_delta
+        };
+        assert!(!pull(&mut mirrors, 1, None));
+        assert!(pull(&mut mirrors, 2, Some(1)));
+        // It was given up, and comes after the one that was made in its place.
+        assert!(!pull(&mut mirrors, 2, Some(1)));
+        assert!(!pull(&mut mirrors, 2, Some(2)));
+        assert!(!pull(&mut mirrors, 3, Some(2)));
+        assert!(pull(&mut mirrors, 4, Some(3)));
+        // As when it makes room for another.
+        mirrors.forget(NOBODY.member);
+        assert!(!pull(&mut mirrors, 4, Some(4)));
+        assert!(!pull(&mut mirrors, 5, Some(4)));
+        assert!(pull(&mut mirrors, 6, Some(5)));
     }
 
     fn lossy() -> impl Strategy<Value = Encoding> {
