@@ -2,7 +2,6 @@ use howdah_proto::{
     Attempt, Epoch, JobId, MemberId, ShardIndex, SnapshotId, Term,
     fence::TrainTask,
     pb::{self, parameters_server::Parameters},
-    required,
 };
 use tonic::{Request, Response, Status};
 
@@ -13,7 +12,7 @@ use super::{
     kept::Kept,
     refusal::refusal,
     replication::{self, Change},
-    requests::{range, shard_key, shard_spec},
+    requests::{range, shard_in_term, shard_spec},
     status,
     terms::{Role, Standing},
 };
@@ -25,10 +24,9 @@ type Answer<T> = Result<Response<T>, Status>;
 impl Parameters for Paramserver {
     async fn create(&self, request: Request<pb::CreateShardRequest>) -> Answer<pb::CreateShardReply> {
         let request = request.into_inner();
-        let key = shard_key(request.shard)?;
+        let (key, term) = shard_in_term(request.shard)?;
         let spec = shard_spec(key, &request.spec)?;
         let range = range(key, request.start, request.len)?;
-        let term = Term(required(request.shard, "shard")?.term);
         let standing = Standing { term, role: Role::Primary };
         let shard = Kept::new(request.len, &spec).map_err(|error| refusal(key, error))?;
         self.shards.put(ShardCell::new(key, range, spec, standing, shard), standing).await?;
@@ -40,9 +38,7 @@ impl Parameters for Paramserver {
     }
 
     async fn promote(&self, request: Request<pb::PromoteRequest>) -> Answer<pb::PromoteReply> {
-        let shard = request.into_inner().shard;
-        let key = shard_key(shard)?;
-        let term = Term(required(shard, "shard")?.term);
+        let (key, term) = shard_in_term(request.into_inner().shard)?;
         let cell = self.shards.find(key)?;
         let promote = move |standing: &mut Standing, shard: &Kept| {
             standing.promote(key, term)?;
@@ -71,8 +67,7 @@ impl Parameters for Paramserver {
 
     async fn drop_standby(&self, request: Request<pb::DropStandbyRequest>) -> Answer<pb::DropStandbyReply> {
         let request = request.into_inner();
-        let key = shard_key(request.shard)?;
-        let term = Term(required(request.shard, "shard")?.term);
+        let (key, term) = shard_in_term(request.shard)?;
         self.shards.drop_standby(key, term, request.pairing).await?;
         Ok(Response::new(pb::DropStandbyReply {}))
     }

@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, MutexGuard, PoisonError},
 };
 
-use howdah_proto::{SnapshotId, Term, pb, required};
+use howdah_proto::{SnapshotId, pb};
 use tokio::{runtime::Handle, sync::watch};
 use tonic::Status;
 
@@ -13,7 +13,7 @@ use super::{
     clocks::within,
     kept::Kept,
     refusal::refusal,
-    requests::{range, shard_key, shard_spec, task_mark},
+    requests::{range, shard_in_term, shard_spec, task_mark},
     snapshot::{Folder, SavedFile},
     terms::{Claim, Role, Standing},
 };
@@ -144,8 +144,7 @@ pub(super) async fn restore(
     server: &Paramserver,
     request: pb::RestoreShardRequest,
 ) -> Result<pb::RestoreShardReply, Status> {
-    let key = shard_key(request.shard)?;
-    let term = Term(required(request.shard, "shard")?.term);
+    let (key, term) = shard_in_term(request.shard)?;
     let wanted = range(key, request.start, request.len)?;
     let spec = shard_spec(key, &request.spec)?;
     let folder = Folder::open(&request.location)?;

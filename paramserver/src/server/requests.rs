@@ -18,16 +18,16 @@ use crate::shard::MAX_VALUES;
 impl Paramserver {
     /// Finds the shard that a request speaks of, which this server must be the primary of.
     pub(super) fn primary(&self, shard: Option<pb::ShardRef>) -> Result<Access, Status> {
-        let term = Term(required(shard, "shard")?.term);
-        let cell = self.shards.find(shard_key(shard)?)?;
+        let (key, term) = shard_in_term(shard)?;
+        let cell = self.shards.find(key)?;
         Ok(Access::new(cell, Claim { term, role: Role::Primary }))
     }
 }
 
-/// Which shard a request speaks of.
-pub(super) fn shard_key(shard: Option<pb::ShardRef>) -> Result<ShardKey, Status> {
-    let shard = required(shard, "shard")?;
-    Ok(ShardKey { job: JobId(shard.job_id), shard: ShardIndex(shard.shard) })
+/// Which shard a request speaks of, and in which term.
+pub(super) fn shard_in_term(shard: Option<pb::ShardRef>) -> Result<(ShardKey, Term), Status> {
+    let pb::ShardRef { job_id, shard, term } = required(shard, "shard")?;
+    Ok((ShardKey { job: JobId(job_id), shard: ShardIndex(shard) }, Term(term)))
 }
 
 /// Which of the parameters a shard is to have.

@@ -15,7 +15,8 @@ pub const MAX_TASKS: usize = 1 << 22;
 /// The most cuts that are planned at a time: each may need a copy of the shard.
 pub const MAX_CUTS: usize = 2;
 
-/// Something a shard was asked for and can't do. It leaves no trace in the shard.
+/// Something a shard was asked for and can't do. It leaves no trace in the weights and marks; a cut that there was no room
+/// for may have lost its plan, or that of an older one.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ShardError {
     /// A shard of that size isn't allowed.

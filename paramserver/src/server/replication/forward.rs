@@ -197,18 +197,17 @@ fn changes(
     let next = move |position: u64| {
         let (link, pairing) = (Arc::clone(&link), pairing.clone());
         async move {
-            match link.change(&pairing, position).await? {
-                Change::Anew => None,
-                change => Some((change, position + 1)),
-            }
+            let change = link.change(&pairing, position).await?;
+            Some((change_parts(change)?, position + 1))
         }
     };
-    stream::unfold(from, next).flat_map(change_parts)
+    stream::unfold(from, next).flatten()
 }
 
+/// What is told of a change; none if only an image can tell it.
 fn change_parts(
     change: Change,
-) -> impl futures::Stream<Item = Result<Part<pb::ReplicateRequest>, Status>> + Send {
+) -> Option<impl futures::Stream<Item = Result<Part<pb::ReplicateRequest>, Status>> + Send> {
     let (head, data) = match change {
         Change::Push { sequence, fence, round, base, values } => {
             let round = round.map(pb::Round::from);
@@ -219,11 +218,10 @@ fn change_parts(
         Change::Clocks(clocks) => (replicate_request::Part::Clocks((&*clocks).into()), bytes::Bytes::new()),
         Change::Tag(tag) => (replicate_request::Part::Tag(tag), bytes::Bytes::new()),
         Change::Untag(tag) => (replicate_request::Part::Untag(tag), bytes::Bytes::new()),
-        // The stream ends before a change of this kind.
-        Change::Anew => (replicate_request::Part::RetireEpoch(0), bytes::Bytes::new()),
+        Change::Anew => return None,
         Change::Retire(epoch) => (replicate_request::Part::RetireEpoch(epoch.0), bytes::Bytes::new()),
     };
-    stream::iter([message(head)]).chain(data_parts(data)).map(Ok)
+    Some(stream::iter([message(head)]).chain(data_parts(data)).map(Ok))
 }
 
 fn message(part: replicate_request::Part) -> Part<pb::ReplicateRequest> {

@@ -6,7 +6,6 @@ use howdah_proto::{
     exchange::{Incoming, Part, Parts},
     fence::{Fence, RoundPart},
     pb::{self, replicate_request},
-    required,
     settings::ShardSpec,
 };
 use tonic::Status;
@@ -18,7 +17,7 @@ use crate::{
         kept::Kept,
         receive,
         refusal::refusal,
-        requests::{range, shard_key, shard_spec},
+        requests::{range, shard_in_term, shard_spec},
         staging::Staging,
         terms::{Claim, Role, Standing},
     },
@@ -38,8 +37,7 @@ pub(in crate::server) async fn follow(
         _ => None,
     };
     let begin = receive::header(&mut parts, begin).await?;
-    let shard = required(begin.shard, "shard")?;
-    let (key, term) = (shard_key(Some(shard))?, Term(shard.term));
+    let (key, term) = shard_in_term(begin.shard)?;
     let cell = if begin.image_bytes == 0 {
         server.shards.find(key)?
     } else {
