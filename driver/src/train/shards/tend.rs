@@ -62,6 +62,8 @@ impl Shards {
                     steps.extend(begun.map(ask));
                 }
                 Next::Detach => {
+                    // From here on it may lack what is acknowledged, and must not take over.
+                    self.shards[index].standby = Standby::Leftover;
                     let begun = self.begin_at_primary(index, Op::Detach);
                     steps.extend(begun.map(|(op, place)| ShardStep::Ask(ShardIo::Detach { op, place })));
                 }

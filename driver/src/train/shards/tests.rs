@@ -298,6 +298,25 @@ fn a_standby_takes_over_from_a_primary_that_did_not_answer_before_it_was_known_t
 }
 
 #[test]
+fn a_standby_that_leaves_does_not_take_over_from_when_it_is_being_detached() {
+    let mut shards = Shards::new(std::slice::from_ref(&(0..5)), Standbys::Always, Recovery::Alone, NOW);
+    let steps = shards.on_servers(servers(&[1, 2, 3]), NOW);
+    finish(&mut shards, steps);
+    let steps = shards.train(NOW);
+    assert_eq!(standbys(&steps), ["http://ps2:1"]);
+    finish(&mut shards, steps);
+    let mut leaving = servers(&[1, 2, 3]);
+    leaving[1].draining = true;
+    let steps = shards.on_servers(leaving.clone(), NOW);
+    assert!(matches!(steps[..], [ShardStep::Ask(ShardIo::Detach { .. })]), "{steps:?}");
+    // Its primary goes on alone by then, perhaps, and dies.
+    let steps = shards.on_servers(leaving.split_off(1), NOW);
+    assert!(steps.iter().any(|step| matches!(step, ShardStep::Make(_))), "{steps:?}");
+    finish(&mut shards, steps);
+    assert_eq!(terms(&shards), [at(3, 2)]);
+}
+
+#[test]
 fn standbys_that_fail_are_tried_ever_more_seldom_and_the_job_goes_on() {
     let mut shards = Shards::new(std::slice::from_ref(&(0..5)), Standbys::Always, Recovery::Alone, NOW);
     let steps = shards.on_servers(servers(&[1, 2, 3]), NOW);
