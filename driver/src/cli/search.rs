@@ -220,5 +220,15 @@ async fn finish(run: &Run, refit: bool, site: &Site, started: Instant) -> Result
     args.snapshots.go_below(&format!("{}-refit", run.name));
     args.snapshots.resume = resumable(args.snapshots.settings(None).as_ref()).await?;
     (args.driver, args.output) = (Some(site.url.clone()), Some(output));
-    train::run(args, Instant::now()).await
+    train::run(args, Instant::now()).await.map_err(|error| match error {
+        // Its cluster may be that of this command.
+        CliError::CanBeResumed { error, .. } => {
+            let folder = quoted(&run.folder.path().to_string_lossy());
+            CliError::CanBeResumed {
+                error,
+                command: format!("howdah-driver search --resume {folder} --refit"),
+            }
+        }
+        other => other,
+    })
 }

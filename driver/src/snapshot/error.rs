@@ -32,7 +32,7 @@ pub enum SnapshotError {
     },
     /// A file of it is missing, or not whole.
     #[error(
-        "{file} is damaged: {reason}; without its folder, the snapshot before it is gone on with, if there is one"
+        "{file} is damaged: {reason}; delete its folder to go on with the snapshot before it, if there is one"
     )]
     Damaged {
         /// The file.
@@ -58,4 +58,17 @@ pub enum SnapshotError {
         /// What it is now.
         now: String,
     },
+}
+
+impl SnapshotError {
+    /// What can be done about it, for whoever wanted to go on with a run, where the error doesn't say it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Location { .. } | Self::None(_) => {
+                Some("--resume takes the folder of a run, the folder of its snapshots, or their URL")
+            }
+            Self::Unfit { .. } => Some("the settings must be those of the run"),
+            Self::Store { .. } | Self::Manifest { .. } | Self::Damaged { .. } | Self::Beyond { .. } => None,
+        }
+    }
 }

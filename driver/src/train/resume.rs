@@ -25,8 +25,7 @@ impl TrainJob {
         let Newest { manifest, folder, last } = match read {
             Ok(read) => read,
             Err(error) => {
-                let hint = "--resume takes the folder of a run, and the settings must be those of the run";
-                return self.fail(format!("can't resume: {error}"), Some(hint.to_owned()));
+                return self.fail(format!("can't resume: {error}"), error.hint().map(str::to_owned));
             }
         };
         if let Some(fitted) = &manifest.fitted {

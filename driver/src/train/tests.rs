@@ -17,7 +17,7 @@ use super::{
     Answer, ClusterView, Ending, FitRequest, JobCommand, OpId, Question, ShardFault, Ticket, TrainJob,
     fixture::*, operators_to_fit,
 };
-use crate::scheduler::Millis;
+use crate::{scheduler::Millis, snapshot::SnapshotError};
 
 const FIT_0: StageKind = StageKind::Fit { operator: 0 };
 const TRAIN_2: StageKind = StageKind::Train { epoch: Epoch(2) };
@@ -259,6 +259,22 @@ fn with_backups_a_round_goes_on_without_the_slowest() {
     let next = job.done(TRAIN_1, 1, &trained(5, 5));
     assert!(matches!(next[..], [JobCommand::DropStage(TRAIN_1), JobCommand::Round { .. }]), "{next:?}");
     assert_eq!(round(&next), Some(2));
+}
+
+#[test]
+fn a_run_that_can_not_be_gone_on_with_has_a_hint_where_one_helps() {
+    let hint = |error: SnapshotError| {
+        let resumed = settings_with(|settings| settings.resume = Some("/runs/a".to_owned()));
+        let (mut job, _) = TrainJob::new(JobId(1), resumed, Millis(0));
+        match ending(&job.on_snapshot_read(Err(error), Millis(1_000))) {
+            Some(Ending::Failed { hint, .. }) => hint.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let none = hint(SnapshotError::None("/runs/a".to_owned()));
+    assert!(none.is_some_and(|hint| hint.contains("the folder of a run")));
+    let (file, reason) = ("s3://bucket/a".to_owned(), "access is denied".to_owned());
+    assert_eq!(hint(SnapshotError::Store { file, reason }), None);
 }
 
 #[test]

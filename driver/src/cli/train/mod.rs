@@ -7,6 +7,7 @@ mod merge;
 mod report;
 mod resume;
 mod run;
+mod stopped;
 
 pub(super) use args::{Args, ChangeArgs, DataArgs, ExecutorArgs, FormatArg, PipelineArgs, absolute, named};
 pub(super) use command::Command;

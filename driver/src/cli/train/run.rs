@@ -14,7 +14,7 @@ use howdah_proto::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{super::follow::Display, Args, args::GoesOnFrom, results, resume::resume};
+use super::{super::follow::Display, Args, args::GoesOnFrom, results, resume::resume, stopped::Stopped};
 use crate::{
     cli::{CliError, out},
     client::{Client, ClientError},
@@ -155,7 +155,8 @@ impl Run<'_> {
         })
         .await;
         display.finish();
-        let report = report.map_err(|error| if is_saved { self.with_hint(error) } else { error })?;
+        let stopped = Stopped { settings, output, driver: is_shared.then_some(driver), is_saved };
+        let report = report.map_err(|error| stopped.with_hint(error))?;
         let bytes = client.model(job).await?;
         let path = folder.write_model(&bytes)?;
         let model = Model::from_bytes(&bytes).map_err(|fault| ModelError { path: path.clone(), fault })?;
@@ -170,23 +171,10 @@ impl Run<'_> {
         folder.write_card(&card)?;
         let shown = |path: &Path| output.join(path.file_name().unwrap_or_default());
         out::say(&results(&metrics, &shown(&path), output));
-        if let Some(reason) = unsaved.filter(|_| !is_saved) {
-            out::complain(&format!("there is no snapshot that --resume could go on with: {reason}"));
+        if let Some(complaint) = unsaved.and_then(|reason| stopped.complaint(&reason)) {
+            out::complain(&complaint);
         }
         Ok(())
-    }
-
-    /// Says how to go on with a run that was stopped from outside.
-    fn with_hint(&self, error: CliError) -> CliError {
-        let is_stopped =
-            matches!(error, CliError::Interrupted | CliError::DriverStopped | CliError::Client(_));
-        let Some(snapshots) = self.settings.snapshots.as_ref().filter(|_| is_stopped) else { return error };
-        let of_run =
-            std::path::absolute(self.output).is_ok_and(|run| Path::new(&snapshots.location).starts_with(run));
-        let output = self.output.to_string_lossy();
-        let run = out::quoted(if of_run { &output } else { &snapshots.location });
-        let command = format!("howdah-driver train --resume {run}");
-        CliError::CanBeResumed { error: Box::new(error), command }
     }
 }
 

@@ -58,13 +58,14 @@ fn a_job_with_other_pictures_or_settings_is_not_resumed() {
         cluster.pictures = pictures;
         let id = cluster.submit(settings);
         cluster.run();
-        let Event::JobFailed { error, .. } = cluster.last_event(id) else { panic!("it is resumed") };
-        error.clone()
+        let Event::JobFailed { error, hint } = cluster.last_event(id) else { panic!("it is resumed") };
+        (error.clone(), hint.clone().unwrap_or_default())
     };
     let same = TrainSettings { resume, ..before };
-    let error = ends_with(TrainSettings { seed: 99, ..same.clone() }, pictures);
+    let (error, hint) = ends_with(TrainSettings { seed: 99, ..same.clone() }, pictures);
     assert_eq!(error, "can't resume: the snapshot was taken with another seed (1, and now 99)");
-    let error = ends_with(same, (pictures.0 + 1, pictures.1));
+    assert_eq!(hint, "the settings must be those of the run");
+    let (error, _) = ends_with(same, (pictures.0 + 1, pictures.1));
     assert!(error.contains("the pictures are not those"), "{error}");
 }
 

@@ -25,7 +25,8 @@ pub(in crate::cli) struct SnapshotArgs {
     pub(in crate::cli) no_snapshots: bool,
     /// Go on with the last snapshot of this run: its folder, the folder of its snapshots, or their URL. The settings
     /// are those of the run; there may be more or fewer --epochs, if it has not got beyond them, and other shards and
-    /// servers.
+    /// servers. The schedule, smoothed labels, class weights, clipping, L2, compression, --patience and --monitor can be
+    /// given anew, and are for what comes.
     #[arg(long, value_name = "RUN")]
     pub(in crate::cli) resume: Option<String>,
 }
