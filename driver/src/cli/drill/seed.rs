@@ -112,7 +112,10 @@ impl std::fmt::Display for Outcome {
     }
 }
 
-/// What a seed is trained with: its own number, and snapshots in its own folder.
+/// What a seed is trained with: its own number, and snapshots in its own folder, or in a place of its own below the one
+/// that was said.
 pub(super) fn settings(args: &Args, base: &TrainSettings, seed: u64, folder: &Path) -> TrainSettings {
-    TrainSettings { seed, snapshots: args.train.snapshots.settings(Some(folder)), ..base.clone() }
+    let mut snapshots = args.train.snapshots.clone();
+    snapshots.go_below(&format!("seed-{seed}"));
+    TrainSettings { seed, snapshots: snapshots.settings(Some(folder)), ..base.clone() }
 }
