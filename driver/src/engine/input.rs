@@ -10,7 +10,7 @@ use crate::{
     membership::Registration,
     prepared::PreparedSet,
     snapshot::{Found, Manifest, Newest, SnapshotError},
-    train::{Answer, OpId, ShardFault, Ticket},
+    train::{Answer, OpId, ShardFault, SnapshotFault, Ticket},
 };
 
 /// What reaches the engine from outside.
@@ -182,8 +182,8 @@ pub enum IoResult {
     Answer(Ticket, Result<(Answer, Option<Bytes>), String>),
     /// It is decided what is in a snapshot.
     SnapshotPlanned(SnapshotId),
-    /// A snapshot is durable.
-    SnapshotTaken(SnapshotId, Box<Result<Manifest, String>>),
+    /// A snapshot is durable, or isn't taken.
+    SnapshotTaken(SnapshotId, Box<Result<Manifest, SnapshotFault>>),
 }
 
 /// How services talk to the engine.

@@ -1,6 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use howdah_paramserver::client::ShardMarks;
 use howdah_proto::{Step, fence::TrainTask};
+
+use super::Lacking;
 
 /// How far ahead of the replicas a snapshot is planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +35,28 @@ pub fn plan_ahead<'a>(
     cut
 }
 
+/// Checks that no cut would wait for the end of the epoch: each shard has the steps of a task that any of them has, or the
+/// task is under way and sends it what it lacks.
+///
+/// # Errors
+/// [`Lacking`] if a shard was made anew, and lacks steps of a task that is done.
+pub fn check_sent(shards: &[ShardMarks], running: &BTreeSet<TrainTask>) -> Result<(), Lacking> {
+    let mut highest: BTreeMap<TrainTask, Step> = BTreeMap::new();
+    for (task, mark) in shards.iter().flat_map(|shard| &shard.marks) {
+        let highest = highest.entry(*task).or_default();
+        *highest = (*highest).max(*mark);
+    }
+    highest.retain(|task, _| !running.contains(task));
+    let lacking = |(index, shard): (usize, &ShardMarks)| {
+        let lacks = |(task, highest): &(&TrainTask, &Step)| {
+            let has = shard.marks.get(*task).copied().unwrap_or_default();
+            task.epoch > shard.retired && has < **highest
+        };
+        highest.iter().find(lacks).map(|(task, _)| Lacking { shard: index, epoch: task.epoch })
+    };
+    shards.iter().enumerate().find_map(lacking).map_or(Ok(()), Err)
+}
+
 #[cfg(test)]
 mod tests {
     use howdah_proto::{Epoch, Partition};
@@ -60,6 +85,21 @@ mod tests {
     fn a_cut_does_not_go_beyond_the_last_step() {
         assert_eq!(plan(&[&[(0, 20), (1, 21), (2, 4)]], 4, 2), [21, 21, 12]);
         assert_eq!(plan(&[&[(0, 21)]], u64::MAX, 2), [21]);
+    }
+
+    #[test]
+    fn a_shard_that_lacks_steps_of_a_task_that_is_done_is_found() {
+        let shard = |retired, marks: &[(u32, u64)]| ShardMarks {
+            marks: marks.iter().map(|(partition, mark)| (task(*partition), Step(*mark))).collect(),
+            retired: Epoch(retired),
+            ..ShardMarks::default()
+        };
+        let shards = [shard(0, &[(0, 21), (1, 8)]), shard(0, &[(0, 16), (1, 4)])];
+        let check = |running: &[u32]| check_sent(&shards, &running.iter().copied().map(task).collect());
+        assert_eq!(check(&[0, 1]), Ok(()), "what it lacks is on its way");
+        assert_eq!(check(&[1]), Err(Lacking { shard: 1, epoch: Epoch(1) }));
+        let forgotten = [shards[0].clone(), shard(1, &[])];
+        assert_eq!(check_sent(&forgotten, &BTreeSet::new()), Ok(()));
     }
 
     #[test]

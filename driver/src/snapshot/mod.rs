@@ -10,7 +10,7 @@ mod manifest;
 mod retire;
 mod store;
 
-pub use cut::{AheadOf, plan_ahead};
+pub use cut::{AheadOf, check_sent, plan_ahead};
 pub use error::SnapshotError;
 pub use location::{Location, MANIFEST};
 pub(crate) use manifest::is_fitted;

@@ -173,8 +173,7 @@ impl TrainJob {
         let mut commands = Vec::new();
         for (epoch, partitions) in missing {
             let tasks = tasks.iter().filter(|task| partitions.contains(&task.partition)).copied().collect();
-            self.streaming.insert(epoch);
-            commands.push(JobCommand::Stage { kind: StageKind::Train { epoch }, tasks });
+            commands.push(self.stream(epoch, tasks));
         }
         commands
     }

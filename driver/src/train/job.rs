@@ -40,8 +40,8 @@ pub struct TrainJob {
     pub(super) shards: Option<Shards>,
     pub(super) network: Option<Network>,
     pub(super) position: Position,
-    /// The epochs of which tasks of a stream are under way.
-    pub(super) streaming: BTreeSet<Epoch>,
+    /// The epochs of a stream whose stages are under way, with the partitions that are not done.
+    pub(super) streaming: BTreeMap<Epoch, BTreeSet<Partition>>,
     pub(super) round: Option<RunningRound>,
     /// What is being asked of all shards.
     pub(super) asked: Option<Asked>,
@@ -160,7 +160,7 @@ impl TrainJob {
             shards: None,
             network: None,
             position: Position::default(),
-            streaming: BTreeSet::new(),
+            streaming: BTreeMap::new(),
             round: None,
             asked: None,
             tickets: 0,

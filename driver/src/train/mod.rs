@@ -34,6 +34,6 @@ pub use cut::{Cut, Layout, PartitionUse};
 pub use fits::{FitRequest, ToFit, operators_to_fit};
 pub use job::TrainJob;
 pub use progress::StageProgress;
-pub use saves::{CutKind, Durable, Position, SnapshotRequest};
+pub use saves::{CutKind, Durable, Position, SnapshotFault, SnapshotRequest};
 pub use shards::{OpId, ShardFault, ShardIo};
 pub use sharing::FitKey;

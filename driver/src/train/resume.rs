@@ -9,7 +9,7 @@ use howdah_proto::{
     pb,
 };
 
-use super::{Durable, JobCommand, PartitionUse, Position, TrainJob, job::Phase};
+use super::{Durable, JobCommand, PartitionUse, Position, StageTask, TrainJob, job::Phase};
 use crate::{
     scheduler::Millis,
     snapshot::{Newest, SnapshotError},
@@ -103,8 +103,7 @@ impl TrainJob {
             commands.extend(self.close_epoch(now));
             return commands;
         }
-        self.streaming.insert(epoch);
-        commands.push(JobCommand::Stage { kind: StageKind::Train { epoch }, tasks });
+        commands.push(self.stream(epoch, tasks));
         commands
     }
 
@@ -115,9 +114,18 @@ impl TrainJob {
         if self.settings.mode.in_rounds() {
             return self.next_round(now);
         }
-        self.streaming.insert(epoch);
+        if self.saves.due.is_none() {
+            // None could be taken in the epoch before.
+            self.plan_next(now);
+        }
         let tasks = self.tasks_of(PartitionUse::Train);
-        vec![JobCommand::Stage { kind: StageKind::Train { epoch }, tasks }]
+        vec![self.stream(epoch, tasks)]
+    }
+
+    /// Runs tasks of an epoch as a stream.
+    pub(super) fn stream(&mut self, epoch: Epoch, tasks: Vec<StageTask>) -> JobCommand {
+        self.streaming.insert(epoch, tasks.iter().map(|task| task.partition).collect());
+        JobCommand::Stage { kind: StageKind::Train { epoch }, tasks }
     }
 }
 

@@ -8,16 +8,20 @@ use howdah_executor::{
 use howdah_proto::{
     Epoch, JobId, MemberId, NodeId, Partition, ShardIndex, SnapshotId,
     event::{Event, StageKind},
+    fence::TrainTask,
     lineage::{Lineage, NodeKind, OperatorSpec},
     pb::{self, attempt_succeeded::Result as TaskResult, task_spec::Work},
     settings::{Fold, MAX_CONTRIBUTIONS, Mode, Pipeline, TrainSettings},
 };
 
 use super::{
-    Answer, ClusterView, Ending, FitRequest, JobCommand, OpId, Question, ShardFault, Ticket, TrainJob,
-    fixture::*, operators_to_fit,
+    Answer, ClusterView, Ending, FitRequest, JobCommand, OpId, Question, ShardFault, SnapshotFault, Ticket,
+    TrainJob, fixture::*, operators_to_fit,
 };
-use crate::{scheduler::Millis, snapshot::SnapshotError};
+use crate::{
+    scheduler::Millis,
+    snapshot::{Lacking, SnapshotError},
+};
 
 const FIT_0: StageKind = StageKind::Fit { operator: 0 };
 const TRAIN_2: StageKind = StageKind::Train { epoch: Epoch(2) };
@@ -416,6 +420,35 @@ fn an_evaluation_of_weights_that_are_spread_anew_is_given_up() {
         .collect();
     assert!(moved.contains(&JobCommand::DropStage(EVALUATE_1)), "{moved:?}");
     assert_eq!(reported(&moved), [(Epoch(1), None)]);
+}
+
+#[test]
+fn a_snapshot_that_no_cut_can_be_made_for_is_taken_when_the_epoch_is_over() {
+    let begun = || {
+        let mut job = training(TrainSettings { snapshots: snapshots(60), ..settings(2) }, 0);
+        job.done(TRAIN_1, 0, &trained(10, 10));
+        let due = job.on_tick(&cluster(), job.deadline().unwrap());
+        let [JobCommand::Snapshot(request)] = &due[..] else { panic!("{due:?}") };
+        let running = TrainTask { epoch: Epoch(1), partition: Partition(1) };
+        assert_eq!(request.running.iter().collect::<Vec<_>>(), [&running], "the other task is done");
+        (job, request.manifest.snapshot)
+    };
+    let failed =
+        |fault: SnapshotFault| [JobCommand::Emit(Event::SnapshotFailed { reason: fault.to_string() })];
+
+    let (mut job, id) = begun();
+    let passing = SnapshotFault::Passing("no space is left".to_owned());
+    assert_eq!(job.on_snapshot_taken(id, Err(passing.clone()), Millis(70_000)), failed(passing));
+    assert_eq!(job.deadline(), Some(Millis(130_000)));
+
+    let (mut job, id) = begun();
+    let lacking = SnapshotFault::Lacking(Lacking { shard: 0, epoch: Epoch(1) });
+    assert_eq!(job.on_snapshot_taken(id, Err(lacking.clone()), Millis(70_000)), failed(lacking.clone()));
+    assert_eq!(job.deadline(), None);
+    let done = job.do_stage(TRAIN_1, &[1], &trained(10, 10), Millis(80_000));
+    let manifest = snapshot(&job.close(&done, 1, Millis(80_000))).unwrap();
+    job.on_snapshot_taken(manifest.snapshot, Err(lacking), Millis(80_000));
+    assert_eq!(job.deadline(), Some(Millis(140_000)), "the next epoch has begun");
 }
 
 #[test]

@@ -26,6 +26,9 @@ impl TrainJob {
             (StageKind::Save, TaskResult::Saved(saved)) => self.on_saved(partition, saved),
             (StageKind::Train { epoch }, TaskResult::Trained(trained)) => {
                 self.epochs.add_trained(epoch, trained);
+                if let Some(partitions) = self.streaming.get_mut(&epoch) {
+                    partitions.remove(&partition);
+                }
                 self.contributed(epoch, now)
             }
             (StageKind::Evaluate { epoch }, TaskResult::Evaluated(evaluated)) => {

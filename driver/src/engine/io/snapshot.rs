@@ -1,4 +1,7 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures::future::{OptionFuture, join_all, try_join_all};
 use howdah_paramserver::client::{CutState, ParametersError, SavedCut, ShardClient, ShardMarks};
@@ -6,8 +9,8 @@ use howdah_proto::{Epoch, JobId, Partition, Step, fence::TrainTask, pb, settings
 use tokio::time::Instant;
 
 use crate::{
-    snapshot::{AheadOf, Location, Manifest, SavedFile, Store, plan_ahead, retirable},
-    train::{CutKind, SnapshotRequest},
+    snapshot::{AheadOf, Location, Manifest, SavedFile, Store, check_sent, plan_ahead, retirable},
+    train::{CutKind, SnapshotFault, SnapshotRequest},
 };
 
 /// How long a snapshot may wait for its last pushes.
@@ -24,7 +27,7 @@ pub(super) async fn take(
     job: JobId,
     request: SnapshotRequest,
     planned: impl Future<Output = ()> + Send,
-) -> Result<Manifest, String> {
+) -> Result<Manifest, SnapshotFault> {
     let store = Store::open(&request.location).map_err(|error| error.to_string())?;
     let location = Location::parse(&request.location).map_err(|error| error.to_string())?;
     let parameters = super::ask::shards(job, request.places.clone())?;
@@ -33,7 +36,7 @@ pub(super) async fn take(
     let snapshot = manifest.snapshot;
     let written = async {
         manifest.retired = retire(shards, &request.steps, &manifest).await?;
-        let cut = plan(shards, &request.steps, request.cut, &manifest).await?;
+        let cut = plan(shards, &request.steps, &request.running, request.cut, &manifest).await?;
         manifest.marks = cut.into_iter().collect();
         // What is pushed without a lock can't be told apart from what is in a cut: training goes on when that is saved.
         let is_free = matches!(manifest.settings.mode, Mode::Hogwild { .. });
@@ -46,7 +49,8 @@ pub(super) async fn take(
         OptionFuture::from(after).await;
         let files = request.places.iter().zip(saved);
         manifest.shards = files.map(|(place, saved)| file(place, &saved)).collect();
-        store.commit(&manifest, request.keep).await.map_err(|error| error.to_string())
+        store.commit(&manifest, request.keep).await.map_err(|error| error.to_string())?;
+        Ok::<(), SnapshotFault>(())
     };
     let written = written.await;
     if written.is_err() {
@@ -72,12 +76,12 @@ async fn retire(
     shards: &[ShardClient],
     steps: &BTreeMap<Partition, u64>,
     manifest: &Manifest,
-) -> Result<Epoch, String> {
+) -> Result<Epoch, SnapshotFault> {
     let marks = try_join_all(shards.iter().map(ShardClient::marks)).await.map_err(said)?;
     // In rounds, shards have the same rounds or go back together; a late contribution leaves a mark behind for good.
     let none = BTreeMap::new();
     let steps = if manifest.settings.mode.in_rounds() { &none } else { steps };
-    let retired = retirable(&marks, steps, manifest.retired).map_err(|lacking| lacking.to_string())?;
+    let retired = retirable(&marks, steps, manifest.retired)?;
     if retired > Epoch(0) {
         try_join_all(shards.iter().map(|shard| shard.retire_epochs(retired))).await.map_err(said)?;
     }
@@ -88,11 +92,15 @@ async fn retire(
 async fn plan(
     shards: &[ShardClient],
     steps: &BTreeMap<Partition, u64>,
+    running: &BTreeSet<TrainTask>,
     cut: CutKind,
     manifest: &Manifest,
-) -> Result<Marks, String> {
+) -> Result<Marks, SnapshotFault> {
     for attempt in 0..TRIES {
         let marks = try_join_all(shards.iter().map(ShardClient::marks)).await.map_err(said)?;
+        if let CutKind::Ahead(_) = cut {
+            check_sent(&marks, running)?;
+        }
         let cuts = cuts(&marks, steps, cut, attempt);
         let plans = shards.iter().zip(&cuts).map(|(shard, cut)| shard.plan_cut(manifest.snapshot, cut));
         let passed = try_join_all(plans).await.map_err(said)?;
@@ -101,7 +109,7 @@ async fn plan(
         }
         drop_cuts(shards, manifest).await;
     }
-    Err(format!("tasks went on faster than it could be planned, {TRIES} times"))
+    Err(format!("tasks went on faster than it could be planned, {TRIES} times").into())
 }
 
 /// The cut of each shard. In a quiet moment each has what it has; else all have the same.

@@ -13,7 +13,9 @@ use super::content::Content;
 use crate::{
     engine::{AskRequest, IoRequest, IoResult},
     snapshot::{Found, Location, Manifest, Newest, SavedFile, SnapshotError, retirable},
-    train::{Answer, Collected, CutKind, MakeShards, Origin, ShardFault, ShardIo, SnapshotRequest},
+    train::{
+        Answer, Collected, CutKind, MakeShards, Origin, ShardFault, ShardIo, SnapshotFault, SnapshotRequest,
+    },
 };
 
 #[derive(Debug, Clone)]
@@ -345,13 +347,12 @@ impl Servers {
     }
 
     /// Has all shards forget the marks of the same epochs.
-    fn retire(&mut self, job: JobId, request: &SnapshotRequest) -> Made<Epoch> {
+    fn retire(&mut self, job: JobId, request: &SnapshotRequest) -> Result<Epoch, SnapshotFault> {
         let marks: Vec<_> = self.contents(job, request)?.iter().map(Content::marks).collect();
         let none = BTreeMap::new();
         let in_rounds = request.manifest.settings.mode.in_rounds();
         let steps = if in_rounds { &none } else { &request.steps };
-        let retired =
-            retirable(&marks, steps, request.manifest.retired).map_err(|lacking| lacking.to_string())?;
+        let retired = retirable(&marks, steps, request.manifest.retired)?;
         for place in &request.places {
             // One whose standby can't be reached is found when it is written.
             let _ = self.change(job, place, |shard| {

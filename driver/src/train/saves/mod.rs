@@ -6,4 +6,4 @@ mod take;
 mod taken;
 
 pub(super) use state::Saves;
-pub use state::{CutKind, Durable, Position, SnapshotRequest};
+pub use state::{CutKind, Durable, Position, SnapshotFault, SnapshotRequest};

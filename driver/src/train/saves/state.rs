@@ -1,10 +1,10 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use howdah_proto::{Epoch, Partition, Round, SnapshotId, pb};
+use howdah_proto::{Epoch, Partition, Round, SnapshotId, fence::TrainTask, pb};
 
 use crate::{
     scheduler::Millis,
-    snapshot::{AheadOf, Manifest, Progress},
+    snapshot::{AheadOf, Lacking, Manifest, Progress},
 };
 
 /// How far a job is.
@@ -48,10 +48,29 @@ pub struct SnapshotRequest {
     pub cut: CutKind,
     /// The steps of each training partition.
     pub steps: BTreeMap<Partition, u64>,
+    /// The tasks that are under way.
+    pub running: BTreeSet<TrainTask>,
     /// What is known of it already: all but the files and the marks.
     pub manifest: Manifest,
     /// The one before it, which stays; all others go.
     pub keep: Option<SnapshotId>,
+}
+
+/// Why a snapshot isn't taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SnapshotFault {
+    /// None can be before the end of the epoch.
+    #[error("{0}")]
+    Lacking(#[from] Lacking),
+    /// Another try may do it.
+    #[error("{0}")]
+    Passing(String),
+}
+
+impl From<String> for SnapshotFault {
+    fn from(reason: String) -> Self {
+        Self::Passing(reason)
+    }
 }
 
 /// Which pushes are in a snapshot.
@@ -72,7 +91,7 @@ pub(in crate::train) struct Saves {
     /// The number of the last one that was begun.
     pub(in crate::train) last: SnapshotId,
     /// When the next one is due.
-    pub(super) due: Option<Millis>,
+    pub(in crate::train) due: Option<Millis>,
     /// Until when none is taken that nobody waits for.
     pub(super) rests_until: Millis,
     /// The number of shards to spread the parameters over, from the next one.

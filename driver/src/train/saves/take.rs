@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use howdah_proto::{
     Epoch, SnapshotId,
+    fence::TrainTask,
     settings::{Course, Mode, SnapshotSettings, TrainSettings},
 };
 
@@ -107,7 +108,12 @@ impl TrainJob {
         self.saves.taking = Some(Taking { snapshot, since: now, position, progress, holds });
         let keep = self.saves.durable.as_ref().map(|durable| durable.snapshot);
         let (places, steps) = (self.places(), self.train_steps());
-        vec![JobCommand::Snapshot(Box::new(SnapshotRequest { location, places, cut, steps, manifest, keep }))]
+        let tasks = self.streaming.iter().flat_map(|(epoch, partitions)| {
+            partitions.iter().map(|partition| TrainTask { epoch: *epoch, partition: *partition })
+        });
+        let running = tasks.collect();
+        let request = SnapshotRequest { location, places, cut, steps, running, manifest, keep };
+        vec![JobCommand::Snapshot(Box::new(request))]
     }
 
     /// It is decided what is in a snapshot: pushes that come now change nothing about it.

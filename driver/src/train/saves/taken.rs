@@ -4,7 +4,7 @@ use howdah_proto::{
     Epoch, Partition, SnapshotId, Step, event::Event, fence::TrainTask, pb, settings::MAX_SHARDS,
 };
 
-use super::{Durable, state::Taking};
+use super::{Durable, SnapshotFault, state::Taking};
 use crate::{
     scheduler::Millis,
     snapshot::{Location, Manifest},
@@ -16,7 +16,7 @@ impl TrainJob {
     pub fn on_snapshot_taken(
         &mut self,
         snapshot: SnapshotId,
-        taken: Result<Manifest, String>,
+        taken: Result<Manifest, SnapshotFault>,
         now: Millis,
     ) -> Vec<JobCommand> {
         if self.phase == Phase::Over {
@@ -32,7 +32,12 @@ impl TrainJob {
         self.plan_next(now);
         match taken {
             Ok(manifest) => commands.extend(self.saved(&taking, &manifest, now)),
-            Err(reason) => commands.push(JobCommand::Emit(Event::SnapshotFailed { reason })),
+            Err(fault) => {
+                if let SnapshotFault::Lacking(_) = fault {
+                    self.saves.due = None;
+                }
+                commands.push(JobCommand::Emit(Event::SnapshotFailed { reason: fault.to_string() }));
+            }
         }
         if self.goes_back {
             return commands;
