@@ -247,7 +247,9 @@ impl Servers {
                 (op, place, detached)
             }
         };
-        let result = result.map_err(ShardFault::Passing);
+        let shards = self.running.get(&place.address);
+        let is_here = shards.is_some_and(|shards| shards.contains_key(&(job, place.shard)));
+        let result = result.map_err(if is_here { ShardFault::Passing } else { ShardFault::Unanswered });
         IoResult::ShardDone { shard: ShardIndex(place.shard), op, result }
     }
 

@@ -12,6 +12,10 @@ use crate::server::{cell::ShardKey, terms::moved};
 /// How long a push waits for a standby that comes no nearer before its sender is told to come back.
 const WAIT: Duration = Duration::from_secs(10);
 
+/// How long a standby may take to have all that was queued when somebody asks whether it follows, even if it comes nearer:
+/// one that slow holds up the job. Who asks waits for longer.
+const MOST_BEHIND: Duration = Duration::from_secs(45);
+
 /// How far a primary and its standby are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -187,7 +191,9 @@ impl Link {
             )))),
             Phase::Superseded { reason } => Some(Err(moved(reason))),
         });
-        self.settled(end.await?).await.map_err(|status| match status.code() {
+        let settled = tokio::time::timeout(MOST_BEHIND, self.settled(end.await?));
+        let slow = |_| Status::aborted(format!("the standby of {key} is too slow to follow"));
+        settled.await.map_err(slow)?.map_err(|status| match status.code() {
             Code::Unavailable => Status::aborted(status.message()),
             _ => status,
         })

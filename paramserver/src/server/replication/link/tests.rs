@@ -131,3 +131,22 @@ async fn a_primary_whose_standby_is_silent_says_so_and_not_that_it_is_away_itsel
     assert_eq!(link.settled(position).await.unwrap_err().code(), Code::Unavailable);
     assert_eq!(link.attached().await.unwrap_err().code(), Code::Aborted);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_standby_that_comes_nearer_too_slowly_does_not_follow() {
+    let link = link();
+    let pairing = link.attach("http://a:1").unwrap();
+    link.acknowledge_before(&pairing, 0);
+    for tag in 0..100 {
+        link.note(|| Change::Tag(tag));
+    }
+    let creeps = async {
+        for position in 1.. {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            link.acknowledge_before(&pairing, position);
+        }
+    };
+    let error =
+        tokio::select! { asked = link.attached() => asked.unwrap_err(), () = creeps => unreachable!() };
+    assert!(error.code() == Code::Aborted && error.message().contains("too slow"), "{error}");
+}
