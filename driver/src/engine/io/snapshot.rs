@@ -99,7 +99,7 @@ async fn plan(
     for attempt in 0..TRIES {
         let marks = try_join_all(shards.iter().map(ShardClient::marks)).await.map_err(said)?;
         if let CutKind::Ahead(_) = cut {
-            check_sent(&marks, running)?;
+            check_sent(&marks, running, manifest.epoch)?;
         }
         let cuts = cuts(&marks, steps, cut, attempt);
         let plans = shards.iter().zip(&cuts).map(|(shard, cut)| shard.plan_cut(manifest.snapshot, cut));

@@ -33,7 +33,8 @@ impl TrainJob {
         match taken {
             Ok(manifest) => commands.extend(self.saved(&taking, &manifest, now)),
             Err(fault) => {
-                if let SnapshotFault::Lacking(_) = fault {
+                let is_same = taking.position.epoch == self.position.epoch;
+                if is_same && matches!(fault, SnapshotFault::Lacking(_)) {
                     self.saves.due = None;
                 }
                 commands.push(JobCommand::Emit(Event::SnapshotFailed { reason: fault.to_string() }));
