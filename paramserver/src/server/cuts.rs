@@ -87,7 +87,7 @@ pub(super) async fn save(
         };
         access.change(begin).await?;
     }
-    let missing = || Status::not_found(no_such_cut(access.cell.key, snapshot));
+    let missing = || Status::failed_precondition(no_such_cut(access.cell.key, snapshot));
     let mut saving = begun(&access.cell, snapshot).ok_or_else(missing)?;
     let ended = saving.wait_for(|saving| matches!(saving, Saving::Ended(_)));
     match tokio::time::timeout(LONG_POLL, ended).await.map(|ended| ended.map(|ended| ended.clone())) {

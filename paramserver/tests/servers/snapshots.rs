@@ -175,6 +175,6 @@ async fn a_cut_behind_a_task_says_which_one_has_passed_it() {
     assert_eq!((passed.task.unwrap().partition, passed.mark), (2, 3));
     let folder = TempDir::new().unwrap();
     let error = save(&shard, folder.path(), "a.bin").await.unwrap_err();
-    assert_eq!(error.code(), Code::NotFound, "{error}");
+    assert_eq!(error.code(), Code::FailedPrecondition, "{error}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -1,11 +1,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Combine, Compression, Correction, DataSettings, Encoding, Learning, Mode, NetworkSettings, Pace,
+    Combine, Compression, Correction, Course, DataSettings, Encoding, Learning, Mode, NetworkSettings, Pace,
     Pipeline, PrepareTo, Schedule, Selection, ShardSpec, SnapshotSettings, UpdateRule, Updates, Validation,
     check,
 };
 use crate::WireError;
+
+/// Up to here, bf16 has every whole number.
+const BF16_COUNTS_TO: u64 = 256;
 
 /// Everything a training job is told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -182,6 +185,13 @@ impl TrainSettings {
             "compression",
             "rounds keep nothing from one to the next that what is left out could wait in",
         )?;
-        check(!sparse || self.updates != Updates::Ones, "compression", "counting needs every value")
+        let counts = self.updates == Updates::Ones;
+        check(!sparse || !counts, "compression", "counting needs every value")?;
+        let (Course::Stream { interval: steps } | Course::Rounds { steps, .. }) = self.mode.course();
+        check(
+            !counts || self.compression.push != Encoding::Bf16 || steps <= BF16_COUNTS_TO,
+            "compression",
+            "bf16 counts no further than to 256 in a push: push more often",
+        )
     }
 }

@@ -18,10 +18,10 @@ use crate::{
 /// Which of a replica's pushes it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushKind {
-    /// One of many: what its encoding loses goes with the next one.
+    /// One of many: what its encoding loses goes with the next one, if it [needs that](codec::needs_feedback).
     Stream,
-    /// The last one of a task: it is sent as it is, with all that those before it have lost, so that nothing of a
-    /// finished task is missing.
+    /// The last one of a task: where what is lost goes with the next one, it is sent as it is, with all that those before it
+    /// have lost, so that nothing of a finished task is missing.
     Last,
     /// A contribution to a round. What its encoding loses is lost: it must not depend on what was pushed before.
     Round(RoundPart),
@@ -174,7 +174,7 @@ impl ReplicaClient {
         }
         if matches!(failed, Err(ParametersError::Recut { .. })) {
             // In another cut, a shard that has the push may be sent it again, encoded anew.
-            open = shards.iter().map(|shard| shard.place().range.clone()).collect();
+            open = self.parameters.shards().iter().map(|shard| shard.place().range.clone()).collect();
         }
         if let Some(feedback) = self.feedback.as_mut().filter(|_| !open.is_empty()) {
             feedback.leave_open(fence.task(), fence.last(), open);

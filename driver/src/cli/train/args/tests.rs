@@ -191,6 +191,19 @@ fn compression_is_of_pushes_and_of_pulls_when_asked() {
 }
 
 #[test]
+fn steps_are_counted_in_bf16_only_where_few_are_in_a_push() {
+    let counting = |every: &str| {
+        let trains = parsed(&["--compress", "bf16", "--push-every", every]).settings().unwrap();
+        TrainSettings { updates: Updates::Ones, rule: UpdateRule::Sum, ..trains }.validate()
+    };
+    assert_eq!(counting("256"), Ok(()));
+    for every in ["257", "epoch"] {
+        let error = counting(every).unwrap_err().to_string();
+        assert!(error.contains("256"), "{error}");
+    }
+}
+
+#[test]
 fn snapshots_go_to_the_run_unless_told_otherwise() {
     let place = |flags: &[&str], run: Option<&str>| {
         let settings = parsed(flags).snapshots.settings(run.map(std::path::Path::new));
