@@ -57,5 +57,6 @@ pub fn counting(data: &Path, epochs: u32) -> TrainSettings {
 /// The same job with a snapshot every second, and after each epoch, in a folder.
 pub fn snapshots(settings: TrainSettings, folder: &Path) -> TrainSettings {
     let location = folder.to_str().expect("its name is UTF-8").to_owned();
-    TrainSettings { snapshots: Some(SnapshotSettings { location, every_seconds: 1 }), ..settings }
+    let snapshots = Some(SnapshotSettings { location, every_seconds: 1, goes_on: false });
+    TrainSettings { snapshots, ..settings }
 }

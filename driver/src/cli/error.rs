@@ -17,7 +17,6 @@ use crate::{
     prepared::PreparedError,
     rdd::ContextError,
     search::{JournalError, SpaceError},
-    snapshot::SnapshotError,
 };
 
 /// Why a command did not do what it was asked.
@@ -103,6 +102,14 @@ pub enum CliError {
         /// What the user can do.
         hint: Option<String>,
     },
+    /// The job did not begin, because of what is where it goes on from or takes its snapshots.
+    #[error("the job did not begin: {error}")]
+    Place {
+        /// Why.
+        error: String,
+        /// What the user can do.
+        hint: Option<String>,
+    },
     /// Its driver is gone.
     #[error("the driver stopped before the job had ended")]
     DriverStopped,
@@ -112,9 +119,6 @@ pub enum CliError {
     /// The search space can't be used.
     #[error(transparent)]
     Space(#[from] SpaceError),
-    /// What a trial would go on from can't be read.
-    #[error("can't tell what a trial would go on from: {0}")]
-    Snapshot(#[from] SnapshotError),
     /// The journal of a study can't be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -187,7 +191,7 @@ impl From<WireError> for CliError {
 impl Ending for CliError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Job { hint, .. } => return hint.clone(),
+            Self::Job { hint, .. } | Self::Place { hint, .. } => return hint.clone(),
             Self::CanBeResumed { command, .. } => return Some(format!("go on with `{command}`")),
             Self::Client(ClientError::Connect(_)) => {
                 "check --driver, and that `howdah-driver serve` is running"

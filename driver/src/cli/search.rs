@@ -9,7 +9,7 @@ use super::{
     out::{self, percent, quoted},
     parsed::Parsed,
     said::Said,
-    study::{Given, Keep, Run, Site, resumable, searchable},
+    study::{Given, Keep, Run, Site, searchable},
     train,
 };
 use crate::search::{Algorithm, Flags, Objective, Outcome, Space, Study};
@@ -218,7 +218,7 @@ async fn finish(run: &Run, refit: bool, site: &Site, started: Instant) -> Result
     let _ = std::fs::remove_dir_all(&output);
     let mut args = parse(&flags)?;
     args.snapshots.go_below(&format!("{}-refit", run.name));
-    args.snapshots.resume = resumable(args.snapshots.settings(None).as_ref()).await?;
+    args.snapshots.goes_on = true;
     (args.driver, args.output) = (Some(site.url.clone()), Some(output));
     train::run(args, Instant::now()).await.map_err(|error| match error {
         // Its cluster may be that of this command.

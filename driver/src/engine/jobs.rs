@@ -242,7 +242,12 @@ impl Engine {
             Ending::Failed { error, hint } => {
                 let commands = self.scheduler.on_job_cancelled(job, error.clone(), now);
                 self.carry_out(commands, now);
-                Event::JobFailed { error, hint }
+                Event::JobFailed { error, hint, by_place: false }
+            }
+            Ending::Refused { error, hint } => {
+                let commands = self.scheduler.on_job_cancelled(job, error.clone(), now);
+                self.carry_out(commands, now);
+                Event::JobFailed { error, hint, by_place: true }
             }
             Ending::Cancelled { reason } => Event::JobCancelled { reason },
         };

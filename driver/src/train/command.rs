@@ -129,6 +129,13 @@ pub enum Ending {
         /// What the user can do.
         hint: Option<String>,
     },
+    /// It did not begin, because of what is where it goes on from or takes its snapshots.
+    Refused {
+        /// Why.
+        error: String,
+        /// What the user can do.
+        hint: Option<String>,
+    },
     /// It was cancelled.
     Cancelled {
         /// Why.

@@ -157,7 +157,7 @@ pub(crate) fn snapshot(commands: &[JobCommand]) -> Option<Manifest> {
 }
 
 pub(crate) fn snapshots(every_seconds: u32) -> Option<SnapshotSettings> {
-    Some(SnapshotSettings { location: "/runs/a/snapshots".to_owned(), every_seconds })
+    Some(SnapshotSettings { location: "/runs/a/snapshots".to_owned(), every_seconds, goes_on: false })
 }
 
 /// A job whose pictures are listed and being prepared: two training partitions of 10 pictures, and as many

@@ -252,6 +252,11 @@ impl TrainJob {
         self.end(Ending::Failed { error, hint })
     }
 
+    /// Ends before it has begun, because of what is in a place.
+    pub(super) fn refuse(&mut self, error: String, hint: Option<String>) -> Vec<JobCommand> {
+        self.end(Ending::Refused { error, hint })
+    }
+
     pub(super) fn end(&mut self, ending: Ending) -> Vec<JobCommand> {
         if self.phase == Phase::Over {
             return Vec::new();

@@ -25,7 +25,7 @@ impl TrainJob {
         let Newest { manifest, folder, last } = match read {
             Ok(read) => read,
             Err(error) => {
-                return self.fail(format!("can't resume: {error}"), error.hint().map(str::to_owned));
+                return self.refuse(format!("can't resume: {error}"), error.hint().map(str::to_owned));
             }
         };
         if let Some(fitted) = &manifest.fitted {
@@ -46,7 +46,7 @@ impl TrainJob {
         let event = Event::Resumed {
             snapshot: manifest.snapshot,
             epoch: manifest.epoch,
-            location: self.settings.resume.clone().unwrap_or_default(),
+            location: self.goes_on_from().unwrap_or_default().to_owned(),
         };
         self.resumed = Some(Box::new(manifest));
         let mut commands = vec![JobCommand::Emit(event)];

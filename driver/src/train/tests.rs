@@ -271,7 +271,7 @@ fn a_run_that_can_not_be_gone_on_with_has_a_hint_where_one_helps() {
         let resumed = settings_with(|settings| settings.resume = Some("/runs/a".to_owned()));
         let (mut job, _) = TrainJob::new(JobId(1), resumed, Millis(0));
         match ending(&job.on_snapshot_read(Err(error), Millis(1_000))) {
-            Some(Ending::Failed { hint, .. }) => hint.clone(),
+            Some(Ending::Refused { hint, .. }) => hint.clone(),
             other => panic!("{other:?}"),
         }
     };

@@ -252,6 +252,10 @@ pub enum Event {
         error: String,
         /// What the user can do.
         hint: Option<String>,
+        /// Whether it did not begin because of what is where it goes on from or takes its snapshots. That says nothing of
+        /// its other settings, and the same job may begin later.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        by_place: bool,
     },
     /// The job was cancelled.
     JobCancelled {

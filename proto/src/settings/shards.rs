@@ -41,6 +41,10 @@ pub struct SnapshotSettings {
     pub location: String,
     /// Seconds between two snapshots; one is also taken after each epoch.
     pub every_seconds: u32,
+    /// Whether the job goes on with the newest whole snapshot that is there already, if there is one. Without it, a job
+    /// that is not told to `resume` from there is refused then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub goes_on: bool,
 }
 
 impl SnapshotSettings {

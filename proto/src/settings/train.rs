@@ -120,6 +120,8 @@ impl TrainSettings {
         self.correction.validate()?;
         self.compression.validate()?;
         self.snapshots.iter().try_for_each(SnapshotSettings::validate)?;
+        let goes_on = self.snapshots.as_ref().is_some_and(|snapshots| snapshots.goes_on);
+        check(!goes_on || self.resume.is_none(), "resume", "the job goes on from its own place already")?;
         self.data.validate()?;
         self.prepare.iter().try_for_each(PrepareTo::validate)?;
         check(

@@ -14,4 +14,3 @@ mod trial;
 pub(super) use given::{Given, searchable};
 pub(super) use run::{Keep, Run};
 pub(super) use site::Site;
-pub(super) use trial::resumable;

@@ -150,6 +150,7 @@ impl Run {
         let line = command_line(&self.base, &[&study.shared(), &study.drawn(assignment.trial), &epochs]);
         let mut args = parse(&line)?;
         args.snapshots.go_below(&format!("{}-{}", self.name, assignment.trial));
+        args.snapshots.goes_on = true;
         let mut settings = args.settings()?;
         if settings.snapshots.is_none() && !is_remote {
             settings.snapshots = args.snapshots.settings(Some(&self.folder.trial(assignment.trial)));
@@ -199,5 +200,36 @@ impl Run {
             error: Box::new(error),
             command: format!("howdah-driver {} --resume {folder}", self.command),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use howdah_executor::learn::Combine;
+
+    use super::*;
+    use crate::search::Study;
+
+    #[test]
+    fn the_driver_finds_what_a_trial_goes_on_from_wherever_that_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |name: &str, base: &[(&str, &str)], is_remote: bool| {
+            let base: Base =
+                base.iter().map(|(flag, value)| ((*flag).to_owned(), vec![(*value).to_owned()])).collect();
+            let study =
+                Study::Ensemble { members: 2, epochs: 1, seed: 0, data_seed: 0, combine: Combine::default() };
+            let folder = StudyFolder::create(&folder.path().join(name)).unwrap();
+            let journal = Journal::create(folder.path(), &study, &base).unwrap();
+            let (trials, name) = (Trials::new(study), name.to_owned());
+            let mut run = Run { folder, base, trials, journal, command: "ensemble", keep: Keep::All, name };
+            let first = run.trials.next_trial().unwrap();
+            let settings = run.settings(first, is_remote).unwrap();
+            assert_eq!(settings.resume, None);
+            settings.snapshots.map(|snapshots| (snapshots.location, snapshots.goes_on))
+        };
+        let shared = ("snapshots", "/not/on/this/machine");
+        assert_eq!(told("a", &[shared], true), Some(("/not/on/this/machine/a-0".to_owned(), true)));
+        assert!(told("b", &[], false).is_some_and(|(place, goes_on)| goes_on && place.contains("/b/")));
+        assert_eq!(told("c", &[], true), None);
     }
 }

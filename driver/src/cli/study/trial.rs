@@ -4,7 +4,7 @@ use howdah_executor::learn::Model;
 use howdah_proto::{
     JobId,
     event::{Event, JobReport, Role},
-    settings::{SnapshotSettings, TrainSettings},
+    settings::TrainSettings,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +14,6 @@ use crate::{
     client::Client,
     output::{Card, HeldOut, PictureCounts, RunFolder, RunMetrics},
     search::{Assignment, Measured, Outcome},
-    snapshot::{SnapshotError, Store},
 };
 
 /// An assignment that is to be carried out as a job.
@@ -62,13 +61,12 @@ impl Ran {
 
 impl Trial {
     /// Trains, from the trial's last snapshot if it has one. A job that fails is an outcome; what is an error ends the
-    /// study.
+    /// study, so that a trial is not given up for what is in its place.
     pub(super) async fn run(self) -> Result<Ran, CliError> {
-        let mut settings = match self.settings {
+        let settings = match self.settings {
             Ok(settings) => settings,
             Err(error) => return Ok(Ran::failed(&error)),
         };
-        settings.resume = resumable(settings.snapshots.as_ref()).await?;
         let mut folder = RunFolder::reopen(&self.folder)?;
         let mut client = self.client;
         let mut pictures = None;
@@ -92,18 +90,6 @@ impl Trial {
             Err(error @ CliError::Job { .. }) => Ok(Ran::failed(&error)),
             Err(error) => Err(error),
         }
-    }
-}
-
-/// Where the newest snapshot of a part of a study is, if it has one. A place that can't be looked at may have one.
-pub(in crate::cli) async fn resumable(
-    snapshots: Option<&SnapshotSettings>,
-) -> Result<Option<String>, SnapshotError> {
-    let Some(SnapshotSettings { location, .. }) = snapshots else { return Ok(None) };
-    match Store::open(location)?.newest().await {
-        Ok(_) => Ok(Some(location.clone())),
-        Err(SnapshotError::None(_)) => Ok(None),
-        Err(error) => Err(error),
     }
 }
 
@@ -131,28 +117,4 @@ fn news(event: &Event) -> Option<String> {
         Event::SnapshotFailed { reason } => format!("a snapshot could not be taken: {reason}"),
         _ => return None,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn only_a_place_without_a_snapshot_lets_a_trial_begin_anew() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| SnapshotSettings {
-            location: folder.path().join(name).to_string_lossy().into_owned(),
-            every_seconds: 10,
-        };
-        assert_eq!(resumable(None).await, Ok(None));
-        assert_eq!(resumable(Some(&at("absent"))).await, Ok(None));
-        let torn = folder.path().join("torn/snapshot-0000000001");
-        fs::create_dir_all(&torn).unwrap();
-        assert_eq!(resumable(Some(&at("torn"))).await, Ok(None));
-        fs::write(torn.join("manifest.json"), "{").unwrap();
-        let error = resumable(Some(&at("torn"))).await.unwrap_err().to_string();
-        assert!(error.contains("torn/snapshot-0000000001/manifest.json"), "{error}");
-    }
 }

@@ -225,7 +225,8 @@ pub(in crate::cli) async fn follow_to_the_last(
         on_event(&recorded)?;
         match recorded.event {
             last @ (Event::JobFinished(_) | Event::JobPrepared(_)) => return Ok(last),
-            Event::JobFailed { error, hint } => return Err(CliError::Job { error, hint }),
+            Event::JobFailed { error, hint, by_place: true } => return Err(CliError::Place { error, hint }),
+            Event::JobFailed { error, hint, .. } => return Err(CliError::Job { error, hint }),
             Event::JobCancelled { .. } if cancelled => return Err(CliError::Interrupted),
             Event::JobCancelled { reason } => return Err(CliError::Cancelled(reason)),
             _ => {}

@@ -54,7 +54,8 @@ mod tests {
     use crate::cli::line::defaults;
 
     fn settings(place: &str, resume: Option<&str>) -> TrainSettings {
-        let snapshots = Some(SnapshotSettings { location: place.to_owned(), every_seconds: 10 });
+        let snapshots =
+            Some(SnapshotSettings { location: place.to_owned(), every_seconds: 10, goes_on: false });
         TrainSettings { snapshots, resume: resume.map(str::to_owned), ..defaults().unwrap() }
     }
 

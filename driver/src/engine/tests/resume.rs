@@ -47,6 +47,28 @@ fn a_resumed_job_counts_every_step_once_whenever_it_was_killed() {
 }
 
 #[test]
+fn a_job_goes_on_from_its_own_place_if_there_is_a_snapshot_and_else_begins() {
+    let whole = (0..SEEDS).find_map(|seed| killed(seed, STREAM));
+    for (old, goes_on) in [(whole, true), (None, false)] {
+        let mut cluster = cluster(1);
+        if let Some(old) = old {
+            cluster.pictures = old.pictures;
+            cluster.servers.take_disk(old.servers);
+        }
+        let before = job(STREAM, 1, true);
+        let snapshots = before.snapshots.clone().map(|place| SnapshotSettings { goes_on: true, ..place });
+        let id = cluster.submit(TrainSettings { snapshots, epochs: 4, ..before });
+        run_with_kills(&mut cluster, 3);
+        cluster.check_finished(id);
+        let from = cluster.jobs[&id].events.iter().find_map(|event| match event {
+            Event::Resumed { location, .. } => Some(location.as_str()),
+            _ => None,
+        });
+        assert_eq!(from, goes_on.then_some("/runs/a/snapshots"));
+    }
+}
+
+#[test]
 fn a_job_with_other_pictures_or_settings_is_not_resumed() {
     let old = (0..SEEDS).find_map(|seed| killed(seed, STREAM)).unwrap();
     let pictures = old.pictures;
@@ -58,7 +80,7 @@ fn a_job_with_other_pictures_or_settings_is_not_resumed() {
         cluster.pictures = pictures;
         let id = cluster.submit(settings);
         cluster.run();
-        let Event::JobFailed { error, hint } = cluster.last_event(id) else { panic!("it is resumed") };
+        let Event::JobFailed { error, hint, .. } = cluster.last_event(id) else { panic!("it is resumed") };
         (error.clone(), hint.clone().unwrap_or_default())
     };
     let same = TrainSettings { resume, ..before };
@@ -78,7 +100,8 @@ fn a_new_job_leaves_the_snapshots_of_another_alone() {
     let same = job(STREAM, 1, true);
     let id = cluster.submit(same.clone());
     while cluster.step() {}
-    let Event::JobFailed { error, hint } = cluster.last_event(id) else { panic!("it begins") };
+    let Event::JobFailed { error, hint, by_place } = cluster.last_event(id) else { panic!("it begins") };
+    assert!(by_place);
     assert_eq!(error, "there are snapshots of another run in /runs/a/snapshots");
     assert!(hint.as_ref().is_some_and(|hint| hint.contains("--resume /runs/a/snapshots")), "{hint:?}");
     assert_eq!(cluster.servers.manifests, left);

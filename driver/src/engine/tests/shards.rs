@@ -17,7 +17,8 @@ const SERVERS: u32 = 3;
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
 pub(super) fn job(mode: Mode, copies: u32, snapshots: bool) -> TrainSettings {
-    let location = "/runs/a/snapshots".to_owned();
+    let place =
+        SnapshotSettings { location: "/runs/a/snapshots".to_owned(), every_seconds: 1, goes_on: false };
     TrainSettings {
         mode,
         shard_copies: copies,
@@ -25,7 +26,7 @@ pub(super) fn job(mode: Mode, copies: u32, snapshots: bool) -> TrainSettings {
         partitions: Some(3),
         // Attempts don't wait for their shards here, as real ones do.
         task_attempts: 1_000,
-        snapshots: snapshots.then_some(SnapshotSettings { location, every_seconds: 1 }),
+        snapshots: snapshots.then_some(place),
         ..settings(3)
     }
 }

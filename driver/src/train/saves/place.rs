@@ -6,7 +6,7 @@ use crate::{
 };
 
 impl TrainJob {
-    /// What the job does first. Where it has no snapshots yet, another run may have some.
+    /// What the job does first. Where it has no snapshots yet, another run may have some, or an earlier part of its own.
     pub(in crate::train) fn first(&self) -> JobCommand {
         let resumed = self.settings.resume.as_deref();
         match &self.settings.snapshots {
@@ -15,6 +15,12 @@ impl TrainJob {
             }
             _ => self.read_or_list(),
         }
+    }
+
+    /// Where the job goes on from, if it does.
+    pub(in crate::train) fn goes_on_from(&self) -> Option<&str> {
+        let own = self.settings.snapshots.as_ref().filter(|snapshots| snapshots.goes_on);
+        self.settings.resume.as_deref().or(own.map(|snapshots| snapshots.location.as_str()))
     }
 
     /// Begins where an earlier run was, or with the pictures.
@@ -39,16 +45,20 @@ impl TrainJob {
                 vec![self.read_or_list()]
             }
             Ok(Found { has_whole: true, .. }) => {
-                let place = self.settings.snapshots.as_ref().map(|settings| settings.location.clone());
-                let place = place.unwrap_or_default();
+                let Some(SnapshotSettings { location: place, goes_on, .. }) = &self.settings.snapshots else {
+                    return Vec::new();
+                };
+                if *goes_on {
+                    return vec![JobCommand::ReadSnapshot(place.clone())];
+                }
                 let error = format!("there are snapshots of another run in {place}");
                 let hint =
                     format!("name another place in --snapshots, or go on with that run by --resume {place}");
-                self.fail(error, Some(hint))
+                self.refuse(error, Some(hint))
             }
             Err(error) => {
                 let error = format!("can't look for snapshots of other runs: {error}");
-                self.fail(error, Some("--snapshots takes a place that the driver reaches".to_owned()))
+                self.refuse(error, Some("--snapshots takes a place that the driver reaches".to_owned()))
             }
         }
     }
@@ -74,7 +84,12 @@ mod tests {
 
     /// A job whose snapshots go to `/srv/snap`, and what it does first.
     fn job(resume: Option<&str>) -> (TrainJob, Vec<JobCommand>) {
-        let snapshots = Some(SnapshotSettings { location: "/srv/snap".to_owned(), every_seconds: 1 });
+        begin(resume, false)
+    }
+
+    fn begin(resume: Option<&str>, goes_on: bool) -> (TrainJob, Vec<JobCommand>) {
+        let location = "/srv/snap".to_owned();
+        let snapshots = Some(SnapshotSettings { location, every_seconds: 1, goes_on });
         let resume = resume.map(str::to_owned);
         TrainJob::new(JobId(1), TrainSettings { snapshots, resume, ..settings(3) }, Millis(0))
     }
@@ -112,7 +127,7 @@ mod tests {
             assert_eq!(first, find());
             match &job.on_snapshots_found(found)[..] {
                 [JobCommand::End(ending)] => match &**ending {
-                    Ending::Failed { error, hint } => (error.clone(), hint.clone().unwrap_or_default()),
+                    Ending::Refused { error, hint } => (error.clone(), hint.clone().unwrap_or_default()),
                     other => panic!("{other:?}"),
                 },
                 other => panic!("{other:?}"),
@@ -136,5 +151,18 @@ mod tests {
         let (mut job, first) = job(Some("/srv/other"));
         assert_eq!(first, find());
         assert_eq!(job.on_snapshots_found(partial(0)), read("/srv/other"));
+    }
+
+    #[test]
+    fn a_job_that_goes_on_if_it_can_reads_what_is_whole_and_else_begins() {
+        let found = |found| {
+            let (mut job, first) = begin(None, true);
+            assert_eq!(first, find());
+            assert_eq!(job.goes_on_from(), Some("/srv/snap"));
+            (job.on_snapshots_found(found), job.saves.last)
+        };
+        assert_eq!(found(partial(7)), (vec![JobCommand::ListDataset], SnapshotId(7)));
+        let (commands, _) = found(Ok(Found { has_whole: true, last: SnapshotId(7) }));
+        assert_eq!(commands, [JobCommand::ReadSnapshot("/srv/snap".to_owned())]);
     }
 }

@@ -139,6 +139,24 @@ fn an_interrupted_search_says_how_to_go_on() {
 }
 
 #[test]
+fn a_trial_is_not_given_up_for_what_is_in_its_place() {
+    let (pictures, folder) = (Pictures::draw(80), tempfile::tempdir().unwrap());
+    let snapshot = folder.path().join("saved/run-0/snapshot-0000000001");
+    fs::create_dir_all(&snapshot).unwrap();
+    fs::write(snapshot.join("manifest.json"), "{").unwrap();
+    let process =
+        search(&pictures, folder.path(), &["--trials", "2", "--max-epochs", "2", "--snapshots", "saved"]);
+    process.wait().failure(1, &["run-0/snapshot-0000000001/manifest.json", "howdah-driver search --resume "]);
+    let before = journal(folder.path());
+    assert!(ended(&before).iter().all(|entry| entry["trial"] != 0), "{before:?}");
+
+    fs::remove_dir_all(&snapshot).unwrap();
+    Process::start("howdah-driver", ["search", "--resume", "run"], folder.path()).wait().success();
+    let after = journal(folder.path());
+    assert!(ended(&after).iter().all(|entry| entry["outcome"]["outcome"] == "trained"), "{after:?}");
+}
+
+#[test]
 fn executors_that_are_killed_during_a_search_cost_no_trial() {
     let (pictures, folder) = (Pictures::draw(80), tempfile::tempdir().unwrap());
     // It isn't over before the loss is noticed.

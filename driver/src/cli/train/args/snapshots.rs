@@ -29,6 +29,10 @@ pub(in crate::cli) struct SnapshotArgs {
     /// given anew, and are for what comes.
     #[arg(long, value_name = "RUN")]
     pub(in crate::cli) resume: Option<String>,
+    /// Whether the driver goes on with snapshots that are there already: a part of a study may have begun before, and only
+    /// the driver needs to reach the place.
+    #[arg(skip)]
+    pub(in crate::cli) goes_on: bool,
 }
 
 /// Where a run goes on from.
@@ -80,7 +84,7 @@ impl SnapshotArgs {
         }
         let given = self.snapshots.as_ref().map(|location| absolute(location));
         let location = given.or_else(|| own_place(run))?;
-        Some(SnapshotSettings { location, every_seconds: self.snapshot_every })
+        Some(SnapshotSettings { location, every_seconds: self.snapshot_every, goes_on: self.goes_on })
     }
 
     /// The same for a run that goes on: it keeps what was set `earlier`, and takes its snapshots where those are that it
@@ -104,7 +108,8 @@ impl SnapshotArgs {
         let location = given.or_else(kept)?;
         let every_seconds =
             if said.has("snapshot_every") { self.snapshot_every } else { earlier.every_seconds };
-        Some(SnapshotSettings { location: as_named(location, from.snapshots), every_seconds })
+        let location = as_named(location, from.snapshots);
+        Some(SnapshotSettings { location, every_seconds, goes_on: false })
     }
 
     /// Gives a part of a study a place of its own below the one that was said: one for all would mix their snapshots up.

@@ -219,11 +219,13 @@ fn snapshots_go_to_the_run_unless_told_otherwise() {
 #[test]
 fn a_run_that_goes_on_keeps_how_often_and_where_snapshots_are_taken() {
     let place = |flags: &[&str], earlier: &str, from: (&str, bool), run: Option<&str>| {
-        let earlier = SnapshotSettings { location: earlier.to_owned(), every_seconds: 60 };
+        // As that of a part of a study has it.
+        let earlier = SnapshotSettings { location: earlier.to_owned(), every_seconds: 60, goes_on: true };
         let from = GoesOnFrom { snapshots: from.0, is_own: from.1 };
         let args = parsed(flags);
         let run = run.map(std::path::Path::new);
         let settings = args.snapshots.settings_after(earlier, &args.said, from, run);
+        assert!(settings.as_ref().is_none_or(|settings| !settings.goes_on));
         settings.map(|settings| (settings.location, settings.every_seconds))
     };
     let (here, url) = (Some("/runs/b"), "s3://bucket/a");
@@ -250,7 +252,7 @@ fn a_link_to_where_a_run_goes_on_from_is_the_same_place() {
     std::fs::create_dir(&real).unwrap();
     std::os::unix::fs::symlink(&real, &link).unwrap();
     let args = parsed(&["--snapshots", &link]);
-    let earlier = SnapshotSettings { location: real.clone(), every_seconds: 60 };
+    let earlier = SnapshotSettings { location: real.clone(), every_seconds: 60, goes_on: false };
     let from = GoesOnFrom { snapshots: &real, is_own: false };
     let settings = args.snapshots.settings_after(earlier, &args.said, from, None);
     assert_eq!(settings.map(|settings| settings.location), Some(real));
