@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     scheduler::{JobError, JobOptions, Millis, Output, StageDescription, TaskDescription},
+    snapshot::same_place,
     train::{Ending, JobCommand, StageProgress, StageTask, TrainJob, operators_to_fit},
 };
 
@@ -35,11 +36,15 @@ impl Engine {
             executor_wait: settings.executor_wait_seconds.map(std::time::Duration::from_secs),
             ..JobOptions::default()
         };
-        let to_fit = operators_to_fit(&self.registry, &settings.pipeline);
+        let to_fit = match self.taken_by_another(&settings) {
+            Some(refused) => Err(refused),
+            None => operators_to_fit(&self.registry, &settings.pipeline)
+                .map_err(|error| Ending::Failed { error, hint: None }),
+        };
         let (mut train, mut commands) = TrainJob::new(job, settings, now);
         match to_fit {
             Ok(to_fit) => train.fit_first(to_fit),
-            Err(error) => commands = train.on_given_up(Ending::Failed { error, hint: None }),
+            Err(ending) => commands = train.on_given_up(ending),
         }
         self.jobs
             .insert(job, JobState { name, train, shared: None, version: 0, shard_requests: 0, rounds: None });
@@ -47,6 +52,20 @@ impl Engine {
         self.carry_out(started, now);
         self.do_for_job(job, commands, now);
         (job, std::mem::take(&mut self.effects))
+    }
+
+    /// Why a job can't take snapshots where it is to, if another one does that now: both would give them the same numbers,
+    /// and drop each other's.
+    fn taken_by_another(&self, settings: &TrainSettings) -> Option<Ending> {
+        let place = &settings.snapshots.as_ref()?.location;
+        let takes_there = |state: &JobState| {
+            let theirs = state.train.settings().snapshots.as_ref();
+            theirs.is_some_and(|theirs| same_place(&theirs.location, place))
+        };
+        let (job, state) = self.jobs.iter().find(|(_, state)| takes_there(state))?;
+        let error = format!("job {job} ({}) takes its snapshots in {place}", state.name);
+        let hint = "wait until it has ended, cancel it, or name another place in --snapshots".to_owned();
+        Some(Ending::Refused { error, hint: Some(hint) })
     }
 
     /// A client cancels a job.

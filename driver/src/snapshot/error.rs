@@ -14,6 +14,9 @@ pub enum SnapshotError {
     /// There is no whole snapshot there.
     #[error("there is no whole snapshot in {0}")]
     None(String),
+    /// Somebody else has written what would be the next one.
+    #[error("another run takes snapshots in {0}")]
+    Shared(String),
     /// It can't be read or written.
     #[error("{file}: {reason}")]
     Store {
@@ -68,7 +71,11 @@ impl SnapshotError {
                 Some("--resume takes the folder of a run, the folder of its snapshots, or their URL")
             }
             Self::Unfit { .. } => Some("the settings must be those of the run"),
-            Self::Store { .. } | Self::Manifest { .. } | Self::Damaged { .. } | Self::Beyond { .. } => None,
+            Self::Shared(_)
+            | Self::Store { .. }
+            | Self::Manifest { .. }
+            | Self::Damaged { .. }
+            | Self::Beyond { .. } => None,
         }
     }
 }

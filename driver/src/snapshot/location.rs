@@ -48,6 +48,11 @@ impl Location {
     }
 }
 
+/// Whether two texts name the same place.
+pub(crate) fn same_place(one: &str, other: &str) -> bool {
+    Location::parse(one).is_ok_and(|one| Location::parse(other) == Ok(one))
+}
+
 /// The name of a snapshot's folder; names sort as ids do.
 pub(crate) fn folder(id: SnapshotId) -> String {
     format!("snapshot-{:010}", id.0)
@@ -73,6 +78,16 @@ mod tests {
         let error = Location::parse("https://host/run").unwrap_err().to_string();
         assert!(error.contains("can't keep snapshots"), "{error}");
         assert!(Location::parse("runs/x").unwrap_err().to_string().contains("the path is relative"));
+    }
+
+    #[test]
+    fn a_place_is_the_same_however_it_is_written() {
+        for same in ["/runs/my run/", "file:///runs/my%20run", "file:///runs/my run/"] {
+            assert!(same_place("/runs/my run", same), "{same}");
+        }
+        for other in ["/runs/my run/below", "s3://runs/my run", "runs/my run"] {
+            assert!(!same_place("/runs/my run", other), "{other}");
+        }
     }
 
     #[test]

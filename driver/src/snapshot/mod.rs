@@ -12,6 +12,7 @@ mod store;
 
 pub use cut::{AheadOf, check_sent, plan_ahead};
 pub use error::SnapshotError;
+pub(crate) use location::same_place;
 pub use location::{Location, MANIFEST};
 pub(crate) use manifest::is_fitted;
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub(super) async fn take(
 ) -> Result<Manifest, SnapshotFault> {
     let store = Store::open(&request.location).map_err(|error| error.to_string())?;
     let location = Location::parse(&request.location).map_err(|error| error.to_string())?;
+    store.check_free(request.manifest.snapshot).await.map_err(|error| error.to_string())?;
     let parameters = super::ask::shards(job, request.places.clone())?;
     let shards = &parameters.shards();
     let mut manifest = request.manifest;

@@ -116,6 +116,30 @@ fn a_new_job_leaves_the_snapshots_of_another_alone() {
 }
 
 #[test]
+fn a_job_is_refused_where_another_takes_its_snapshots_and_not_when_that_is_over() {
+    let mut cluster = cluster(1);
+    let place = "/runs/a/snapshots";
+    let first = cluster.submit(job(STREAM, 1, true));
+    for (location, resume) in [(place, None), ("file:///runs/a/snapshots", None), (place, Some(place))] {
+        let snapshots =
+            Some(SnapshotSettings { location: location.to_owned(), every_seconds: 1, goes_on: false });
+        let resume = resume.map(str::to_owned);
+        let second = cluster.submit(TrainSettings { snapshots, resume, ..job(STREAM, 1, true) });
+        let Event::JobFailed { error, by_place: true, .. } = cluster.last_event(second) else {
+            panic!("{:?}", cluster.last_event(second))
+        };
+        assert_eq!(*error, format!("job {first} (a job) takes its snapshots in {location}"));
+    }
+    run_with_kills(&mut cluster, 2);
+    assert!(matches!(cluster.last_event(first), Event::JobFinished(_)), "{:?}", cluster.last_event(first));
+
+    let resume = Some(place.to_owned());
+    let on = cluster.submit(TrainSettings { resume, epochs: 4, ..job(STREAM, 1, true) });
+    run_with_kills(&mut cluster, 0);
+    cluster.check_finished(on);
+}
+
+#[test]
 fn parameters_are_spread_anew_while_a_job_trains_and_every_step_counts_once() {
     for mode in [STREAM, ROUNDS] {
         let (mut spread, mut replaced) = (0, 0);

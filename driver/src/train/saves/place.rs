@@ -1,7 +1,7 @@
 use howdah_proto::settings::SnapshotSettings;
 
 use crate::{
-    snapshot::{Found, Location, SnapshotError},
+    snapshot::{Found, SnapshotError, same_place},
     train::{JobCommand, TrainJob, job::Phase},
 };
 
@@ -10,7 +10,7 @@ impl TrainJob {
     pub(in crate::train) fn first(&self) -> JobCommand {
         let resumed = self.settings.resume.as_deref();
         match &self.settings.snapshots {
-            Some(SnapshotSettings { location, .. }) if resumed.is_none_or(|at| !is_same(at, location)) => {
+            Some(SnapshotSettings { location, .. }) if resumed.is_none_or(|at| !same_place(at, location)) => {
                 JobCommand::FindSnapshots(location.clone())
             }
             _ => self.read_or_list(),
@@ -62,11 +62,6 @@ impl TrainJob {
             }
         }
     }
-}
-
-/// Whether two texts name the same place.
-fn is_same(one: &str, other: &str) -> bool {
-    Location::parse(one).is_ok_and(|one| Location::parse(other) == Ok(one))
 }
 
 #[cfg(test)]

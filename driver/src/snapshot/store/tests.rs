@@ -1,0 +1,110 @@
+use super::*;
+use crate::snapshot::manifest::tests::manifest;
+
+fn numbered(snapshot: u64) -> Manifest {
+    Manifest { snapshot: SnapshotId(snapshot), ..manifest() }
+}
+
+fn open(folder: &tempfile::TempDir) -> Store {
+    Store::open(&folder.path().join("snap shots").to_string_lossy()).unwrap()
+}
+
+/// Writes the files of a snapshot's shards, with so many bytes each.
+fn write_shards(folder: &tempfile::TempDir, snapshot: u64, bytes: usize) {
+    let path = folder.path().join("snap shots").join(super::folder(SnapshotId(snapshot)));
+    std::fs::create_dir_all(&path).unwrap();
+    for saved in manifest().shards {
+        std::fs::write(path.join(saved.file), vec![0; bytes]).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_with_a_file_that_is_missing_or_cut_off_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    store.commit(&numbered(1), None).await.unwrap();
+    let refused = async || store.newest().await.unwrap_err().to_string();
+    let missing = refused().await;
+    assert!(missing.contains("snapshot-0000000001/shard-0 is damaged: it is missing"), "{missing}");
+    write_shards(&folder, 1, 20);
+    let short = refused().await;
+    assert!(short.contains("it has 20 bytes, and 50 were saved"), "{short}");
+    write_shards(&folder, 1, 50);
+    assert_eq!(store.newest().await.unwrap().manifest, numbered(1));
+}
+
+#[tokio::test]
+async fn the_newest_whole_snapshot_is_read_and_a_partial_one_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    assert!(matches!(store.newest().await, Err(SnapshotError::None(_))));
+    store.commit(&numbered(9), None).await.unwrap();
+    store.commit(&numbered(10), Some(SnapshotId(9))).await.unwrap();
+    write_shards(&folder, 10, 50);
+    let partial = folder.path().join("snap shots").join(super::folder(SnapshotId(11)));
+    std::fs::create_dir(&partial).unwrap();
+    std::fs::write(partial.join("shard-0000"), "x").unwrap();
+    let newest = store.newest().await.unwrap();
+    assert_eq!((newest.manifest, newest.last), (numbered(10), SnapshotId(11)));
+    assert!(newest.folder.ends_with("snap%20shots/snapshot-0000000010"), "{}", newest.folder);
+}
+
+#[tokio::test]
+async fn what_is_there_is_found_whole_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let found = async || store.find().await.unwrap();
+    assert_eq!(found().await, Found { has_whole: false, last: SnapshotId(0) });
+    write_shards(&folder, 5, 50);
+    write_shards(&folder, 7, 50);
+    assert_eq!(found().await, Found { has_whole: false, last: SnapshotId(7) });
+    store.commit(&numbered(5), None).await.unwrap();
+    assert_eq!(found().await, Found { has_whole: true, last: SnapshotId(7) });
+}
+
+#[tokio::test]
+async fn a_number_that_another_run_has_used_is_not_used_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    assert_eq!(store.check_free(SnapshotId(5)).await, Ok(()));
+    write_shards(&folder, 5, 50);
+    let error = store.check_free(SnapshotId(5)).await.unwrap_err().to_string();
+    assert!(error.starts_with("another run takes snapshots in file://"), "{error}");
+    assert_eq!(store.check_free(SnapshotId(6)).await, Ok(()));
+}
+
+#[tokio::test]
+async fn old_snapshots_go_and_other_files_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    std::fs::create_dir_all(folder.path().join("snap shots/notes")).unwrap();
+    std::fs::write(folder.path().join("snap shots/notes/a"), "x").unwrap();
+    for snapshot in 1..=3 {
+        let keep = (snapshot > 1).then(|| SnapshotId(snapshot - 1));
+        store.commit(&numbered(snapshot), keep).await.unwrap();
+    }
+    assert_eq!(store.ids().await.unwrap(), [SnapshotId(2), SnapshotId(3)]);
+    assert!(folder.path().join("snap shots/notes/a").exists());
+}
+
+#[tokio::test]
+async fn a_commit_that_comes_late_leaves_newer_snapshots_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    store.commit(&numbered(4), None).await.unwrap();
+    write_shards(&folder, 4, 50);
+    store.commit(&numbered(3), None).await.unwrap();
+    assert_eq!(store.newest().await.unwrap().manifest, numbered(4));
+}
+
+#[tokio::test]
+async fn a_manifest_that_makes_no_sense_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    store.commit(&numbered(1), None).await.unwrap();
+    let path = folder.path().join("snap shots").join(super::folder(SnapshotId(2)));
+    std::fs::create_dir(&path).unwrap();
+    std::fs::write(path.join(MANIFEST), "{").unwrap();
+    let error = store.newest().await.unwrap_err().to_string();
+    assert!(error.contains("snapshot-0000000002/manifest.json is no manifest"), "{error}");
+}
