@@ -157,6 +157,27 @@ fn a_trial_is_not_given_up_for_what_is_in_its_place() {
 }
 
 #[test]
+fn a_refit_that_was_interrupted_goes_on_also_with_what_was_drawn_to_no_effect() {
+    let (pictures, folder) = (Pictures::draw(80), tempfile::tempdir().unwrap());
+    fs::write(folder.path().join("space.toml"), "weight-decay = [0.1, 0.2]").unwrap();
+    let flags = "--optimizer sgd --space space.toml --algorithm random --trials 1 --max-epochs 300 --snapshots saved --refit";
+    let flags: Vec<&str> = flags.split(' ').collect();
+    let process = start("search", &pictures, folder.path(), &flags);
+    look_until("a whole snapshot of the refit", || {
+        let mut snapshots = fs::read_dir(folder.path().join("saved/run-refit")).ok()?;
+        snapshots.any(|snapshot| snapshot.unwrap().path().join("manifest.json").exists()).then_some(())
+    });
+    process.send(Signal::INT);
+    process.wait().failure(130, &["howdah-driver search --resume ", "--refit"]);
+
+    let resume = ["search", "--resume", "run", "--refit"];
+    Process::start("howdah-driver", resume, folder.path()).wait().success();
+    let events = log::events(&folder.path().join("run/refit"));
+    assert!(events.iter().any(|event| matches!(event, Event::Resumed { .. })), "{events:?}");
+    assert!(folder.path().join("run/refit/model.safetensors").exists());
+}
+
+#[test]
 fn executors_that_are_killed_during_a_search_cost_no_trial() {
     let (pictures, folder) = (Pictures::draw(80), tempfile::tempdir().unwrap());
     // It isn't over before the loss is noticed.
