@@ -161,6 +161,19 @@ impl Store {
         Ok(())
     }
 
+    /// Drops all snapshots, whole or not; other files stay.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Store`], naming the folder.
+    pub async fn clear(&self) -> Result<(), SnapshotError> {
+        for id in self.ids().await? {
+            let file = self.location.snapshot(id);
+            let dropped = self.drop(id).await;
+            dropped.map_err(|error| SnapshotError::Store { file, reason: error.to_string() })?;
+        }
+        Ok(())
+    }
+
     async fn drop_older(&self, ids: impl Iterator<Item = SnapshotId>) {
         for old in ids {
             if let Err(error) = self.drop(old).await {

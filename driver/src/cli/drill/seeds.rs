@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures::future::try_join_all;
-use howdah_proto::settings::TrainSettings;
+use howdah_proto::settings::{SnapshotSettings, TrainSettings};
 use tokio_util::sync::CancellationToken;
 
 use super::{Args, seed};
@@ -18,6 +18,7 @@ use crate::{
     },
     local::LocalCluster,
     output::{OutputError, RunFolder},
+    snapshot::Store,
 };
 
 /// The seeds that are left, and what is done with each.
@@ -115,6 +116,7 @@ impl Seeds<'_> {
                     results.paused += u64::from(harm.executors_paused + harm.servers_paused);
                     results.woke += u64::from(outcome.done.woke);
                     remove(path)?;
+                    clear(settings.snapshots.as_ref()).await;
                     kept = Some(cluster);
                 }
                 Err(error) => {
@@ -143,9 +145,19 @@ fn remove(path: PathBuf) -> Result<(), OutputError> {
     fs::remove_dir_all(&path).map_err(|error| OutputError::Write { path, reason: error.to_string() })
 }
 
+/// Drops the snapshots of a seed that are not in its folder: a drill of the same seed would be refused there.
+async fn clear(snapshots: Option<&SnapshotSettings>) {
+    let Some(SnapshotSettings { location, .. }) = snapshots else { return };
+    let cleared = async { Store::open(location)?.clear().await };
+    if let Err(error) = cleared.await {
+        out::complain(&format!("the snapshots of a seed could not be dropped: {error}"));
+    }
+}
+
 /// The arguments that repeat one seed.
 fn again(arguments: impl Iterator<Item = String>, seed: u64) -> String {
-    const LEFT_OUT: [&str; 4] = ["--seed", "--seeds", "--at-once", "--output"];
+    // The place of the seed's snapshots has some now: the next ones go to its own folder.
+    const LEFT_OUT: [&str; 5] = ["--seed", "--seeds", "--at-once", "--output", "--snapshots"];
     let mut kept = Vec::new();
     let mut is_value = false;
     for argument in arguments {
@@ -170,6 +182,10 @@ mod tests {
         let arguments = "drill --seeds 100 --kills 2 --output=runs/a --seed 7 --at-once 4 --replicas 2";
         let repeated = again(arguments.split(' ').map(str::to_owned), 42);
         assert_eq!(repeated, "drill --kills 2 --replicas 2 --seed 42");
+        let arguments =
+            "drill --snapshots /srv/s --kills 2 --snapshots=s3://b/s --snapshot-every 1 --seeds 9";
+        let repeated = again(arguments.split(' ').map(str::to_owned), 3);
+        assert_eq!(repeated, "drill --kills 2 --snapshot-every 1 --seed 3");
         let repeated = again(["drill", "--data", "my pictures"].map(str::to_owned).into_iter(), 1);
         assert_eq!(repeated, "drill --data 'my pictures' --seed 1");
     }

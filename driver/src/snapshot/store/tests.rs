@@ -88,6 +88,19 @@ async fn old_snapshots_go_and_other_files_stay() {
 }
 
 #[tokio::test]
+async fn all_snapshots_are_dropped_and_other_files_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    assert_eq!(store.clear().await, Ok(()), "there is nothing");
+    store.commit(&numbered(1), None).await.unwrap();
+    write_shards(&folder, 2, 50);
+    std::fs::write(folder.path().join("snap shots/note"), "x").unwrap();
+    store.clear().await.unwrap();
+    assert!(store.ids().await.unwrap().is_empty());
+    assert!(folder.path().join("snap shots/note").exists());
+}
+
+#[tokio::test]
 async fn a_commit_that_comes_late_leaves_newer_snapshots_alone() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder);
