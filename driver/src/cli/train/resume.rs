@@ -15,6 +15,9 @@ use crate::{
     snapshot::{Manifest, Store},
 };
 
+/// What only the folder of a study has.
+const JOURNAL: &str = "journal.jsonl";
+
 /// A run that is gone on with.
 pub(super) struct Resumed {
     /// What the driver is told.
@@ -64,7 +67,7 @@ fn refused(reason: String) -> CliError {
 fn no_run(location: &Path, folder: Option<&Path>) -> Option<String> {
     let place = folder.unwrap_or(location);
     let shown = place.display();
-    if place.join("journal.jsonl").exists() {
+    if place.join(JOURNAL).exists() {
         return Some(format!("{shown} is a study: go on with `search`, `cross-validate` or `ensemble`"));
     }
     // A URL is no path from the root.
@@ -80,11 +83,17 @@ fn locate(run: &str) -> (String, Option<PathBuf>) {
     }
     let snapshots = path.join("snapshots");
     if snapshots.is_dir() {
-        return (snapshots.to_string_lossy().into_owned(), Some(path.to_owned()));
+        let folder = is_of_run(path).then(|| path.to_owned());
+        return (snapshots.to_string_lossy().into_owned(), folder);
     }
     let is_snapshots = path.file_name().is_some_and(|name| name == "snapshots");
-    let folder = path.parent().filter(|_| is_snapshots).map(Path::to_owned);
+    let folder = path.parent().filter(|folder| is_snapshots && is_of_run(folder)).map(Path::to_owned);
     (run, folder)
+}
+
+/// Whether a folder is that of a run, or of a study: a place of snapshots may be called as theirs are.
+fn is_of_run(folder: &Path) -> bool {
+    folder.join("events.jsonl").exists() || folder.join(JOURNAL).exists()
 }
 
 #[cfg(test)]
@@ -229,6 +238,10 @@ mod tests {
         let run = folder.path().join("run");
         std::fs::create_dir_all(run.join("snapshots")).unwrap();
         let snapshots = run.join("snapshots").to_string_lossy().into_owned();
+        // A place that was said may have the same name.
+        assert_eq!(locate(&run.to_string_lossy()), (snapshots.clone(), None));
+        assert_eq!(locate(&snapshots), (snapshots.clone(), None));
+        std::fs::write(run.join("events.jsonl"), "").unwrap();
         assert_eq!(locate(&run.to_string_lossy()), (snapshots.clone(), Some(run.clone())));
         assert_eq!(locate(&snapshots), (snapshots, Some(run)));
         assert_eq!(locate("s3://bucket/run"), ("s3://bucket/run".to_owned(), None));
