@@ -52,7 +52,7 @@ pub(super) async fn run(args: Args) -> Result<(), CliError> {
         })
     })?;
     let led = given.carry_out(&mut run, args.concurrent).await;
-    led.and_then(|()| finish(&run)).map_err(|error| run.with_hint(error))
+    led.and_then(|()| finish(&run)).map_err(|error| run.with_hint(error, given.args.driver.as_deref()))
 }
 
 fn finish(run: &Run) -> Result<(), CliError> {

@@ -175,6 +175,13 @@ pub enum CliError {
     System(#[from] std::io::Error),
 }
 
+impl CliError {
+    /// Whether something outside has stopped a job: nothing is wrong with it.
+    pub(in crate::cli) fn is_from_outside(&self) -> bool {
+        matches!(self, Self::Interrupted | Self::DriverStopped | Self::Client(_))
+    }
+}
+
 impl From<WireError> for CliError {
     /// Names the flag that sets a field, if there is one.
     fn from(error: WireError) -> Self {

@@ -59,6 +59,11 @@ pub(super) fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
+/// The flag that sends a command to a driver, with a space before it; nothing for a cluster of its own.
+pub(super) fn driver_flag(url: Option<&str>) -> String {
+    url.map_or_else(String::new, |url| format!(" --driver {}", quoted(url)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -114,17 +114,18 @@ pub(super) async fn run(args: Args, started: Instant) -> Result<(), CliError> {
     let given = &args.train;
     let mut run = given.begin::<Args>(&args.said, "search", Keep::Best, || study(&args))?;
     let interrupted = train::interruption();
-    let site = run.open(given.args.driver.as_deref(), &interrupted).await?;
+    let driver = given.args.driver.as_deref();
+    let site = run.open(driver, &interrupted).await?;
     let led = run.lead(&site, args.concurrent as usize, &interrupted).await;
     let ended = match led {
         Ok(()) => {
             let refit = args.refit || run.trials.study().refits();
-            finish(&run, refit, &site, started).await
+            finish(&run, refit, &site, driver, started).await
         }
         Err(error) => Err(error),
     };
     site.close().await;
-    ended.map_err(|error| run.with_hint(error))
+    ended.map_err(|error| run.with_hint(error, driver))
 }
 
 fn study(args: &Args) -> Result<Study, CliError> {
@@ -172,7 +173,13 @@ fn study(args: &Args) -> Result<Study, CliError> {
 }
 
 /// Writes down what the search gave, and trains its best settings once more if that is wanted.
-async fn finish(run: &Run, refit: bool, site: &Site, started: Instant) -> Result<(), CliError> {
+async fn finish(
+    run: &Run,
+    refit: bool,
+    site: &Site,
+    driver: Option<&str>,
+    started: Instant,
+) -> Result<(), CliError> {
     let best = run.trials.best().ok_or_else(|| CliError::Hopeless("no trial could be judged".to_owned()))?;
     let Outcome::Trained(measured) = &best.outcome else {
         return Err(CliError::Hopeless("no trial could be judged".to_owned()));
@@ -220,15 +227,13 @@ async fn finish(run: &Run, refit: bool, site: &Site, started: Instant) -> Result
     args.snapshots.go_below(&format!("{}-refit", run.name));
     args.snapshots.goes_on = true;
     (args.driver, args.output) = (Some(site.url.clone()), Some(output));
-    train::run(args, Instant::now()).await.map_err(|error| match error {
-        // Its cluster may be that of this command.
-        CliError::CanBeResumed { error, .. } => {
-            let folder = quoted(&run.folder.path().to_string_lossy());
-            CliError::CanBeResumed {
-                error,
-                command: format!("howdah-driver search --resume {folder} --refit"),
-            }
-        }
-        other => other,
+    train::run(args, Instant::now()).await.map_err(|error| {
+        let error = match error {
+            // Its cluster may be that of this command.
+            CliError::CanBeResumed { error, .. } => error,
+            error if error.is_from_outside() => Box::new(error),
+            other => return other,
+        };
+        CliError::CanBeResumed { error, command: format!("{} --refit", run.again(driver)) }
     })
 }

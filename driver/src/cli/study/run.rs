@@ -15,7 +15,7 @@ use crate::{
     cli::{
         CliError,
         line::{Base, command_line, parse},
-        out::quoted,
+        out::{driver_flag, quoted},
     },
     client::Client,
     output::{HeldOut, StudyFolder},
@@ -191,45 +191,66 @@ impl Run {
     }
 
     /// Adds to an error that what was done is not lost.
-    pub(in crate::cli) fn with_hint(&self, error: CliError) -> CliError {
+    pub(in crate::cli) fn with_hint(&self, error: CliError, driver: Option<&str>) -> CliError {
         if self.trials.is_over() || matches!(error, CliError::Hopeless(_)) {
             return error;
         }
+        CliError::CanBeResumed { error: Box::new(error), command: self.again(driver) }
+    }
+
+    /// The command that goes on with the study, at the same driver if it was given one.
+    pub(in crate::cli) fn again(&self, driver: Option<&str>) -> String {
         let folder = quoted(&self.folder.path().to_string_lossy());
-        CliError::CanBeResumed {
-            error: Box::new(error),
-            command: format!("howdah-driver {} --resume {folder}", self.command),
-        }
+        format!("howdah-driver {} --resume {folder}{}", self.command, driver_flag(driver))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use howdah_executor::learn::Combine;
 
     use super::*;
     use crate::search::Study;
 
+    /// A study with this name.
+    fn study(folder: &Path, name: &str, base: Base) -> Run {
+        let study =
+            Study::Ensemble { members: 2, epochs: 1, seed: 0, data_seed: 0, combine: Combine::default() };
+        let folder = StudyFolder::create(&folder.join(name)).unwrap();
+        let journal = Journal::create(folder.path(), &study, &base).unwrap();
+        let (trials, name) = (Trials::new(study), name.to_owned());
+        Run { folder, base, trials, journal, command: "ensemble", keep: Keep::All, name }
+    }
+
     #[test]
     fn the_driver_finds_what_a_trial_goes_on_from_wherever_that_is() {
         let folder = tempfile::tempdir().unwrap();
-        let told = |name: &str, base: &[(&str, &str)], is_remote: bool| {
-            let base: Base =
-                base.iter().map(|(flag, value)| ((*flag).to_owned(), vec![(*value).to_owned()])).collect();
-            let study =
-                Study::Ensemble { members: 2, epochs: 1, seed: 0, data_seed: 0, combine: Combine::default() };
-            let folder = StudyFolder::create(&folder.path().join(name)).unwrap();
-            let journal = Journal::create(folder.path(), &study, &base).unwrap();
-            let (trials, name) = (Trials::new(study), name.to_owned());
-            let mut run = Run { folder, base, trials, journal, command: "ensemble", keep: Keep::All, name };
+        let told = |name: &str, place: Option<&str>, is_remote: bool| {
+            let place = place.map(|place| ("snapshots".to_owned(), vec![place.to_owned()]));
+            let mut run = study(folder.path(), name, place.into_iter().collect());
             let first = run.trials.next_trial().unwrap();
             let settings = run.settings(first, is_remote).unwrap();
             assert_eq!(settings.resume, None);
             settings.snapshots.map(|snapshots| (snapshots.location, snapshots.goes_on))
         };
-        let shared = ("snapshots", "/not/on/this/machine");
-        assert_eq!(told("a", &[shared], true), Some(("/not/on/this/machine/a-0".to_owned(), true)));
-        assert!(told("b", &[], false).is_some_and(|(place, goes_on)| goes_on && place.contains("/b/")));
-        assert_eq!(told("c", &[], true), None);
+        let shared = told("a", Some("/not/on/this/machine"), true);
+        assert_eq!(shared, Some(("/not/on/this/machine/a-0".to_owned(), true)));
+        assert!(told("b", None, false).is_some_and(|(place, goes_on)| goes_on && place.contains("/b/")));
+        assert_eq!(told("c", None, true), None);
+    }
+
+    #[test]
+    fn the_command_that_goes_on_with_a_study_names_its_driver() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = study(folder.path(), "my study", Base::new());
+        let command = |driver| match run.with_hint(CliError::Interrupted, driver) {
+            CliError::CanBeResumed { command, .. } => command,
+            other => panic!("{other}"),
+        };
+        assert!(command(None).starts_with("howdah-driver ensemble --resume '"), "{}", command(None));
+        let expected = format!("{} --driver http://driver:7077", command(None));
+        assert_eq!(command(Some("http://driver:7077")), expected);
     }
 }

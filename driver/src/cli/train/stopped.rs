@@ -2,7 +2,10 @@ use std::path::Path;
 
 use howdah_proto::settings::TrainSettings;
 
-use crate::cli::{CliError, out::quoted};
+use crate::cli::{
+    CliError,
+    out::{driver_flag, quoted},
+};
 
 /// What a run leaves that can be gone on with.
 pub(super) struct Stopped<'a> {
@@ -23,14 +26,11 @@ impl Stopped<'_> {
 
     /// Says how to go on with a run that was stopped from outside.
     pub(super) fn with_hint(&self, error: CliError) -> CliError {
-        let is_stopped =
-            matches!(error, CliError::Interrupted | CliError::DriverStopped | CliError::Client(_));
-        let Some(newest) = self.newest().filter(|_| is_stopped) else { return error };
+        let Some(newest) = self.newest().filter(|_| error.is_from_outside()) else { return error };
         let in_folder = std::path::absolute(self.output).is_ok_and(|run| Path::new(newest).starts_with(run));
         let output = self.output.to_string_lossy();
         let run = quoted(if in_folder { &output } else { newest });
-        let driver = self.driver.map_or_else(String::new, |url| format!(" --driver {}", quoted(url)));
-        let command = format!("howdah-driver train --resume {run}{driver}");
+        let command = format!("howdah-driver train --resume {run}{}", driver_flag(self.driver));
         CliError::CanBeResumed { error: Box::new(error), command }
     }
 

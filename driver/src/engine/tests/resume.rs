@@ -102,7 +102,7 @@ fn a_new_job_leaves_the_snapshots_of_another_alone() {
     while cluster.step() {}
     let Event::JobFailed { error, hint, by_place } = cluster.last_event(id) else { panic!("it begins") };
     assert!(by_place);
-    assert_eq!(error, "there are snapshots of another run in /runs/a/snapshots");
+    assert_eq!(error, "there are snapshots already in /runs/a/snapshots");
     assert!(hint.as_ref().is_some_and(|hint| hint.contains("--resume /runs/a/snapshots")), "{hint:?}");
     assert_eq!(cluster.servers.manifests, left);
 

@@ -51,13 +51,13 @@ impl TrainJob {
                 if *goes_on {
                     return vec![JobCommand::ReadSnapshot(place.clone())];
                 }
-                let error = format!("there are snapshots of another run in {place}");
+                let error = format!("there are snapshots already in {place}");
                 let hint =
-                    format!("name another place in --snapshots, or go on with that run by --resume {place}");
+                    format!("name another place in --snapshots, or go on with their run by --resume {place}");
                 self.refuse(error, Some(hint))
             }
             Err(error) => {
-                let error = format!("can't look for snapshots of other runs: {error}");
+                let error = format!("can't look for snapshots that are there already: {error}");
                 self.refuse(error, Some("--snapshots takes a place that the driver reaches".to_owned()))
             }
         }
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_with_snapshots_of_another_run_is_refused_by_name_and_so_is_one_that_can_not_be_looked_at() {
+    fn a_place_with_snapshots_is_refused_by_name_and_so_is_one_that_can_not_be_looked_at() {
         let refused = |resume: Option<&str>, found| {
             let (mut job, first) = job(resume);
             assert_eq!(first, find());
@@ -130,7 +130,7 @@ mod tests {
         };
         for resume in [None, Some("/srv/other")] {
             let (error, hint) = refused(resume, Ok(Found { has_whole: true, last: SnapshotId(37) }));
-            assert_eq!(error, "there are snapshots of another run in /srv/snap");
+            assert_eq!(error, "there are snapshots already in /srv/snap");
             assert!(hint.ends_with("--resume /srv/snap"), "{hint}");
         }
         let denied = SnapshotError::Store { file: "/srv/snap".to_owned(), reason: "denied".to_owned() };

@@ -142,7 +142,7 @@ fn a_run_whose_snapshots_are_elsewhere_goes_on_there_and_no_other_run_begins_the
         ["train", "--synthetic", "60", "--executors", "1", "--snapshots", "saved", "--output", "other"];
     Process::start("howdah-driver", other, folder.path())
         .wait()
-        .failure(1, &["there are snapshots of another run in ", "--resume "]);
+        .failure(1, &["there are snapshots already in ", "--resume "]);
 }
 
 #[test]
