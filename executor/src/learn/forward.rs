@@ -1,5 +1,3 @@
-use std::sync::{Arc, OnceLock};
-
 use candle_core::Tensor;
 use gemm::Parallelism;
 
@@ -7,7 +5,7 @@ use super::{
     LearnError, Network,
     activation::{Activation, Dropout},
     buffer,
-    linear::Linear,
+    linear::{Linear, Slopes},
 };
 
 /// What the network needs for a way forward and back.
@@ -20,8 +18,10 @@ pub(super) struct Forward<'a> {
     pub gradient: &'a Tensor,
     /// How the products are spread over threads.
     pub parallelism: Parallelism,
+    /// What the features give in the first layer, without the biases, if it is known already.
+    pub begun: Option<Vec<f32>>,
     /// Where backward leaves the gradient of what the first layer gives, instead of writing that of its weights.
-    pub slopes: Option<Arc<OnceLock<Vec<f32>>>>,
+    pub slopes: Option<Slopes>,
 }
 
 impl Forward<'_> {
@@ -29,7 +29,7 @@ impl Forward<'_> {
     ///
     /// # Errors
     /// [`LearnError::Diverged`] if a value that is not finite comes out of a layer.
-    pub fn logits(&self, x: Tensor, dropout: Dropout) -> Result<Tensor, LearnError> {
+    pub fn logits(mut self, x: Tensor, dropout: Dropout) -> Result<Tensor, LearnError> {
         let last = self.network.layers().len() - 1;
         let mut values = x;
         for (index, layer) in self.network.layers().iter().enumerate() {
@@ -37,6 +37,7 @@ impl Forward<'_> {
                 layer: layer.clone(),
                 gradient: self.gradient.clone(),
                 parallelism: self.parallelism,
+                begun: self.begun.take(),
                 slopes: self.slopes.clone().filter(|_| layer.is_first()),
             };
             values = values.apply_op2(self.parameters, linear)?;

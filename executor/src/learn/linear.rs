@@ -4,10 +4,14 @@ use candle_core::{CpuStorage, CustomOp2, InplaceOp3, Layout, Result, Shape, Tens
 use gemm::Parallelism;
 
 use super::{
+    Layer,
     buffer::{self, values, values_mut},
     matmul::{Matrix, Target, multiply},
-    network,
+    tiles::product,
 };
+
+/// Where a way back leaves the gradient of what a layer gives.
+pub(super) type Slopes = Arc<OnceLock<Vec<f32>>>;
 
 /// A dense layer y = x W + b of x [rows, inputs] and the flat parameters, of which it reads its own part.
 ///
@@ -16,13 +20,15 @@ use super::{
 /// doesn't compute the gradient of x, which nobody needs.
 pub(super) struct Linear {
     /// Where the layer stands.
-    pub layer: network::Layer,
+    pub layer: Layer,
     /// The flat gradient, one value per parameter.
     pub gradient: Tensor,
     /// How the products are spread over threads.
     pub parallelism: Parallelism,
+    /// x W, if it is known already.
+    pub begun: Option<Vec<f32>>,
     /// Where the first layer leaves the gradient of y, instead of writing that of W.
-    pub slopes: Option<Arc<OnceLock<Vec<f32>>>>,
+    pub slopes: Option<Slopes>,
 }
 
 impl CustomOp2 for Linear {
@@ -40,9 +46,14 @@ impl CustomOp2 for Linear {
         let (rows, inputs) = x_layout.shape().dims2()?;
         let parameters = values(parameters, parameters_layout)?;
         let x = Matrix::row_major(values(x, x_layout)?, rows, inputs)?;
-        let weight = weight(parameters, &self.layer)?;
-        let mut y = parameters[self.layer.bias.clone()].repeat(rows);
-        multiply(&mut y, Target::Add, x, weight, self.parallelism)?;
+        let Layer { weight, bias, outputs, .. } = &self.layer;
+        let mut y = self.begun.clone().unwrap_or_else(|| vec![0.0; rows * outputs]);
+        if self.begun.is_none() {
+            product(&self.layer, x, &parameters[weight.clone()], self.parallelism, &mut y)?;
+        }
+        for row in y.chunks_exact_mut(*outputs) {
+            row.iter_mut().zip(&parameters[bias.clone()]).for_each(|(y, bias)| *y += bias);
+        }
         Ok((CpuStorage::F32(y), (rows, self.layer.outputs).into()))
     }
 
@@ -71,7 +82,7 @@ impl CustomOp2 for Linear {
 
 /// The layer's part of the flat gradient: x^T g for the weights, the column sums of g for the biases.
 struct ParameterGradient<'a> {
-    layer: &'a network::Layer,
+    layer: &'a Layer,
     parallelism: Parallelism,
     of: Of,
 }
@@ -119,7 +130,7 @@ impl InplaceOp3 for ParameterGradient<'_> {
 
 /// The gradient of x: g W^T.
 struct InputGradient<'a> {
-    layer: &'a network::Layer,
+    layer: &'a Layer,
     parallelism: Parallelism,
 }
 
@@ -144,6 +155,6 @@ impl CustomOp2 for InputGradient<'_> {
     }
 }
 
-fn weight<'a>(parameters: &'a [f32], layer: &network::Layer) -> Result<Matrix<'a>> {
+fn weight<'a>(parameters: &'a [f32], layer: &Layer) -> Result<Matrix<'a>> {
     Matrix::row_major(&parameters[layer.weight.clone()], layer.inputs, layer.outputs)
 }

@@ -21,6 +21,7 @@ mod objective;
 mod optimizer;
 mod replica;
 mod threads;
+mod tiles;
 
 pub use average::Average;
 pub use combine::{Combine, most_probable};

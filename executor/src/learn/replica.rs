@@ -1,9 +1,7 @@
+mod ahead;
 mod postponed;
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-};
+use std::{fmt, sync::Arc};
 
 use candle_core::{Device, Tensor};
 
@@ -12,9 +10,12 @@ use super::{
     activation::{Dropout, InputDropout},
     buffer::{self, Loan},
     forward::Forward,
+    linear::Slopes,
     loss,
+    matmul::Matrix,
     threads::Threads,
 };
+use ahead::{Begun, Next};
 use postponed::{Postponed, shrink};
 
 /// A copy of the model in an executor, with the buffers it trains on.
@@ -30,6 +31,10 @@ pub struct Replica {
     objective: Objective,
     postponed: Option<Postponed>,
     tile: Vec<f32>,
+    /// What is computed of the next step, with the weights and samples that there are.
+    begun: Option<Begun>,
+    /// The step after it.
+    next: Option<Next>,
 }
 
 impl Replica {
@@ -50,6 +55,8 @@ impl Replica {
             objective: Objective::PLAIN,
             postponed: None,
             tile: Vec::new(),
+            begun: None,
+            next: None,
             network,
         })
     }
@@ -76,6 +83,10 @@ impl Replica {
 
     /// The samples of the next step, to be written or exchanged.
     pub fn samples_mut(&mut self) -> &mut Minibatch {
+        self.begun = None;
+        if let Some(next) = &mut self.next {
+            (next.plan, next.begun) = (None, None);
+        }
         &mut self.samples
     }
 
@@ -86,6 +97,7 @@ impl Replica {
 
     /// The flat weights, to be written.
     pub fn weights_mut(&mut self) -> &mut [f32] {
+        self.forget_begun();
         &mut self.weights
     }
 
@@ -97,7 +109,7 @@ impl Replica {
         if weights.len() != self.weights.len() {
             return Err(LearnError::Weights { expected: self.weights.len(), got: weights.len() });
         }
-        self.weights.copy_from_slice(weights);
+        self.weights_mut().copy_from_slice(weights);
         Ok(())
     }
 
@@ -125,15 +137,13 @@ impl Replica {
     /// [`LearnError::Rows`], or [`LearnError::Diverged`] if a layer's values are not finite; the gradient is
     /// then of no use.
     pub fn step(&mut self, rows: usize, dropout_seed: u64) -> Result<BatchReport, LearnError> {
-        let dropout = match (self.network.dropout(), self.network.input_dropout()) {
-            (0.0, 0.0) => Dropout::Off,
-            (rate, input_rate) => Dropout::On { rate, input_rate, seed: dropout_seed },
-        };
+        let dropout = self.dropout(dropout_seed);
+        let begun = self.begun.take().filter(|begun| begun.is_of(rows, dropout));
         let outputs = self.network.outputs();
         self.postponed = None;
         let slopes = self.can_postpone().then(Arc::default);
         let (report, features) =
-            self.run(rows, dropout, slopes.clone(), move |logits, labels, objective| {
+            self.run(rows, dropout, (begun, slopes.clone()), move |logits, labels, objective| {
                 let (report, slopes) =
                     buffer::read(logits, |values| loss::cross_entropy(values, labels, outputs, objective))?;
                 // The sum of logits times constant slopes has these slopes as its gradient.
@@ -141,7 +151,7 @@ impl Replica {
                 logits.mul(&slopes)?.sum_all()?.backward()?;
                 Ok(report)
             })?;
-        let slopes = slopes.and_then(|slopes: Arc<OnceLock<Vec<f32>>>| slopes.get().cloned());
+        let slopes = slopes.and_then(|slopes: Slopes| slopes.get().cloned());
         self.postponed = slopes.map(|slopes| Postponed { dropped: features, slopes });
         for layer in self.network.layers().iter().skip(usize::from(self.postponed.is_some())) {
             let of = layer.weight.clone();
@@ -149,6 +159,14 @@ impl Replica {
         }
         self.clip();
         Ok(report)
+    }
+
+    /// The dropout of a step.
+    fn dropout(&self, seed: u64) -> Dropout {
+        match (self.network.dropout(), self.network.input_dropout()) {
+            (0.0, 0.0) => Dropout::Off,
+            (rate, input_rate) => Dropout::On { rate, input_rate, seed },
+        }
     }
 
     /// Whether the gradient of the first layer's weights may wait: nobody asks for its length, and no other thread
@@ -175,12 +193,19 @@ impl Replica {
     /// # Errors
     /// [`LearnError::Tensor`] if the gradient can't be computed.
     pub fn update(&mut self, optimizer: &mut dyn ReplicaOptimizer, factor: f32) -> Result<(), LearnError> {
-        let Self { network, weights, gradient, samples, objective, postponed, tile, .. } = self;
+        self.forget_begun();
+        let Self { network, weights, gradient, samples, objective, postponed, tile, next, .. } = self;
         optimizer.begin(factor);
         let mut written = 0;
         if let (Some(postponed), Some(first)) = (postponed.take(), network.layers().first()) {
-            let of = &mut weights[first.weight.clone()];
-            postponed.apply(first, &samples.inputs, of, objective.l2, optimizer, tile)?;
+            let (inputs, of) = (&samples.inputs, &mut weights[first.weight.clone()]);
+            let mut apply = |next: Option<(Matrix<'_>, &mut [f32])>| {
+                postponed.apply(first, inputs, of, objective.l2, (&mut *optimizer, tile), next)
+            };
+            match next {
+                Some(next) => next.begin(first, apply)?,
+                None => apply(None)?,
+            }
             written = first.weight.end;
         }
         optimizer.apply(written..weights.len(), &mut weights[written..], &gradient[written..]);
@@ -192,7 +217,9 @@ impl Replica {
     /// # Errors
     /// [`LearnError::Rows`], or [`LearnError::Diverged`] if a layer's values are not finite.
     pub fn logits(&mut self, rows: usize) -> Result<Vec<f32>, LearnError> {
-        Ok(self.run(rows, Dropout::Off, None, |logits, _, _| Ok(buffer::read(logits, <[f32]>::to_vec)?))?.0)
+        Ok(self
+            .run(rows, Dropout::Off, (None, None), |logits, _, _| Ok(buffer::read(logits, <[f32]>::to_vec)?))?
+            .0)
     }
 
     /// The probabilities of every class, for each of the first `rows` samples; labels and gradient stay unread.
@@ -201,7 +228,7 @@ impl Replica {
     /// [`LearnError::Rows`], or [`LearnError::Diverged`] if a layer's values are not finite.
     pub fn probabilities(&mut self, rows: usize) -> Result<Vec<Vec<f32>>, LearnError> {
         let outputs = self.network.outputs();
-        let (probabilities, _) = self.run(rows, Dropout::Off, None, move |logits, _, _| {
+        let (probabilities, _) = self.run(rows, Dropout::Off, (None, None), move |logits, _, _| {
             let rows = |values: &[f32]| values.chunks_exact(outputs).map(loss::class_probabilities).collect();
             Ok(buffer::read(logits, rows)?)
         })?;
@@ -214,7 +241,7 @@ impl Replica {
         &mut self,
         rows: usize,
         dropout: Dropout,
-        slopes: Option<Arc<OnceLock<Vec<f32>>>>,
+        (begun, slopes): (Option<Begun>, Option<Slopes>),
         finish: impl FnOnce(&Tensor, &[u32], &Objective) -> Result<R, LearnError> + Send,
     ) -> Result<(R, Option<Tensor>), LearnError> {
         let Self { network, threads, weights, gradient, samples, objective, .. } = self;
@@ -229,9 +256,15 @@ impl Replica {
             let inputs = Loan::constant(inputs)?;
             let width = network.inputs();
             let x = inputs.tensor().narrow(0, 0, rows * width)?.reshape((rows, width))?;
-            let dropped = InputDropout::new(dropout).map(|input| x.apply_op1_no_bwd(&input)).transpose()?;
+            let (dropped, begun) = match begun {
+                Some(Begun { dropped, product, .. }) => (dropped, Some(product)),
+                None => {
+                    let drop = |input| x.apply_op1_no_bwd(&input);
+                    (InputDropout::new(dropout).map(drop).transpose()?, None)
+                }
+            };
             let (parameters, gradient) = (weights.tensor(), gradient.tensor());
-            let forward = Forward { network, parameters, gradient, parallelism, slopes };
+            let forward = Forward { network, parameters, gradient, parallelism, begun, slopes };
             let logits = forward.logits(dropped.clone().unwrap_or(x), dropout)?;
             Ok((finish(&logits, labels, objective)?, dropped))
         })

@@ -3,13 +3,12 @@ use std::ops::Range;
 use candle_core::{Result, Tensor};
 use gemm::Parallelism;
 
+use super::ahead::with_features;
 use crate::learn::{
-    Layer, ReplicaOptimizer, buffer,
+    Layer, ReplicaOptimizer,
     matmul::{Matrix, Target, multiply},
+    tiles::{tile_product, tiles, weights_of},
 };
-
-/// Values of a tile, of which gradient, weights and moments stay in the caches of a core.
-const TILE_VALUES: usize = 65_536;
 
 /// The gradient of the first layer's weights, of which only the factors are known.
 ///
@@ -41,25 +40,27 @@ impl Postponed {
     }
 
     /// Moves the weights of the layer, in the step that `optimizer` has begun. `tile` is memory that is kept from step to step.
+    /// With the features of the next step, it writes what they give with the moved weights.
     pub(super) fn apply(
         &self,
         layer: &Layer,
         inputs: &[f32],
         weights: &mut [f32],
         l2: f32,
-        optimizer: &mut dyn ReplicaOptimizer,
-        tile: &mut Vec<f32>,
+        (optimizer, tile): (&mut dyn ReplicaOptimizer, &mut Vec<f32>),
+        mut next: Option<(Matrix<'_>, &mut [f32])>,
     ) -> Result<()> {
         self.with_features(layer, inputs, |features| {
-            let rows = (TILE_VALUES / layer.outputs).max(1);
-            for start in (0..layer.inputs).step_by(rows) {
-                let range = start..layer.inputs.min(start + rows);
-                let values = range.start * layer.outputs..range.end * layer.outputs;
+            for range in tiles(layer) {
+                let values = weights_of(&range, layer);
                 tile.resize(values.len(), 0.0);
-                self.tile(layer, features, range, tile)?;
+                self.tile(layer, features, range.clone(), tile)?;
                 let weights = &mut weights[values.clone()];
                 shrink(tile, weights, l2);
                 optimizer.apply(values, weights, tile);
+                if let Some((x, product)) = &mut next {
+                    tile_product(layer, *x, weights, range, Parallelism::None, product)?;
+                }
             }
             Ok(())
         })
@@ -71,12 +72,7 @@ impl Postponed {
         inputs: &[f32],
         work: impl FnOnce(Matrix<'_>) -> Result<()>,
     ) -> Result<()> {
-        let rows = self.slopes.len() / layer.outputs;
-        let work = |values: &[f32]| work(Matrix::row_major(values, rows, layer.inputs)?);
-        match &self.dropped {
-            Some(tensor) => buffer::read(tensor, work)?,
-            None => work(&inputs[..rows * layer.inputs]),
-        }
+        with_features(layer, self.slopes.len() / layer.outputs, &self.dropped, inputs, work)
     }
 
     /// Writes the gradient of the weights of some inputs: x^T g.

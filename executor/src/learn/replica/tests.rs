@@ -13,7 +13,7 @@ fn network(features: usize, hidden: &[u32], classes: usize, dropout: f32) -> Net
 }
 
 /// A replica with drawn weights and a full batch of drawn samples.
-fn replica(network: Network, batch: usize, threads: usize, seed: u64) -> Replica {
+pub(super) fn replica(network: Network, batch: usize, threads: usize, seed: u64) -> Replica {
     let weights = initial_weights(&network, seed);
     let classes = network.classes() as u32;
     let mut replica = Replica::new(network, batch, threads).unwrap();

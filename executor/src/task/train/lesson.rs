@@ -45,6 +45,8 @@ pub(super) struct Lesson<'a> {
     pub(super) batches: Arc<Batches>,
     pub(super) report: pb::EpochTrained,
     loader: Loader,
+    /// The step that the replica has looked ahead to.
+    ahead: Option<Step>,
     /// How long it took to compute the last gradient.
     step_took: Duration,
     cancel: &'a CancelFlag,
@@ -82,6 +84,7 @@ impl<'a> Lesson<'a> {
             batches,
             report: pb::EpochTrained::default(),
             loader: Loader::new(source, run.environment.runtime.clone()),
+            ahead: None,
             step_took: Duration::MAX,
             cancel: run.cancel,
             stored: found.stored,
@@ -96,6 +99,7 @@ impl<'a> Lesson<'a> {
         payload: &mut dyn Payload,
     ) -> Result<(), TaskError> {
         let factor = self.compute(step, replica, payload)?;
+        self.look_ahead(step, replica, payload)?;
         let started = Instant::now();
         payload.step(replica, factor)?;
         self.computed_since(started);
@@ -118,20 +122,46 @@ impl<'a> Lesson<'a> {
             return Ok(factor);
         }
         let started = Instant::now();
-        self.loader.load(step, replica, self.cancel)?;
+        let is_there = self.ahead.take() == Some(step) && replica.advance();
+        if !is_there {
+            self.loader.load(step, replica, self.cancel)?;
+        }
         if step.0 < self.report.last_step && self.loader.pays(self.step_took) {
             self.loader.load_ahead(Step(step.0 + 1), replica)?;
         }
         let prepared = Instant::now();
-        let (epoch, partition) = (u64::from(self.task.epoch.0), u64::from(self.task.partition.0));
-        let seed = Random::new(&[self.context.settings.seed, epoch, partition, step.0]).next_u64();
-        let batch = replica.step(rows, seed)?;
+        let batch = replica.step(rows, self.dropout_seed(step))?;
         self.report.loss_sum += batch.loss_sum;
         self.report.correct += batch.correct;
         self.report.input_seconds += (prepared - started).as_secs_f64();
         self.step_took = prepared.elapsed();
         self.computed_since(prepared);
         Ok(factor)
+    }
+
+    /// Prepares the batch after that of a step whose gradient is computed, so that as the weights move, what it gives in the
+    /// first layer is computed from them at once. For nothing if they are replaced then.
+    pub(super) fn look_ahead(
+        &mut self,
+        step: Step,
+        replica: &mut Replica,
+        payload: &dyn Payload,
+    ) -> Result<(), TaskError> {
+        if !payload.learns() || step.0 >= self.report.last_step {
+            return Ok(());
+        }
+        let (started, next) = (Instant::now(), Step(step.0 + 1));
+        if self.loader.look_ahead(next, replica) {
+            replica.look_ahead(self.batches.rows(next).len(), self.dropout_seed(next))?;
+            self.ahead = Some(next);
+        }
+        self.report.input_seconds += started.elapsed().as_secs_f64();
+        Ok(())
+    }
+
+    fn dropout_seed(&self, step: Step) -> u64 {
+        let (epoch, partition) = (u64::from(self.task.epoch.0), u64::from(self.task.partition.0));
+        Random::new(&[self.context.settings.seed, epoch, partition, step.0]).next_u64()
     }
 
     /// Adds the time since `started` to that of computing.

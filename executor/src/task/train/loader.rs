@@ -116,6 +116,17 @@ impl Loader {
         Ok(())
     }
 
+    /// Prepares the batch of the step after the next one in the replica, unless one is being prepared elsewhere; tells whether
+    /// it is there. What is wrong with it shows when it is loaded.
+    pub(super) fn look_ahead(&mut self, step: Step, replica: &mut Replica) -> bool {
+        let State::Here(source) = &mut self.state else { return false };
+        let Ok(into) = replica.next_samples_mut() else { return false };
+        let started = Instant::now();
+        let filled = source.fill(step, into);
+        self.took = started.elapsed();
+        filled.is_ok()
+    }
+
     /// Waits for the batch that is being prepared, if one is.
     fn land(&mut self, cancel: &CancelFlag) -> Result<Option<Prepared>, TaskError> {
         let State::Away { step, loading } = &mut self.state else { return Ok(None) };
@@ -213,6 +224,21 @@ mod tests {
             let expected = &expected[step as usize - 1];
             assert_eq!(&features(&mut replica, expected.len() / 4), expected, "step {step}");
         }
+    }
+
+    #[test]
+    fn a_batch_that_is_looked_ahead_to_is_the_one_that_would_be_prepared_when_it_is_needed() {
+        let (runtime, cancel, mut replica) = (Runtime::new().unwrap(), CancelFlag::default(), replica());
+        let mut loader = Loader::new(source(None), runtime.handle().clone());
+        loader.load(Step(2), &mut replica, &cancel).unwrap();
+        let expected = features(&mut replica, 4);
+        loader.load(Step(1), &mut replica, &cancel).unwrap();
+        assert!(loader.look_ahead(Step(2), &mut replica));
+        replica.look_ahead(4, 0).unwrap();
+        assert!(replica.advance());
+        assert_eq!(features(&mut replica, 4), expected);
+        loader.load_ahead(Step(3), &replica).unwrap();
+        assert!(!loader.look_ahead(Step(3), &mut replica), "it is on its way elsewhere");
     }
 
     #[test]

@@ -109,6 +109,11 @@ impl Stream<'_> {
     /// to if the push before has come to nothing.
     fn exchange(&mut self, first: Step, last: Step, factor: f32) -> Result<Option<Step>, TaskError> {
         let (runtime, cancel) = (&self.run.environment.runtime, self.run.cancel);
+        let then = self.then(last);
+        let is_last = last == self.lesson.batches.last();
+        if then == Then::PullAhead {
+            self.lesson.look_ahead(last, self.replica, self.payload)?;
+        }
         let has_pulled = match self.landed()? {
             Answer::Nothing => false,
             Answer::Accepted => true,
@@ -116,8 +121,6 @@ impl Stream<'_> {
         };
         let fence = Fence::new(self.lesson.task, self.attempt, first, last)
             .map_err(|_| TaskError::Missing("steps in this push"))?;
-        let then = self.then(last);
-        let is_last = last == self.lesson.batches.last();
         let kind = if is_last { PushKind::Last } else { PushKind::Stream };
         let (draft, pulled) = self.exchange.client(runtime, cancel)?.draft(kind);
         let pulled = Some(pulled).filter(|_| has_pulled && then != Then::Pull);
