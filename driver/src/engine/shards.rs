@@ -6,7 +6,7 @@ use howdah_proto::{
     pb::{self, task_command},
 };
 
-use super::{AskRequest, Collect, Effect, Engine, IoRequest};
+use super::{AskRequest, Collect, Effect, Engine, IoRequest, io::Live};
 use crate::{
     scheduler::Millis,
     train::{Question, TrainJob},
@@ -101,6 +101,17 @@ impl Engine {
             let request = IoRequest::ForgetReplicas { servers: servers.clone(), executor };
             self.effects.push(Effect::Io { job, request });
         }
+    }
+
+    /// Brings what is known of jobs and parameter servers up to date; says whether it has changed.
+    pub(super) fn tell_live(&self, known: &mut Live) -> bool {
+        let servers = || self.members.of_role(Role::Paramserver).map(|member| &member.address);
+        let same = known.jobs.iter().eq(self.jobs.keys()) && known.servers.iter().eq(servers());
+        if !same {
+            *known =
+                Live { jobs: self.jobs.keys().copied().collect(), servers: servers().cloned().collect() };
+        }
+        !same
     }
 
     fn server_addresses(&self) -> Vec<String> {

@@ -14,7 +14,11 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Effect, Engine, EngineHandle, Input, MemberCounts, clock::Clock, io::Io};
+use super::{
+    Effect, Engine, EngineHandle, Input, MemberCounts,
+    clock::Clock,
+    io::{Io, Live},
+};
 use crate::{
     board::Board,
     objects::Objects,
@@ -52,9 +56,11 @@ const INPUTS: usize = 4096;
 pub fn start(options: EngineOptions, board: Board, objects: Objects) -> (EngineHandle, JoinHandle<()>) {
     let (inputs, receiver) = mpsc::channel(INPUTS);
     let (counts, members) = watch::channel(MemberCounts::default());
+    let live = watch::Sender::default();
     // The I/O that the engine starts must not keep the engine alive.
-    let io = Io::new(inputs.downgrade(), options.work_dir.clone(), options.registry.clone());
-    let task = tokio::spawn(run(options, (board, objects), receiver, counts, io));
+    let io =
+        Io::new(inputs.downgrade(), options.work_dir.clone(), options.registry.clone(), live.subscribe());
+    let task = tokio::spawn(run(options, (board, objects), receiver, counts, (io, live)));
     (EngineHandle { inputs, members }, task)
 }
 
@@ -64,7 +70,7 @@ async fn run(
     (board, objects): (Board, Objects),
     mut inputs: mpsc::Receiver<Input>,
     counts: watch::Sender<MemberCounts>,
-    io: Io,
+    (io, live): (Io, watch::Sender<Live>),
 ) {
     let (tick, longest) = looks(options.heartbeat_timeout);
     let mut shell = Shell {
@@ -74,6 +80,7 @@ async fn run(
             .counting_jobs_from(JobId(unix_ms())),
         board,
         io,
+        live,
         links: HashMap::new(),
         replies: HashMap::new(),
         objects,
@@ -111,6 +118,7 @@ struct Shell {
     engine: Engine,
     board: Board,
     io: Io,
+    live: watch::Sender<Live>,
     links: HashMap<MemberId, mpsc::UnboundedSender<pb::TaskCommand>>,
     replies: HashMap<JobId, mpsc::UnboundedSender<pb::RunReply>>,
     objects: Objects,
@@ -230,6 +238,8 @@ impl Shell {
     }
 
     fn perform(&mut self, effects: Vec<Effect>) {
+        // Before anything is begun for a job or a server that is new.
+        self.live.send_if_modified(|known| self.engine.tell_live(known));
         for effect in effects {
             match effect {
                 Effect::Send { executor, command } => {

@@ -4,6 +4,7 @@ mod ask;
 mod dataset;
 pub(super) mod fit;
 mod forget;
+mod live;
 mod shard;
 mod snapshot;
 
@@ -14,7 +15,9 @@ use std::{
 
 use howdah_executor::rdd::Registry;
 use howdah_proto::JobId;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+
+pub(super) use live::Live;
 
 use super::{Input, IoRequest, IoResult};
 use crate::{prepared, snapshot::Store};
@@ -25,13 +28,19 @@ pub(super) struct Io {
     inputs: mpsc::WeakSender<Input>,
     work_dir: PathBuf,
     registry: Arc<Registry>,
+    live: watch::Receiver<Live>,
     /// Held while pictures are drawn.
     drawing: Arc<Mutex<()>>,
 }
 
 impl Io {
-    pub(super) fn new(inputs: mpsc::WeakSender<Input>, work_dir: PathBuf, registry: Arc<Registry>) -> Self {
-        Self { inputs, work_dir, registry, drawing: Arc::default() }
+    pub(super) fn new(
+        inputs: mpsc::WeakSender<Input>,
+        work_dir: PathBuf,
+        registry: Arc<Registry>,
+        live: watch::Receiver<Live>,
+    ) -> Self {
+        Self { inputs, work_dir, registry, live, drawing: Arc::default() }
     }
 
     pub(super) fn start(&self, job: JobId, request: IoRequest) {
@@ -89,12 +98,14 @@ impl Io {
             }
             IoRequest::Untag { places, tag } => return forget::untag(job, places, tag).await,
             IoRequest::ForgetReplicas { servers, executor } => {
-                return forget::replicas(job, servers, executor).await;
+                return forget::replicas(self.live.clone(), job, servers, executor).await;
             }
             IoRequest::DropReplaced { servers, places } => {
-                return forget::replaced(job, servers, places).await;
+                return forget::replaced(self.live.clone(), job, servers, places).await;
             }
-            IoRequest::DropShards { servers } => return forget::shards(job, servers).await,
+            IoRequest::DropShards { servers } => {
+                return forget::shards(self.live.clone(), job, servers).await;
+            }
         };
         self.report(job, result).await;
     }
