@@ -43,6 +43,16 @@ pub enum SnapshotError {
         /// What is wrong.
         reason: String,
     },
+    /// A file that a parameter server has written isn't there for the driver.
+    #[error(
+        "{file} was written by a parameter server, and for the driver {reason}; all machines must reach the same place"
+    )]
+    Unseen {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The run has got further than it is to go.
     #[error("the run has got to epoch {at} already, and is to end with epoch {epochs}")]
     Beyond {
@@ -75,6 +85,7 @@ impl SnapshotError {
             | Self::Store { .. }
             | Self::Manifest { .. }
             | Self::Damaged { .. }
+            | Self::Unseen { .. }
             | Self::Beyond { .. } => None,
         }
     }

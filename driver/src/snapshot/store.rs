@@ -112,6 +112,16 @@ impl Store {
         stream::iter(checks).buffered(CONCURRENT_LOOKS).try_collect().await
     }
 
+    /// Makes sure that what the servers have written is in this place, and not in one that has its name on their machine.
+    async fn check_written(&self, manifest: &Manifest) -> Result<(), SnapshotError> {
+        // A network's file system remembers that the folder wasn't there until the one that it is in is read again.
+        self.ids().await?;
+        self.check(manifest).await.map_err(|error| match error {
+            SnapshotError::Damaged { file, reason } => SnapshotError::Unseen { file, reason },
+            other => other,
+        })
+    }
+
     async fn check_file(&self, id: SnapshotId, saved: &SavedFile) -> Result<(), SnapshotError> {
         let file = format!("{}/{}", self.location.snapshot(id), saved.file);
         let damaged = |reason: String| SnapshotError::Damaged { file: file.clone(), reason };
@@ -143,11 +153,12 @@ impl Store {
         }
     }
 
-    /// Makes a snapshot whole by writing its manifest, and drops all older ones but `keep`.
+    /// Makes a snapshot whole by writing its manifest, if its files are there, and drops all older ones but `keep`.
     ///
     /// # Errors
-    /// [`SnapshotError::Store`]; older ones that can't be found or dropped are no error.
+    /// [`SnapshotError::Unseen`], or [`SnapshotError::Store`]; older ones that can't be found or dropped are no error.
     pub async fn commit(&self, manifest: &Manifest, keep: Option<SnapshotId>) -> Result<(), SnapshotError> {
+        self.check_written(manifest).await?;
         let id = manifest.snapshot;
         let file = format!("{}/{MANIFEST}", self.location.snapshot(id));
         let failed = |reason: String| SnapshotError::Store { file: file.clone(), reason };

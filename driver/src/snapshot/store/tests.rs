@@ -18,11 +18,36 @@ fn write_shards(folder: &tempfile::TempDir, snapshot: u64, bytes: usize) {
     }
 }
 
+/// Writes a whole snapshot.
+async fn take(folder: &tempfile::TempDir, snapshot: u64, keep: Option<SnapshotId>) {
+    write_shards(folder, snapshot, 50);
+    open(folder).commit(&numbered(snapshot), keep).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_snapshot_of_which_not_every_file_can_be_seen_gets_no_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let refused = async || store.commit(&numbered(1), None).await.unwrap_err().to_string();
+    write_shards(&folder, 1, 50);
+    let path = folder.path().join("snap shots").join(super::folder(SnapshotId(1)));
+    std::fs::remove_file(path.join("shard-1")).unwrap();
+    let missing = refused().await;
+    assert!(missing.contains("snapshot-0000000001/shard-1 was written by a parameter server"), "{missing}");
+    assert!(missing.contains("it is missing; all machines must reach the same place"), "{missing}");
+    std::fs::write(path.join("shard-1"), "x").unwrap();
+    let short = refused().await;
+    assert!(short.contains("it has 1 bytes, and 50 were saved"), "{short}");
+    assert_eq!(store.find().await, Ok(Found { has_whole: false, last: SnapshotId(1) }));
+}
+
 #[tokio::test]
 async fn a_snapshot_with_a_file_that_is_missing_or_cut_off_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder);
-    store.commit(&numbered(1), None).await.unwrap();
+    take(&folder, 1, None).await;
+    let path = folder.path().join("snap shots").join(super::folder(SnapshotId(1)));
+    std::fs::remove_file(path.join("shard-0")).unwrap();
     let refused = async || store.newest().await.unwrap_err().to_string();
     let missing = refused().await;
     assert!(missing.contains("snapshot-0000000001/shard-0 is damaged: it is missing"), "{missing}");
@@ -38,9 +63,8 @@ async fn the_newest_whole_snapshot_is_read_and_a_partial_one_is_passed_over() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder);
     assert!(matches!(store.newest().await, Err(SnapshotError::None(_))));
-    store.commit(&numbered(9), None).await.unwrap();
-    store.commit(&numbered(10), Some(SnapshotId(9))).await.unwrap();
-    write_shards(&folder, 10, 50);
+    take(&folder, 9, None).await;
+    take(&folder, 10, Some(SnapshotId(9))).await;
     let partial = folder.path().join("snap shots").join(super::folder(SnapshotId(11)));
     std::fs::create_dir(&partial).unwrap();
     std::fs::write(partial.join("shard-0000"), "x").unwrap();
@@ -81,7 +105,7 @@ async fn old_snapshots_go_and_other_files_stay() {
     std::fs::write(folder.path().join("snap shots/notes/a"), "x").unwrap();
     for snapshot in 1..=3 {
         let keep = (snapshot > 1).then(|| SnapshotId(snapshot - 1));
-        store.commit(&numbered(snapshot), keep).await.unwrap();
+        take(&folder, snapshot, keep).await;
     }
     assert_eq!(store.ids().await.unwrap(), [SnapshotId(2), SnapshotId(3)]);
     assert!(folder.path().join("snap shots/notes/a").exists());
@@ -92,7 +116,7 @@ async fn all_snapshots_are_dropped_and_other_files_stay() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder);
     assert_eq!(store.clear().await, Ok(()), "there is nothing");
-    store.commit(&numbered(1), None).await.unwrap();
+    take(&folder, 1, None).await;
     write_shards(&folder, 2, 50);
     std::fs::write(folder.path().join("snap shots/note"), "x").unwrap();
     store.clear().await.unwrap();
@@ -104,9 +128,8 @@ async fn all_snapshots_are_dropped_and_other_files_stay() {
 async fn a_commit_that_comes_late_leaves_newer_snapshots_alone() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder);
-    store.commit(&numbered(4), None).await.unwrap();
-    write_shards(&folder, 4, 50);
-    store.commit(&numbered(3), None).await.unwrap();
+    take(&folder, 4, None).await;
+    take(&folder, 3, None).await;
     assert_eq!(store.newest().await.unwrap().manifest, numbered(4));
 }
 
@@ -114,7 +137,7 @@ async fn a_commit_that_comes_late_leaves_newer_snapshots_alone() {
 async fn a_manifest_that_makes_no_sense_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder);
-    store.commit(&numbered(1), None).await.unwrap();
+    take(&folder, 1, None).await;
     let path = folder.path().join("snap shots").join(super::folder(SnapshotId(2)));
     std::fs::create_dir(&path).unwrap();
     std::fs::write(path.join(MANIFEST), "{").unwrap();
