@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use howdah_paramserver::stores::open_url;
@@ -15,6 +15,12 @@ const LARGEST_MANIFEST_BYTES: u64 = 64 << 20;
 
 /// How many files are looked at at a time.
 const CONCURRENT_LOOKS: usize = 16;
+
+/// How long a store may take to say what is there, or for a manifest: a request to one is tried again for three minutes.
+const ANSWERED: Duration = Duration::from_secs(300);
+
+/// How long it may take to drop what is needed no more. A later snapshot drops what stays.
+const DROPPED: Duration = Duration::from_secs(60);
 
 /// Where the snapshots of a run are kept: a folder of this machine, or an object store.
 #[derive(Debug)]
@@ -67,6 +73,10 @@ impl Store {
     /// [`SnapshotError`], naming the file. A manifest that makes no sense is an error: an older snapshot would lose
     /// work that the user believes to be safe.
     pub async fn newest(&self) -> Result<Newest, SnapshotError> {
+        self.answered(self.read_newest()).await
+    }
+
+    async fn read_newest(&self) -> Result<Newest, SnapshotError> {
         let ids = self.ids().await?;
         for id in ids.iter().copied().rev() {
             let file = format!("{}/{MANIFEST}", self.location.snapshot(id));
@@ -88,6 +98,10 @@ impl Store {
     /// # Errors
     /// [`SnapshotError::Store`], naming the file or folder.
     pub async fn find(&self) -> Result<Found, SnapshotError> {
+        self.answered(self.look()).await
+    }
+
+    async fn look(&self) -> Result<Found, SnapshotError> {
         let ids = self.ids().await?;
         let last = ids.last().copied().unwrap_or_default();
         for id in ids.into_iter().rev() {
@@ -143,14 +157,17 @@ impl Store {
     /// [`SnapshotError::Shared`], or [`SnapshotError::Store`].
     pub async fn check_free(&self, id: SnapshotId) -> Result<(), SnapshotError> {
         let files = self.root.clone().join(folder(id));
-        match self.store.list(Some(&files)).next().await {
-            None | Some(Err(object_store::Error::NotFound { .. })) => Ok(()),
-            Some(Ok(_)) => Err(SnapshotError::Shared(self.location.url().to_string())),
-            Some(Err(error)) => {
-                let file = self.location.snapshot(id);
-                Err(SnapshotError::Store { file, reason: error.to_string() })
+        let looked = async {
+            match self.store.list(Some(&files)).next().await {
+                None | Some(Err(object_store::Error::NotFound { .. })) => Ok(()),
+                Some(Ok(_)) => Err(SnapshotError::Shared(self.location.url().to_string())),
+                Some(Err(error)) => {
+                    let file = self.location.snapshot(id);
+                    Err(SnapshotError::Store { file, reason: error.to_string() })
+                }
             }
-        }
+        };
+        self.answered(looked).await
     }
 
     /// Makes a snapshot whole by writing its manifest, if its files are there, and drops all older ones but `keep`.
@@ -158,18 +175,41 @@ impl Store {
     /// # Errors
     /// [`SnapshotError::Unseen`], or [`SnapshotError::Store`]; older ones that can't be found or dropped are no error.
     pub async fn commit(&self, manifest: &Manifest, keep: Option<SnapshotId>) -> Result<(), SnapshotError> {
+        self.answered(self.write_manifest(manifest)).await?;
+        let id = manifest.snapshot;
+        let drop = async {
+            match self.ids().await {
+                Ok(ids) => {
+                    self.drop_older(ids.into_iter().filter(|old| *old < id && Some(*old) != keep)).await
+                }
+                Err(error) => tracing::warn!(%error, "old snapshots could not be looked for"),
+            }
+        };
+        if tokio::time::timeout(DROPPED, drop).await.is_err() {
+            tracing::warn!(snapshot = %id, "the snapshots before it were not dropped within {} s", DROPPED.as_secs());
+        }
+        Ok(())
+    }
+
+    async fn write_manifest(&self, manifest: &Manifest) -> Result<(), SnapshotError> {
         self.check_written(manifest).await?;
         let id = manifest.snapshot;
         let file = format!("{}/{MANIFEST}", self.location.snapshot(id));
         let failed = |reason: String| SnapshotError::Store { file: file.clone(), reason };
         let content = serde_json::to_vec_pretty(manifest).map_err(|error| failed(error.to_string()))?;
         let written = self.store.put_opts(&self.manifest(id), content.into(), PutOptions::default()).await;
-        written.map_err(|error| failed(error.to_string()))?;
-        match self.ids().await {
-            Ok(ids) => self.drop_older(ids.into_iter().filter(|old| *old < id && Some(*old) != keep)).await,
-            Err(error) => tracing::warn!(%error, "old snapshots could not be looked for"),
-        }
-        Ok(())
+        written.map(drop).map_err(|error| failed(error.to_string()))
+    }
+
+    /// Waits for a store, and not for ever: a file system over a network may never answer.
+    async fn answered<T>(
+        &self,
+        asked: impl Future<Output = Result<T, SnapshotError>>,
+    ) -> Result<T, SnapshotError> {
+        tokio::time::timeout(ANSWERED, asked).await.unwrap_or_else(|_| {
+            let reason = format!("the store didn't answer within {} s", ANSWERED.as_secs());
+            Err(SnapshotError::Store { file: self.location.url().to_string(), reason })
+        })
     }
 
     /// Drops all snapshots, whole or not; other files stay.

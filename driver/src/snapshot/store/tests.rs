@@ -1,3 +1,12 @@
+use std::fmt;
+
+use futures::stream::BoxStream;
+use object_store::{
+    CopyOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, PutMultipartOptions, PutPayload,
+    PutResult, Result, memory::InMemory,
+};
+use tokio::time::Instant;
+
 use super::*;
 use crate::snapshot::manifest::tests::manifest;
 
@@ -143,4 +152,88 @@ async fn a_manifest_that_makes_no_sense_is_refused_by_name() {
     std::fs::write(path.join(MANIFEST), "{").unwrap();
     let error = store.newest().await.unwrap_err().to_string();
     assert!(error.contains("snapshot-0000000002/manifest.json is no manifest"), "{error}");
+}
+
+/// A store that answers no request, or all but those to remove something.
+#[derive(Debug)]
+struct Silent {
+    answering: Option<InMemory>,
+}
+
+impl fmt::Display for Silent {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("silent")
+    }
+}
+
+#[tonic::async_trait]
+impl ObjectStore for Silent {
+    async fn put_opts(&self, path: &Path, content: PutPayload, how: PutOptions) -> Result<PutResult> {
+        let Some(store) = &self.answering else { return std::future::pending().await };
+        store.put_opts(path, content, how).await
+    }
+
+    async fn put_multipart_opts(&self, _: &Path, _: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        std::future::pending().await
+    }
+
+    async fn get_opts(&self, path: &Path, how: GetOptions) -> Result<GetResult> {
+        let Some(store) = &self.answering else { return std::future::pending().await };
+        store.get_opts(path, how).await
+    }
+
+    fn delete_stream(&self, _: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        stream::pending().boxed()
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.answering.as_ref().map_or_else(|| stream::pending().boxed(), |store| store.list(prefix))
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        let Some(store) = &self.answering else { return std::future::pending().await };
+        store.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, _: &Path, _: &Path, _: CopyOptions) -> Result<()> {
+        std::future::pending().await
+    }
+}
+
+fn silent(answering: Option<InMemory>) -> Store {
+    let location = Location::parse("s3://bucket/run").unwrap();
+    Store { location, store: Arc::new(Silent { answering }), root: Path::from("run") }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_never_answers_is_not_waited_for_for_ever() {
+    let store = silent(None);
+    let begun = Instant::now();
+    let unanswered = [
+        store.find().await.map(drop),
+        store.newest().await.map(drop),
+        store.check_free(SnapshotId(1)).await,
+        store.commit(&numbered(1), None).await,
+    ];
+    for error in unanswered {
+        let said = error.unwrap_err().to_string();
+        assert_eq!(said, "s3://bucket/run/: the store didn't answer within 300 s");
+    }
+    assert_eq!(begun.elapsed().as_secs(), 4 * ANSWERED.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_is_whole_also_if_those_before_it_cannot_be_dropped() {
+    let memory = InMemory::new();
+    for snapshot in [1, 2] {
+        for saved in manifest().shards {
+            let path = Path::from("run").join(folder(SnapshotId(snapshot))).join(saved.file);
+            memory.put(&path, vec![0_u8; 50].into()).await.unwrap();
+        }
+    }
+    let store = silent(Some(memory));
+    let begun = Instant::now();
+    store.commit(&numbered(2), None).await.unwrap();
+    assert_eq!(begun.elapsed().as_secs(), DROPPED.as_secs());
+    assert_eq!(store.newest().await.unwrap().manifest, numbered(2));
 }
