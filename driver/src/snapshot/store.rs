@@ -1,3 +1,5 @@
+mod drop;
+
 use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -18,9 +20,6 @@ const CONCURRENT_LOOKS: usize = 16;
 
 /// How long a store may take to say what is there, or for a manifest: a request to one is tried again for three minutes.
 const ANSWERED: Duration = Duration::from_secs(300);
-
-/// How long it may take to drop what is needed no more. A later snapshot drops what stays.
-const DROPPED: Duration = Duration::from_secs(60);
 
 /// Where the snapshots of a run are kept: a folder of this machine, or an object store.
 #[derive(Debug)]
@@ -60,7 +59,7 @@ impl Store {
         let unfit = |reason: String| SnapshotError::Location { location: location.to_owned(), reason };
         let (store, root) = open_url(at.url()).map_err(unfit)?;
         let store: Arc<dyn ObjectStore> = if at.url().scheme() == "file" {
-            Arc::new(LocalFileSystem::new().with_automatic_cleanup(true).with_fsync(true))
+            Arc::new(LocalFileSystem::new().with_fsync(true))
         } else {
             store
         };
@@ -176,18 +175,7 @@ impl Store {
     /// [`SnapshotError::Unseen`], or [`SnapshotError::Store`]; older ones that can't be found or dropped are no error.
     pub async fn commit(&self, manifest: &Manifest, keep: Option<SnapshotId>) -> Result<(), SnapshotError> {
         self.answered(self.write_manifest(manifest)).await?;
-        let id = manifest.snapshot;
-        let drop = async {
-            match self.ids().await {
-                Ok(ids) => {
-                    self.drop_older(ids.into_iter().filter(|old| *old < id && Some(*old) != keep)).await
-                }
-                Err(error) => tracing::warn!(%error, "old snapshots could not be looked for"),
-            }
-        };
-        if tokio::time::timeout(DROPPED, drop).await.is_err() {
-            tracing::warn!(snapshot = %id, "the snapshots before it were not dropped within {} s", DROPPED.as_secs());
-        }
+        self.drop_before(manifest.snapshot, keep).await;
         Ok(())
     }
 
@@ -210,38 +198,6 @@ impl Store {
             let reason = format!("the store didn't answer within {} s", ANSWERED.as_secs());
             Err(SnapshotError::Store { file: self.location.url().to_string(), reason })
         })
-    }
-
-    /// Drops all snapshots, whole or not; other files stay.
-    ///
-    /// # Errors
-    /// [`SnapshotError::Store`], naming the folder.
-    pub async fn clear(&self) -> Result<(), SnapshotError> {
-        for id in self.ids().await? {
-            let file = self.location.snapshot(id);
-            let dropped = self.drop(id).await;
-            dropped.map_err(|error| SnapshotError::Store { file, reason: error.to_string() })?;
-        }
-        Ok(())
-    }
-
-    async fn drop_older(&self, ids: impl Iterator<Item = SnapshotId>) {
-        for old in ids {
-            if let Err(error) = self.drop(old).await {
-                tracing::warn!(snapshot = %old, %error, "an old snapshot could not be dropped");
-            }
-        }
-    }
-
-    /// Drops a snapshot, its manifest first, so that what is left of it is never taken for whole.
-    async fn drop(&self, id: SnapshotId) -> object_store::Result<()> {
-        let folder = self.root.clone().join(folder(id));
-        let mut files: Vec<Path> =
-            self.store.list(Some(&folder)).map_ok(|file| file.location).try_collect().await?;
-        let manifest = self.manifest(id);
-        files.sort_by_key(|file| *file != manifest);
-        let files = stream::iter(files.into_iter().map(Ok)).boxed();
-        self.store.delete_stream(files).try_for_each(|_| std::future::ready(Ok(()))).await
     }
 
     /// The ids of all folders of snapshots, whole or not, in order.

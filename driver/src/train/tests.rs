@@ -1,5 +1,7 @@
 //! Whole jobs, driven by hand.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use howdah_executor::{
     rdd::{Packed, Registry, Views, spec_of},
@@ -465,4 +467,33 @@ fn snapshots_take_a_fifth_of_the_time_at_most_however_often_they_are_wanted() {
     assert_eq!((kinds(&goes_on), snapshot(&goes_on)), (vec![(TRAIN_3, 2)], None));
     let done = job.do_stage(TRAIN_3, &[0, 1], &trained(10, 10), Millis(7_000));
     assert!(snapshot(&job.close(&done, 3, Millis(7_000))).is_some(), "the last one is always taken");
+}
+
+#[test]
+fn a_snapshot_that_failed_is_followed_by_a_rest_and_its_files_are_dropped_with_the_next() {
+    let mut job = training(TrainSettings { snapshots: snapshots(0), ..settings(3) }, 0);
+    let done = job.do_stage(TRAIN_1, &[0, 1], &trained(10, 10), Millis(3_000));
+    let first = snapshot(&job.close(&done, 1, Millis(3_000))).unwrap().snapshot;
+    job.on_snapshot_planned(first, Millis(3_000));
+    let full = SnapshotFault::Passing("no space is left".to_owned());
+    job.on_snapshot_taken(first, Err(full), Millis(5_000));
+    assert_eq!(job.deadline(), Some(Millis(13_000)), "it took two seconds");
+
+    let next = |job: &mut TrainJob, now| {
+        let commands = job.on_tick(&cluster(), now);
+        let request = commands.into_iter().find_map(|command| match command {
+            JobCommand::Snapshot(request) => Some(request),
+            _ => None,
+        });
+        let request = request.unwrap();
+        (request.manifest, request.failed)
+    };
+    let (second, failed) = next(&mut job, Millis(13_000));
+    assert_eq!(failed, BTreeSet::from([first]));
+    let foreign = SnapshotFault::NotBegun("another run takes snapshots there".to_owned());
+    job.on_snapshot_taken(second.snapshot, Err(foreign), Millis(13_000));
+    let (third, failed) = next(&mut job, Millis(14_000));
+    assert_eq!(failed, BTreeSet::from([first]), "what is there is another run's");
+    job.on_snapshot_taken(third.snapshot, Ok(third), Millis(14_000));
+    assert_eq!(next(&mut job, Millis(15_000)).1, BTreeSet::new());
 }

@@ -9,7 +9,9 @@ use howdah_proto::{Epoch, JobId, Partition, Step, fence::TrainTask, pb, settings
 use tokio::time::Instant;
 
 use crate::{
-    snapshot::{AheadOf, Location, Manifest, SavedFile, Store, check_sent, plan_ahead, retirable},
+    snapshot::{
+        AheadOf, Location, Manifest, SavedFile, SnapshotError, Store, check_sent, plan_ahead, retirable,
+    },
     train::{CutKind, SnapshotFault, SnapshotRequest},
 };
 
@@ -28,13 +30,15 @@ pub(super) async fn take(
     request: SnapshotRequest,
     planned: impl Future<Output = ()> + Send,
 ) -> Result<Manifest, SnapshotFault> {
-    let store = Store::open(&request.location).map_err(|error| error.to_string())?;
-    let location = Location::parse(&request.location).map_err(|error| error.to_string())?;
-    store.check_free(request.manifest.snapshot).await.map_err(|error| error.to_string())?;
+    let not_begun = |error: SnapshotError| SnapshotFault::NotBegun(error.to_string());
+    let store = Store::open(&request.location).map_err(not_begun)?;
+    let location = Location::parse(&request.location).map_err(not_begun)?;
+    store.check_free(request.manifest.snapshot).await.map_err(not_begun)?;
     let parameters = super::ask::shards(job, request.places.clone())?;
     let shards = &parameters.shards();
     let mut manifest = request.manifest;
     let snapshot = manifest.snapshot;
+    let (mut failed, mut may_come) = (request.failed, false);
     let written = async {
         manifest.retired = retire(shards, &request.steps, &manifest).await?;
         let cut = plan(shards, &request.steps, &request.running, request.cut, &manifest).await?;
@@ -50,12 +54,21 @@ pub(super) async fn take(
         OptionFuture::from(after).await;
         let files = request.places.iter().zip(saved);
         manifest.shards = files.map(|(place, saved)| file(place, &saved)).collect();
-        store.commit(&manifest, request.keep).await.map_err(|error| error.to_string())?;
+        let committed = store.commit(&manifest, request.keep).await;
+        // A manifest may still come of a try that nobody answered: its files stay until the next snapshot.
+        may_come = committed.as_ref().is_err_and(|error| !matches!(error, SnapshotError::Unseen { .. }));
+        committed.map_err(|error| error.to_string())?;
         Ok::<(), SnapshotFault>(())
     };
     let written = written.await;
     if written.is_err() {
         drop_cuts(shards, &manifest).await;
+    }
+    if let Err(SnapshotFault::Passing(_)) = &written {
+        if !may_come {
+            failed.insert(snapshot);
+        }
+        store.drop_failed(&failed).await;
     }
     written.map(|()| manifest)
 }

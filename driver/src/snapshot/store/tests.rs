@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use futures::stream::BoxStream;
 use object_store::{
@@ -133,6 +133,38 @@ async fn all_snapshots_are_dropped_and_other_files_stay() {
     assert!(folder.path().join("snap shots/note").exists());
 }
 
+/// Leaves what a server that was killed leaves of a file that it wrote.
+fn leave_parts(folder: &tempfile::TempDir, snapshot: u64) {
+    let path = folder.path().join("snap shots").join(super::folder(SnapshotId(snapshot)));
+    std::fs::create_dir_all(&path).unwrap();
+    std::fs::write(path.join("shard-0#1"), "x").unwrap();
+}
+
+#[tokio::test]
+async fn nothing_stays_of_snapshots_that_failed_and_whole_ones_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let failed = BTreeSet::from([1, 2, 3, 4].map(SnapshotId));
+    store.drop_failed(&failed).await;
+    take(&folder, 2, None).await;
+    write_shards(&folder, 1, 50);
+    leave_parts(&folder, 3);
+    write_shards(&folder, 4, 50);
+    leave_parts(&folder, 4);
+    write_shards(&folder, 5, 50);
+    store.drop_failed(&failed).await;
+    assert_eq!(store.ids().await.unwrap(), [SnapshotId(2), SnapshotId(5)], "nobody said that 5 failed");
+    assert_eq!(store.newest().await.unwrap().manifest, numbered(2));
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_snapshot_that_failed_goes_with_the_next_that_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    leave_parts(&folder, 1);
+    take(&folder, 2, None).await;
+    assert_eq!(open(&folder).ids().await.unwrap(), [SnapshotId(2)]);
+}
+
 #[tokio::test]
 async fn a_commit_that_comes_late_leaves_newer_snapshots_alone() {
     let folder = tempfile::tempdir().unwrap();
@@ -234,6 +266,6 @@ async fn a_snapshot_is_whole_also_if_those_before_it_cannot_be_dropped() {
     let store = silent(Some(memory));
     let begun = Instant::now();
     store.commit(&numbered(2), None).await.unwrap();
-    assert_eq!(begun.elapsed().as_secs(), DROPPED.as_secs());
+    assert_eq!(begun.elapsed().as_secs(), drop::DROPPED.as_secs());
     assert_eq!(store.newest().await.unwrap().manifest, numbered(2));
 }

@@ -54,6 +54,8 @@ pub struct SnapshotRequest {
     pub manifest: Manifest,
     /// The one before it, which stays; all others go.
     pub keep: Option<SnapshotId>,
+    /// Those that came to nothing since, of which files may be left.
+    pub failed: BTreeSet<SnapshotId>,
 }
 
 /// Why a snapshot isn't taken.
@@ -62,6 +64,9 @@ pub enum SnapshotFault {
     /// None can be before the end of the epoch.
     #[error("{0}")]
     Lacking(#[from] Lacking),
+    /// Nothing of it was written: what is in its place is not the job's.
+    #[error("{0}")]
+    NotBegun(String),
     /// Another try may do it.
     #[error("{0}")]
     Passing(String),
@@ -90,6 +95,8 @@ pub(in crate::train) struct Saves {
     pub(super) taking: Option<Taking>,
     /// The number of the last one that was begun.
     pub(in crate::train) last: SnapshotId,
+    /// Those that came to nothing after the newest one.
+    pub(super) failed: BTreeSet<SnapshotId>,
     /// When the next one is due.
     pub(in crate::train) due: Option<Millis>,
     /// Until when none is taken that nobody waits for.
@@ -113,7 +120,18 @@ pub(super) struct Taking {
     pub(super) holds: bool,
 }
 
+/// How many snapshots that came to nothing are remembered: by then, no server writes to an older one any more.
+const FAILED: usize = 16;
+
 impl Saves {
+    /// One came to nothing, and its servers may still write to its files.
+    pub(super) fn note_failed(&mut self, snapshot: SnapshotId) {
+        self.failed.insert(snapshot);
+        if self.failed.len() > FAILED {
+            self.failed.pop_first();
+        }
+    }
+
     pub(in crate::train) fn is_taking(&self) -> bool {
         self.taking.is_some()
     }

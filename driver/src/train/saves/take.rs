@@ -112,7 +112,8 @@ impl TrainJob {
             partitions.iter().map(|partition| TrainTask { epoch: *epoch, partition: *partition })
         });
         let running = tasks.collect();
-        let request = SnapshotRequest { location, places, cut, steps, running, manifest, keep };
+        let failed = self.saves.failed.clone();
+        let request = SnapshotRequest { location, places, cut, steps, running, manifest, keep, failed };
         vec![JobCommand::Snapshot(Box::new(request))]
     }
 

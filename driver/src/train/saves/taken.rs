@@ -26,7 +26,8 @@ impl TrainJob {
             return Vec::new();
         };
         let mut commands = Vec::new();
-        if taken.is_ok() {
+        // One that lacks something was not written, and is taken as soon as it can be.
+        if !matches!(taken, Err(SnapshotFault::Lacking(_))) {
             self.rest_after(&taking, now);
         }
         self.plan_next(now);
@@ -36,6 +37,9 @@ impl TrainJob {
                 let is_same = taking.position.epoch == self.position.epoch;
                 if is_same && matches!(fault, SnapshotFault::Lacking(_)) {
                     self.saves.due = None;
+                }
+                if matches!(fault, SnapshotFault::Passing(_)) {
+                    self.saves.note_failed(snapshot);
                 }
                 commands.push(JobCommand::Emit(Event::SnapshotFailed { reason: fault.to_string() }));
             }
@@ -63,6 +67,7 @@ impl TrainJob {
             seconds: now.since(taking.since).as_secs_f64(),
         })];
         let location = self.settings.snapshots.as_ref().map(|settings| settings.location.clone());
+        self.saves.failed.clear();
         self.saves.durable = Some(Durable {
             snapshot: taking.snapshot,
             folder: folder(&location.unwrap_or_default(), taking.snapshot),
