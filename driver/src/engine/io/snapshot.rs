@@ -4,7 +4,9 @@ use std::{
 };
 
 use futures::future::{OptionFuture, join_all, try_join_all};
-use howdah_paramserver::client::{CutState, ParametersError, SavedCut, ShardClient, ShardMarks};
+use howdah_paramserver::client::{
+    CutState, Parameters, ParametersError, Patience, SavedCut, ShardClient, ShardMarks,
+};
 use howdah_proto::{Epoch, JobId, Partition, Step, fence::TrainTask, pb, settings::Mode};
 use tokio::time::Instant;
 
@@ -19,6 +21,9 @@ use crate::{
 const COMPLETE: Duration = Duration::from_secs(60);
 /// How long a store may take for the file of a shard.
 const WRITTEN: Duration = Duration::from_secs(600);
+/// A server that is lost, and can't be reached, holds up no plan until the next snapshot could be taken without it.
+const PLANNED: Patience =
+    Patience { deadline: Duration::from_secs(15), tries: 6, first_pause: Duration::from_millis(50) };
 /// How often one is planned, each time twice as far ahead.
 const TRIES: u32 = 7;
 
@@ -36,12 +41,13 @@ pub(super) async fn take(
     store.check_free(request.manifest.snapshot).await.map_err(not_begun)?;
     let parameters = super::ask::shards(job, request.places.clone())?;
     let shards = &parameters.shards();
+    let planners = &planners(job, request.places.clone())?;
     let mut manifest = request.manifest;
     let snapshot = manifest.snapshot;
     let (mut failed, mut may_come) = (request.failed, false);
     let written = async {
-        manifest.retired = retire(shards, &request.steps, &manifest).await?;
-        let cut = plan(shards, &request.steps, &request.running, request.cut, &manifest).await?;
+        manifest.retired = retire(planners, &request.steps, &manifest).await?;
+        let cut = plan(planners, &request.steps, &request.running, request.cut, &manifest).await?;
         manifest.marks = cut.into_iter().collect();
         // What is pushed without a lock can't be told apart from what is in a cut: training goes on when that is saved.
         let is_free = matches!(manifest.settings.mode, Mode::Hogwild { .. });
@@ -62,7 +68,7 @@ pub(super) async fn take(
     };
     let written = written.await;
     if written.is_err() {
-        drop_cuts(shards, &manifest).await;
+        drop_cuts(planners, &manifest).await;
     }
     if let Err(SnapshotFault::Passing(_)) = &written {
         if !may_come {
@@ -71,6 +77,13 @@ pub(super) async fn take(
         store.drop_failed(&failed).await;
     }
     written.map(|()| manifest)
+}
+
+/// Clients of all shards for what is answered at once.
+fn planners(job: JobId, places: Vec<pb::ShardPlace>) -> Result<Vec<ShardClient>, String> {
+    Parameters::new(job, places, PLANNED)
+        .map(|parameters| parameters.shards())
+        .map_err(|error| error.to_string())
 }
 
 fn name(shard: u32) -> String {
@@ -172,5 +185,26 @@ async fn drop_cuts(shards: &[ShardClient], manifest: &Manifest) {
         if let Err(error) = dropped {
             tracing::info!(snapshot = %manifest.snapshot, %error, "a cut could not be dropped");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::snapshot::example;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_never_answers_holds_a_plan_up_for_a_quarter_of_a_minute() {
+        // It takes connections, and reads nothing.
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", silent.local_addr().unwrap());
+        let place = pb::ShardPlace { shard: 0, address, start: 0, len: 4, term: 1 };
+        let planners = planners(JobId(1), vec![place]).unwrap();
+        let begun = Instant::now();
+        assert!(retire(&planners, &BTreeMap::new(), &example()).await.is_err());
+        drop_cuts(&planners, &example()).await;
+        assert!(begun.elapsed() <= 2 * (PLANNED.deadline + Duration::from_secs(1)), "{:?}", begun.elapsed());
     }
 }
