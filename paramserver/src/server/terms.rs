@@ -107,4 +107,14 @@ mod tests {
         assert!(is_moved(&old.check(KEY, standing).unwrap_err()));
         assert!(is_moved(&standing.promote(KEY, Term(3)).unwrap_err()));
     }
+
+    #[test]
+    fn what_was_promoted_unheard_is_promoted_again_in_the_next_term() {
+        let mut promoted = standing(3, Role::Standby);
+        promoted.promote(KEY, Term(4)).unwrap();
+        promoted.promote(KEY, Term(5)).unwrap();
+        assert_eq!(promoted, standing(5, Role::Primary));
+        // The first request, which comes late.
+        assert!(is_moved(&promoted.promote(KEY, Term(4)).unwrap_err()));
+    }
 }

@@ -92,9 +92,10 @@ pub(super) async fn ask(job: JobId, request: ShardIo) -> IoResult {
 fn fault(error: ParametersError) -> ShardFault {
     match error {
         ParametersError::Rejected { code: Code::DataLoss, .. } => ShardFault::Lasting(error.to_string()),
-        ParametersError::Unreachable { .. }
-        | ParametersError::Timeout { .. }
-        | ParametersError::Rejected { code: Code::NotFound, .. } => ShardFault::Unanswered(error.to_string()),
+        ParametersError::Rejected { code: Code::NotFound, .. } => ShardFault::Absent(error.to_string()),
+        ParametersError::Unreachable { .. } | ParametersError::Timeout { .. } => {
+            ShardFault::Unanswered(error.to_string())
+        }
         _ => ShardFault::Passing(error.to_string()),
     }
 }
@@ -140,24 +141,51 @@ mod tests {
         pb::ShardPlace { shard: 0, address: address.to_owned(), start: 0, len: 4, term: 1 }
     }
 
-    /// Checks a standby at an address where nobody is.
-    async fn check(primary: &str) -> ShardFault {
-        let check = ShardIo::Check { op: OpId(1), place: place(primary), standby: NOBODY.to_owned() };
-        let answer = ask(JobId(1), check).await;
-        let IoResult::ShardDone { result: Err(fault), .. } = answer else { panic!("{answer:?}") };
-        fault
-    }
-
-    #[tokio::test]
-    async fn only_a_primary_that_answers_says_that_its_standby_does_not_follow() {
+    /// Starts a parameter server that has no shards, and gives its address.
+    fn server() -> String {
         let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = format!("http://{}", incoming.local_addr().unwrap());
         let routes = Paramserver::default().routes();
         tokio::spawn(transport::server().add_routes(routes).serve_with_incoming(incoming));
-        for (primary, why) in [(NOBODY, "nobody is there"), (&address, "it has started again")] {
-            let fault = check(primary).await;
-            assert!(matches!(fault, ShardFault::Unanswered(_)), "{why}: {fault:?}");
-        }
+        address
+    }
+
+    async fn fault_of(request: ShardIo) -> ShardFault {
+        let answer = ask(JobId(1), request).await;
+        let IoResult::ShardDone { result: Err(fault), .. } = answer else { panic!("{answer:?}") };
+        fault
+    }
+
+    /// Checks a standby at an address where nobody is.
+    async fn check(primary: &str) -> ShardFault {
+        fault_of(ShardIo::Check { op: OpId(1), place: place(primary), standby: NOBODY.to_owned() }).await
+    }
+
+    async fn promote(standby: &str) -> ShardFault {
+        let place = pb::ShardPlace { term: 2, ..place(standby) };
+        fault_of(ShardIo::Promote { op: OpId(1), place }).await
+    }
+
+    #[tokio::test]
+    async fn a_standby_that_is_silent_one_that_is_gone_and_one_that_refuses_are_told_apart() {
+        let address = server();
+        let fault = promote(NOBODY).await;
+        assert!(matches!(fault, ShardFault::Unanswered(_)), "{fault:?}");
+        let fault = promote(&address).await;
+        assert!(matches!(fault, ShardFault::Absent(_)), "{fault:?}");
+        let newer = pb::ShardPlace { term: 3, ..place(&address) };
+        client(JobId(1), newer, SHORT).unwrap().create(&SPEC).await.unwrap();
+        let fault = promote(&address).await;
+        assert!(matches!(fault, ShardFault::Passing(_)), "{fault:?}");
+    }
+
+    #[tokio::test]
+    async fn only_a_primary_that_answers_says_that_its_standby_does_not_follow() {
+        let address = server();
+        let fault = check(NOBODY).await;
+        assert!(matches!(fault, ShardFault::Unanswered(_)), "{fault:?}");
+        let fault = check(&address).await;
+        assert!(matches!(fault, ShardFault::Absent(_)), "it has started again: {fault:?}");
         let shard = client(JobId(1), place(&address), SHORT).unwrap();
         shard.create(&SPEC).await.unwrap();
         let fault = check(&address).await;

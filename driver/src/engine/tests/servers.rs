@@ -247,9 +247,12 @@ impl Servers {
                 (op, place, detached)
             }
         };
-        let shards = self.running.get(&place.address);
-        let is_here = shards.is_some_and(|shards| shards.contains_key(&(job, place.shard)));
-        let result = result.map_err(if is_here { ShardFault::Passing } else { ShardFault::Unanswered });
+        let fault = match self.running.get(&place.address) {
+            None => ShardFault::Unanswered,
+            Some(shards) if shards.contains_key(&(job, place.shard)) => ShardFault::Passing,
+            Some(_) => ShardFault::Absent,
+        };
+        let result = result.map_err(fault);
         IoResult::ShardDone { shard: ShardIndex(place.shard), op, result }
     }
 

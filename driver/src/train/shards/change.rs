@@ -44,6 +44,8 @@ impl Shards {
             && !lives(standby)
         {
             shard.standby = Standby::Leftover;
+            // What is done instead of promoting it doesn't wait for the next try of that.
+            (shard.failures, shard.retry_at) = (0, None);
         }
         let stranded = |op: &Op| op.on().is_some_and(|on| !lives(on));
         if let Some((_, op)) = shard.op.take_if(|(_, op)| stranded(op)) {
@@ -116,12 +118,22 @@ impl Shards {
                 self.succeeded(number, ended, now, &mut steps);
             }
             // A primary that doesn't answer says nothing of its standby, which takes over if the primary is gone.
-            Err(ShardFault::Unanswered(_)) if matches!(ended, Op::Check { .. }) => {}
+            Err(ShardFault::Unanswered(_) | ShardFault::Absent(_)) if matches!(ended, Op::Check { .. }) => {}
             Err(fault) if matches!(ended, Op::Attach { .. } | Op::Check { .. }) => {
                 self.standby_failed(number, &ended, fault.to_string(), now, &mut steps);
             }
-            Err(fault) => {
+            // Standby or primary by now, it has all that was acknowledged: nobody was told of the term, and no old primary
+            // acknowledges alone. It is promoted again, in the next one.
+            Err(ShardFault::Unanswered(_))
+                if matches!(ended, Op::Promote { .. }) && found.failures + 1 < MOST_FAILURES =>
+            {
                 found.failures += 1;
+                found.retry_at = Some(now.after(pause(found.failures)));
+            }
+            Err(fault) => {
+                // What is done instead of a promotion has tries of its own.
+                let before = if matches!(ended, Op::Promote { .. }) { 0 } else { found.failures };
+                found.failures = before + 1;
                 found.retry_at = Some(now.after(pause(found.failures)));
                 let most = found.failures >= MOST_FAILURES || matches!(fault, ShardFault::Lasting(_));
                 self.failed(number, &ended, now, &mut steps);

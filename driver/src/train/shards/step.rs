@@ -11,9 +11,12 @@ pub enum ShardFault {
     /// Another try may do it, here or on another server.
     #[error("{0}")]
     Passing(String),
-    /// The parameter server didn't answer, or has started again and knows nothing of it: whether it is done isn't known.
+    /// The parameter server didn't answer: whether it is done isn't known.
     #[error("{0}")]
     Unanswered(String),
+    /// The parameter server has started again, and knows nothing of the shard.
+    #[error("{0}")]
+    Absent(String),
     /// No try will: the file of a snapshot isn't the one that was saved.
     #[error("{0}")]
     Lasting(String),

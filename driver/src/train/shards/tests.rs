@@ -288,13 +288,103 @@ fn a_standby_takes_over_from_a_primary_that_did_not_answer_before_it_was_known_t
         due = shards.deadline().unwrap();
         let steps = shards.on_tick(due);
         assert!(matches!(steps[..], [ShardStep::Ask(ShardIo::Check { .. })]), "{steps:?}");
-        let silent = Err(ShardFault::Unanswered("no route to host".to_owned()));
-        assert_eq!(shards.on_done(ShardIndex(0), ops(&steps)[0].0, silent, due), []);
+        assert_eq!(shards.on_done(ShardIndex(0), ops(&steps)[0].0, unanswered(), due), []);
     }
     let steps = shards.on_servers(servers(&[2]), due);
     let all = finish(&mut shards, steps);
     assert_eq!((moves(&all), terms(&shards)), (vec![Some(Move::Promoted)], vec![at(2, 2)]));
     assert!(!all.contains(&ShardStep::GoBack));
+}
+
+fn unanswered() -> Result<(), ShardFault> {
+    Err(ShardFault::Unanswered("connection refused".to_owned()))
+}
+
+/// A shard on server 1 with a standby on server 2, whose primary is lost: the standby is being promoted.
+fn promoting() -> (Shards, Vec<ShardStep>) {
+    let mut shards = Shards::new(std::slice::from_ref(&(0..5)), Standbys::Always, Recovery::Together, NOW);
+    let steps = shards.on_servers(servers(&[1, 2, 3]), NOW);
+    finish(&mut shards, steps);
+    let steps = shards.train(NOW);
+    finish(&mut shards, steps);
+    let steps = shards.on_servers(servers(&[2, 3]), NOW);
+    (shards, steps)
+}
+
+/// The places where standbys are promoted, with their terms.
+fn promoted(steps: &[ShardStep]) -> Vec<(String, u64)> {
+    let place = |step: &ShardStep| match step {
+        ShardStep::Ask(ShardIo::Promote { place, .. }) => Some((place.address.clone(), place.term)),
+        _ => None,
+    };
+    steps.iter().filter_map(place).collect()
+}
+
+#[test]
+fn a_standby_that_does_not_answer_when_it_is_promoted_is_promoted_again_in_a_higher_term() {
+    let (mut shards, mut steps) = promoting();
+    let mut due = NOW;
+    for term in 2..5 {
+        assert_eq!(promoted(&steps), [at(2, term)]);
+        assert_eq!(shards.on_done(ShardIndex(0), ops(&steps)[0].0, unanswered(), due), []);
+        assert!(!shards.all_ready());
+        due = shards.deadline().unwrap();
+        steps = shards.on_tick(due);
+        assert_eq!(steps.len(), 1, "{steps:?}");
+    }
+    let all = finish(&mut shards, steps);
+    assert_eq!((moves(&all), terms(&shards)), (vec![Some(Move::Promoted)], vec![at(2, 5)]));
+    assert!(!all.contains(&ShardStep::GoBack));
+}
+
+#[test]
+fn a_shard_moves_through_its_standby_though_an_answer_of_that_was_lost() {
+    let mut shards = Shards::new(std::slice::from_ref(&(0..5)), Standbys::ToMove, Recovery::Together, NOW);
+    let steps = shards.on_servers(servers(&[1, 2]), NOW);
+    finish(&mut shards, steps);
+    shards.train(NOW);
+    let mut leaving = servers(&[1, 2]);
+    leaving[0].draining = true;
+    let steps = shards.on_servers(leaving, NOW);
+    let steps = shards.on_done(ShardIndex(0), ops(&steps)[0].0, Ok(()), NOW);
+    assert_eq!(promoted(&steps), [at(2, 2)]);
+    assert_eq!(shards.on_done(ShardIndex(0), ops(&steps)[0].0, unanswered(), NOW), []);
+    // Its primary may have learned of it by then, and refuse whatever it is asked.
+    let due = shards.deadline().unwrap();
+    let steps = shards.on_tick(due);
+    assert_eq!((promoted(&steps), steps.len()), (vec![at(2, 3)], 1));
+    finish(&mut shards, steps);
+    assert_eq!(terms(&shards), [at(2, 3)]);
+}
+
+#[test]
+fn a_shard_is_made_anew_when_its_standby_is_gone_or_refuses_to_take_over() {
+    for fault in [ShardFault::Absent("not here".to_owned()), ShardFault::Passing("moved".to_owned())] {
+        let (mut shards, steps) = promoting();
+        let failed = shards.on_done(ShardIndex(0), ops(&steps)[0].0, Err(fault), NOW);
+        assert!(matches!(failed[..], [ShardStep::GoBack, ShardStep::Make(_)]), "{failed:?}");
+    }
+    // It is lost between two tries.
+    let (mut shards, steps) = promoting();
+    shards.on_done(ShardIndex(0), ops(&steps)[0].0, unanswered(), NOW);
+    let lost = shards.on_servers(servers(&[3]), NOW);
+    assert!(lost.iter().any(|step| matches!(step, ShardStep::Make(_))), "{lost:?}");
+}
+
+#[test]
+fn a_standby_that_never_answers_is_given_up_at_last_and_the_job_is_not() {
+    let (mut shards, mut steps) = promoting();
+    let (mut now, mut tries) = (NOW, 0);
+    while !promoted(&steps).is_empty() {
+        tries += 1;
+        steps = shards.on_done(ShardIndex(0), ops(&steps)[0].0, unanswered(), now);
+        while steps.is_empty() {
+            now = shards.deadline().unwrap();
+            steps = shards.on_tick(now);
+        }
+    }
+    assert!((5..50).contains(&tries), "{tries}");
+    assert!(matches!(steps[..], [ShardStep::GoBack, ShardStep::Make(_)]), "{steps:?}");
 }
 
 #[test]
