@@ -54,27 +54,50 @@ fn place(there: &ShardCell, is: Standing, new: &ShardCell, wanted: Standing) -> 
 
 impl Table {
     /// Puts a shard in the place of an older term, and gives the one that serves from then on.
-    pub(super) async fn put(&self, new: ShardCell, wanted: Standing) -> Result<Arc<ShardCell>, Status> {
+    pub(super) async fn put(
+        self: &Arc<Self>,
+        new: ShardCell,
+        wanted: Standing,
+    ) -> Result<Arc<ShardCell>, Status> {
         let new = Arc::new(new);
         loop {
-            let there = self.get(new.key);
-            if let Some(there) = &there {
-                let is = there.standing().await?;
-                match place(there, is, &new, wanted) {
-                    Ok(Place::Same) => return Ok(Arc::clone(there)),
-                    Ok(Place::Free) => {}
-                    // It is a standby that was dropped meanwhile.
-                    Err(_) if !self.has(there) => continue,
-                    Err(refused) => return Err(refused),
+            let Some(there) = self.get(new.key) else {
+                if self.swap(None, &new, wanted.term)? {
+                    return Ok(new);
                 }
-            }
-            if self.swap(there.as_ref(), &new, wanted.term)? {
-                if let Some(there) = there {
-                    dismiss(there).await?;
-                }
-                return Ok(new);
+                continue;
+            };
+            let (table, old, next) = (Arc::clone(self), Arc::clone(&there), Arc::clone(&new));
+            // All at once: what was promoted meanwhile isn't replaced, and nobody promotes what was.
+            let replace = move |is: &mut Standing, _: &Kept| table.replace(&old, is, next, wanted);
+            if let Some(serves) = there.stand(replace).await? {
+                return Ok(serves);
             }
         }
+    }
+
+    /// Puts `new` in the place of `old` if it may take it, and gives the one that serves from then on; none if `old` isn't
+    /// there any more. Must be called under the lock of `old`.
+    fn replace(
+        &self,
+        old: &Arc<ShardCell>,
+        is: &mut Standing,
+        new: Arc<ShardCell>,
+        wanted: Standing,
+    ) -> Result<Option<Arc<ShardCell>>, Status> {
+        match place(old, *is, &new, wanted) {
+            Ok(Place::Same) => return Ok(Some(Arc::clone(old))),
+            Ok(Place::Free) => {}
+            // It is a standby that was dropped meanwhile.
+            Err(_) if !self.has(old) => return Ok(None),
+            Err(refused) => return Err(refused),
+        }
+        if !self.swap(Some(old), &new, wanted.term)? {
+            return Ok(None);
+        }
+        is.role = Role::Former;
+        old.link.give_up(format!("{} was replaced", old.key));
+        Ok(Some(new))
     }
 
     /// Puts `new` in the place of `old`, if that is what is there.
@@ -226,7 +249,7 @@ impl Table {
     }
 }
 
-/// Tells whoever holds a shard still that it has gone. It is told to the end, even if whoever replaced it is gone: nobody
+/// Tells whoever holds a shard still that it has gone. It is told to the end, even if whoever dropped it is gone: nobody
 /// finds the shard any more.
 async fn dismiss(cell: Arc<ShardCell>) -> Result<(), Status> {
     let key = cell.key;
@@ -253,12 +276,12 @@ mod tests {
 
     const KEY: ShardKey = ShardKey { job: JobId(1), shard: ShardIndex(0) };
 
-    async fn put(table: &Table, range: Range<u64>, term: u64) -> Result<Arc<ShardCell>, Status> {
+    async fn put(table: &Arc<Table>, range: Range<u64>, term: u64) -> Result<Arc<ShardCell>, Status> {
         put_at(table, KEY, range, term).await
     }
 
     async fn put_at(
-        table: &Table,
+        table: &Arc<Table>,
         key: ShardKey,
         range: Range<u64>,
         term: u64,
@@ -270,7 +293,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_shard_outlives_the_driver_that_it_was_made_for() {
-        let table = Table::default();
+        let table = Arc::new(Table::default());
         put(&table, 0..8, 1).await.unwrap();
         assert!(table.find(KEY).is_ok());
         table.clear();
@@ -281,7 +304,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_shard_takes_the_place_of_older_terms_only() {
-        let table = Table::default();
+        let table = Arc::new(Table::default());
         let first = put(&table, 0..8, 2).await.unwrap();
         assert!(Arc::ptr_eq(&put(&table, 0..8, 2).await.unwrap(), &first));
         assert_eq!(put(&table, 0..4, 2).await.unwrap_err().code(), tonic::Code::AlreadyExists);
@@ -293,7 +316,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_shard_that_was_replaced_steps_down_even_if_whoever_replaced_it_is_gone() {
-        let table = Table::default();
+        let table = Arc::new(Table::default());
         let first = put(&table, 0..8, 2).await.unwrap();
         // Somebody reads it meanwhile, and it can't be changed.
         let (reads, is_read) = (tokio::sync::oneshot::channel(), std::sync::mpsc::channel::<()>());
@@ -324,9 +347,48 @@ mod tests {
         assert_eq!(table.find(KEY).unwrap().standing().await.unwrap().term, Term(3));
     }
 
+    #[test]
+    fn a_standby_that_is_promoted_while_another_comes_is_not_replaced() {
+        // What waits for the shard waits in line, for the one thread that there is for it.
+        let mut one = tokio::runtime::Builder::new_current_thread();
+        let runtime = one.max_blocking_threads(1).build().unwrap();
+        runtime.block_on(async {
+            let table = Arc::new(Table::default());
+            let standby = || {
+                let standing = Standing { term: Term(2), role: Role::Standby };
+                let shard = Kept::new(8, &SPEC).unwrap();
+                table.put(ShardCell::new(KEY, 0..8, SPEC, standing, shard), standing)
+            };
+            let first = standby().await.unwrap();
+            let (reads, is_read) = (tokio::sync::oneshot::channel(), std::sync::mpsc::channel::<()>());
+            let claim = Claim { term: Term(2), role: Role::Standby };
+            let read = move |_: &Kept| {
+                reads.0.send(()).unwrap();
+                is_read.1.recv().unwrap();
+                Ok(())
+            };
+            let access = Access::new(Arc::clone(&first), claim);
+            let reader = tokio::spawn(async move { access.share(read).await });
+            reads.1.await.unwrap();
+            let promote = |standing: &mut Standing, _: &Kept| standing.promote(KEY, Term(3));
+            let mut promoted = std::pin::pin!(first.stand(promote));
+            let mut replaced = std::pin::pin!(standby());
+            assert!(futures::poll!(promoted.as_mut()).is_pending());
+            assert!(futures::poll!(replaced.as_mut()).is_pending());
+            is_read.0.send(()).unwrap();
+            reader.await.unwrap().unwrap();
+            promoted.await.unwrap();
+            let refused = replaced.await.unwrap_err();
+            assert!(is_moved(&refused), "{refused}");
+            assert!(Arc::ptr_eq(&table.find(KEY).unwrap(), &first));
+            let primary = Standing { term: Term(3), role: Role::Primary };
+            assert_eq!(first.standing().await.unwrap(), primary);
+        });
+    }
+
     #[tokio::test]
     async fn what_others_have_replaced_goes_and_nothing_that_is_served_or_will_be() {
-        let table = Table::default();
+        let table = Arc::new(Table::default());
         let key = |job, shard| ShardKey { job: JobId(job), shard: ShardIndex(shard) };
         let mut cells = Vec::new();
         for (job, shard, term) in [(1, 0, 5), (1, 1, 2), (1, 2, 6), (1, 3, 4), (1, 4, 7), (2, 0, 1)] {
@@ -353,7 +415,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_is_unused_when_its_shards_have_ended_or_are_served_elsewhere() {
-        let table = Table::default();
+        let table = Arc::new(Table::default());
         table.unused().await;
         let other = ShardKey { job: JobId(2), ..KEY };
         put(&table, 0..8, 2).await.unwrap();
@@ -368,7 +430,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_shard_that_was_dropped_has_moved_and_comes_back_in_the_newer_term_only() {
-        let table = Table::default();
+        let table = Arc::new(Table::default());
         put(&table, 0..8, 2).await.unwrap();
         table.drop_replaced(KEY.job, &[(KEY.shard, Term(4))].into()).await.unwrap();
         assert!(is_moved(&table.find(KEY).unwrap_err()));
