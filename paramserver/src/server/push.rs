@@ -74,6 +74,9 @@ pub(super) async fn push(
     // Whoever comes to the wrong place learns it before the values have travelled.
     access.read(|_| ()).await?;
     let (staged, finite) = values_of(server, &access, &header, &mut parts).await?;
+    if access.cell.link.catches_up() {
+        staged.room_to_wait().await;
+    }
     let (outcome, position) = apply(&access, header, staged, finite).await?;
     access.cell.link.settled(position).await?;
     Ok(reply(outcome, &header.fence))

@@ -1,5 +1,5 @@
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -10,6 +10,8 @@ use crate::rules::OutOfMemory;
 
 const PERMIT_BYTES: u64 = 1 << 10;
 const WAIT: Duration = Duration::from_secs(15);
+/// How long a push waits for a standby that catches up. Others wait longer for the room that it has meanwhile.
+const WAIT_BEHIND: Duration = Duration::from_secs(5);
 /// Memory for this many buffers is kept for the next pushes; the budget bounds what they add up to.
 const KEPT_BUFFERS: usize = 8;
 
@@ -18,7 +20,15 @@ const KEPT_BUFFERS: usize = 8;
 pub(super) struct Staging {
     budget: Arc<Semaphore>,
     permits: u32,
+    behind: Behind,
     free: Arc<Mutex<Vec<Vec<f32>>>>,
+}
+
+/// The half of the budget that may wait for standbys that catch up: the other half is for pushes that need nobody.
+#[derive(Debug, Clone)]
+struct Behind {
+    room: Arc<Semaphore>,
+    permits: u32,
 }
 
 /// A buffer of the length asked for. When it is dropped, its memory serves the next push.
@@ -27,13 +37,19 @@ pub(super) struct Staged {
     values: Vec<f32>,
     free: Arc<Mutex<Vec<Vec<f32>>>>,
     kept_values: usize,
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
+    behind: Behind,
+    /// Its part of what may wait for standbys.
+    waits: OnceLock<OwnedSemaphorePermit>,
 }
 
 impl Staging {
     pub(super) fn new(bytes: u64) -> Self {
         let permits = u32::try_from(bytes / PERMIT_BYTES).unwrap_or(u32::MAX).clamp(1, u32::MAX >> 4);
-        Self { budget: Arc::new(Semaphore::new(permits as usize)), permits, free: Arc::default() }
+        let budget = Arc::new(Semaphore::new(permits as usize));
+        let half = permits / 2;
+        let behind = Behind { room: Arc::new(Semaphore::new(half as usize)), permits: half };
+        Self { budget, permits, behind, free: Arc::default() }
     }
 
     /// Waits until there is room for `values` values.
@@ -51,7 +67,8 @@ impl Staging {
             .map_err(|_| Status::resource_exhausted(OutOfMemory { values }.to_string()))?;
         buffer.resize(values, 0.0);
         let kept_values = (u64::from(self.permits) * PERMIT_BYTES) as usize / size_of::<f32>() / KEPT_BUFFERS;
-        Ok(Staged { values: buffer, free: Arc::clone(&self.free), kept_values, _permit: permit })
+        let (free, behind) = (Arc::clone(&self.free), self.behind.clone());
+        Ok(Staged { values: buffer, free, kept_values, permit, behind, waits: OnceLock::new() })
     }
 
     fn reuse(&self, values: usize) -> Vec<f32> {
@@ -66,6 +83,27 @@ impl Staging {
 impl Staged {
     pub(super) fn values(&self) -> &[f32] {
         &self.values
+    }
+
+    /// Whether there is room for it to wait for a standby that catches up.
+    pub(super) fn may_wait(&self) -> bool {
+        let room = || Arc::clone(&self.behind.room).try_acquire_many_owned(self.permits());
+        self.waits.get().is_some() || room().is_ok_and(|permit| self.waits.set(permit).is_ok())
+    }
+
+    /// Waits a while until there is such room, so that a standby that comes nearer isn't left behind.
+    pub(super) async fn room_to_wait(&self) {
+        if self.may_wait() || self.permits() > self.behind.permits {
+            return;
+        }
+        let room = Arc::clone(&self.behind.room).acquire_many_owned(self.permits());
+        if let Ok(Ok(permit)) = tokio::time::timeout(WAIT_BEHIND, room).await {
+            let _set = self.waits.set(permit);
+        }
+    }
+
+    fn permits(&self) -> u32 {
+        u32::try_from(self.permit.num_permits()).unwrap_or(u32::MAX)
     }
 
     pub(super) fn values_mut(&mut self) -> &mut [f32] {
@@ -108,6 +146,19 @@ mod tests {
         assert_eq!(staging.take(1).await.unwrap_err().code(), tonic::Code::Unavailable);
         drop(first);
         assert_eq!(staging.take(1_000_000).await.unwrap().values().len(), 1_000_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn half_of_the_budget_may_wait_for_standbys_and_a_push_waits_a_while_for_a_part_of_it() {
+        let staging = Staging::new(8 << 10);
+        let first = staging.take(1024).await.unwrap();
+        let second = staging.take(256).await.unwrap();
+        first.room_to_wait().await;
+        assert!(first.may_wait() && !second.may_wait());
+        second.room_to_wait().await;
+        assert!(!second.may_wait());
+        tokio::join!(second.room_to_wait(), async { drop(first) });
+        assert!(second.may_wait());
     }
 
     #[tokio::test]

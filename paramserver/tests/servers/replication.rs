@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use howdah_paramserver::server::Paramserver;
+use howdah_paramserver::server::{Paramserver, STAGING_BYTES};
 use howdah_proto::pb::{self, clock_request::Action, push_reply::Outcome};
 use tokio::{net::TcpListener, task::JoinSet};
 
@@ -47,27 +47,56 @@ async fn initial_weights_that_are_set_later_reach_the_standby() {
 
 #[tokio::test]
 async fn a_standby_that_is_attached_while_pushes_go_on_has_them_all() {
-    let (primary, standby) = (Server::start(), Server::start());
+    // With room for one push, none may wait for the standby; with room for three, one may.
+    for room in [STAGING_BYTES, 4 * VALUES as u64, 16 * VALUES as u64] {
+        let (primary, standby) = (Server::with(Paramserver::new(room)), Server::start());
+        let shard = primary.shard(0, 1).await;
+        shard.create(0, VALUES as u64, &SPEC).await.unwrap();
+        let mut pushers = JoinSet::new();
+        for partition in 0..4 {
+            let shard = primary.shard(0, 1).await;
+            pushers.spawn(async move {
+                for step in 1..=15 {
+                    shard.push_ones(VALUES, partition, step).await.unwrap();
+                }
+            });
+        }
+        shard.attach(&standby).await.unwrap();
+        while let Some(pushed) = pushers.join_next().await {
+            pushed.unwrap();
+        }
+        primary.kill();
+        let promoted = standby.shard(0, 2).await;
+        promoted.promote().await.unwrap();
+        assert_eq!(promoted.pull().await, vec![60.0; VALUES]);
+        assert_eq!(promoted.marks().await, [(0, 15), (1, 15), (2, 15), (3, 15)]);
+    }
+}
+
+#[tokio::test]
+async fn a_silent_standby_that_is_to_catch_up_leaves_room_for_pushes() {
+    let primary = Server::with(Paramserver::new(16 * VALUES as u64));
     let shard = primary.shard(0, 1).await;
     shard.create(0, VALUES as u64, &SPEC).await.unwrap();
-    let mut pushers = JoinSet::new();
-    for partition in 0..4 {
-        let shard = primary.shard(0, 1).await;
-        pushers.spawn(async move {
-            for step in 1..=15 {
-                shard.push_ones(VALUES, partition, step).await.unwrap();
-            }
-        });
-    }
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (attacher, address) = (shard.clone(), format!("http://{}", silent.local_addr().unwrap()));
+    let attaching = tokio::spawn(async move { attacher.attach_at(&address).await });
+    let _connection = silent.accept().await.unwrap();
+    let pushes = async {
+        for step in 1..=12 {
+            assert_eq!(shard.push_ones(VALUES, 0, step).await.unwrap().outcome(), Outcome::Applied);
+        }
+    };
+    // Less than a push waits for room, or a connection is silent.
+    tokio::time::timeout(Duration::from_secs(14), pushes).await.unwrap();
+    assert!(!attaching.is_finished());
+    shard.detach().await.unwrap();
+    let standby = Server::start();
     shard.attach(&standby).await.unwrap();
-    while let Some(pushed) = pushers.join_next().await {
-        pushed.unwrap();
-    }
-    primary.kill();
+    shard.push_ones(VALUES, 0, 13).await.unwrap();
     let promoted = standby.shard(0, 2).await;
     promoted.promote().await.unwrap();
-    assert_eq!(promoted.pull().await, vec![60.0; VALUES]);
-    assert_eq!(promoted.marks().await, [(0, 15), (1, 15), (2, 15), (3, 15)]);
+    assert_eq!(promoted.pull().await, vec![13.0; VALUES]);
 }
 
 #[tokio::test]

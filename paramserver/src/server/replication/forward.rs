@@ -155,8 +155,8 @@ impl Forwarder {
     /// Copies the shard, and gives the position before which the copy has all changes.
     async fn image(&self, cell: &Arc<ShardCell>) -> Result<(Image, u64), Status> {
         let start = cell.range.start;
-        let link = Arc::clone(&self.link);
-        let taken = move |shard: &mut Kept| Ok((shard.image(start)?, link.position()));
+        let (link, pairing) = (Arc::clone(&self.link), self.pairing.clone());
+        let taken = move |shard: &mut Kept| Ok((shard.image(start)?, link.image_position(&pairing)));
         let claim = Claim { term: self.term, role: Role::Primary };
         Access::new(Arc::clone(cell), claim).change(taken).await
     }

@@ -21,7 +21,7 @@ const MOST_BEHIND: Duration = Duration::from_secs(45);
 pub(super) enum Phase {
     /// There is no standby.
     Alone,
-    /// A standby is being brought up to date; nothing waits for it yet.
+    /// A standby is being brought up to date; no answer waits for it yet.
     CatchingUp,
     /// Nothing is acknowledged that the standby hasn't.
     Paired,
@@ -99,7 +99,19 @@ impl Link {
             if !state.phase.queues() {
                 return state.queue.end();
             }
-            state.queue.push(change())
+            let catches_up = state.phase == Phase::CatchingUp;
+            if catches_up && state.queue.needs_image() {
+                // The next image has it, and needs no room meanwhile.
+                return state.queue.end();
+            }
+            let change = change();
+            if catches_up && !change.may_wait() {
+                // What the standby is being sent is of no use then, nor is what was queued for it.
+                state.queue.clear();
+                state.queue.push(Change::Anew)
+            } else {
+                state.queue.push(change)
+            }
         };
         self.tell();
         position
@@ -109,6 +121,22 @@ impl Link {
     /// lock of the shard.
     pub(in crate::server) fn position(&self) -> u64 {
         self.state().queue.end()
+    }
+
+    /// Whether pushes are queued for a standby that is being brought up to date.
+    pub(in crate::server) fn catches_up(&self) -> bool {
+        let state = self.state();
+        state.phase == Phase::CatchingUp && !state.queue.needs_image()
+    }
+
+    /// The position before which an image that is taken now has all changes. Those needn't wait any more for a standby that
+    /// catches up. Must be called under the lock of the shard.
+    pub(super) fn image_position(&self, pairing: &Pairing) -> u64 {
+        let mut state = self.state();
+        if is_current(&state, pairing) && state.phase == Phase::CatchingUp {
+            state.queue.clear();
+        }
+        state.queue.end()
     }
 
     /// Waits until the standby has all before a position, if there is one, for as long as it comes nearer.
@@ -199,10 +227,10 @@ impl Link {
         })
     }
 
-    /// Waits for the change at a position; none when a pairing has ended.
+    /// Waits for the change at a position; none when a pairing has ended, or when only an image can tell it any more.
     pub(super) async fn change(&self, pairing: &Pairing, position: u64) -> Option<Change> {
         self.when(|state| {
-            if !is_current(state, pairing) {
+            if !is_current(state, pairing) || position < state.queue.acknowledged() {
                 return Some(None);
             }
             state.queue.get(position).cloned().map(Some)
@@ -226,11 +254,13 @@ impl Link {
         self.state().queue.needs_image()
     }
 
-    /// The standby has all before a position, and is up to date if it wasn't.
+    /// The standby has all before a position, and is up to date if it wasn't, unless it needs another image for that.
     pub(super) fn acknowledge_before(&self, pairing: &Pairing, position: u64) {
         self.during(pairing, |state| {
             state.queue.acknowledge_before(position);
-            state.phase = Phase::Paired;
+            if state.phase != Phase::CatchingUp || !state.queue.needs_image() {
+                state.phase = Phase::Paired;
+            }
         });
     }
 

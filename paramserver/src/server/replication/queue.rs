@@ -29,6 +29,17 @@ pub(in crate::server) enum Change {
     Anew,
 }
 
+impl Change {
+    /// Whether it may wait for a standby that catches up; another image tells it otherwise.
+    pub(super) fn may_wait(&self) -> bool {
+        match self {
+            Self::Push { values, .. } => values.may_wait(),
+            Self::Anew => false,
+            Self::Tag(_) | Self::Untag(_) | Self::Retire(_) | Self::Clocks(_) => true,
+        }
+    }
+}
+
 /// What a standby has not acknowledged yet. Changes are numbered by their positions, from the first one on.
 #[derive(Debug, Default)]
 pub(super) struct Queue {

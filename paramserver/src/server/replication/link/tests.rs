@@ -1,10 +1,47 @@
-use howdah_proto::{JobId, ShardIndex};
+use std::sync::Arc;
+
+use howdah_proto::{
+    Attempt, Epoch, JobId, Partition, ShardIndex, Step, Version,
+    fence::{Fence, TrainTask},
+};
 
 use super::*;
-use crate::server::terms::is_moved;
+use crate::server::{staging::Staging, terms::is_moved};
 
 fn link() -> Link {
     Link::new(ShardKey { job: JobId(1), shard: ShardIndex(0) })
+}
+
+/// A push of 1 KiB, when there is room for it.
+async fn push(staging: &Staging, sequence: u64) -> Change {
+    let task = TrainTask { epoch: Epoch(1), partition: Partition(0) };
+    let fence = Fence::new(task, Attempt(1), Step(sequence), Step(sequence)).unwrap();
+    let values = Arc::new(staging.take(256).await.unwrap());
+    Change::Push { sequence, fence, round: None, base: Version(0), values }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_standby_that_catches_up_has_no_room_for_is_in_another_image() {
+    let (link, staging) = (link(), Staging::new(4 << 10));
+    let pairing = link.attach("http://a:1").unwrap();
+    let stale = link.image_position(&pairing);
+    for sequence in 1..=20 {
+        let change = push(&staging, sequence).await;
+        let position = link.note(|| change);
+        link.settled(position).await.unwrap();
+    }
+    link.acknowledge_before(&pairing, stale);
+    assert_eq!(link.phase(&pairing), Some(Phase::CatchingUp), "the image lacks what was dropped");
+    assert!(link.needs_image() && !link.catches_up());
+    assert!(!matches!(link.change(&pairing, stale).await, Some(Change::Push { .. })));
+
+    let position = link.image_position(&pairing);
+    assert!(!link.needs_image() && link.catches_up());
+    let change = push(&staging, 21).await;
+    link.note(|| change);
+    link.acknowledge_before(&pairing, position);
+    assert_eq!(link.phase(&pairing), Some(Phase::Paired));
+    assert!(matches!(link.change(&pairing, position).await, Some(Change::Push { sequence: 21, .. })));
 }
 
 #[tokio::test(start_paused = true)]
