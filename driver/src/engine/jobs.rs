@@ -247,6 +247,7 @@ impl Engine {
     fn end(&mut self, job: JobId, ending: Ending, now: Millis) {
         let Some(state) = self.jobs.remove(&job) else { return };
         self.stages.retain(|_, stage| stage.job != job);
+        let by_place = matches!(ending, Ending::Refused { .. });
         let event = match ending {
             Ending::Finished(report) => {
                 let commands = self.scheduler.on_job_finished(job, now);
@@ -258,15 +259,10 @@ impl Engine {
                 self.carry_out(commands, now);
                 Event::JobPrepared(Box::new(report))
             }
-            Ending::Failed { error, hint } => {
+            Ending::Failed { error, hint } | Ending::Refused { error, hint } => {
                 let commands = self.scheduler.on_job_cancelled(job, error.clone(), now);
                 self.carry_out(commands, now);
-                Event::JobFailed { error, hint, by_place: false }
-            }
-            Ending::Refused { error, hint } => {
-                let commands = self.scheduler.on_job_cancelled(job, error.clone(), now);
-                self.carry_out(commands, now);
-                Event::JobFailed { error, hint, by_place: true }
+                Event::JobFailed { error, hint, by_place }
             }
             Ending::Cancelled { reason } => Event::JobCancelled { reason },
         };

@@ -104,13 +104,8 @@ impl Store {
         let ids = self.ids().await?;
         let last = ids.last().copied().unwrap_or_default();
         for id in ids.into_iter().rev() {
-            match self.store.head(&self.manifest(id)).await {
-                Ok(_) => return Ok(Found { has_whole: true, last }),
-                Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => {
-                    let file = format!("{}/{MANIFEST}", self.location.snapshot(id));
-                    return Err(SnapshotError::Store { file, reason: error.to_string() });
-                }
+            if self.bytes(id, MANIFEST).await?.is_some() {
+                return Ok(Found { has_whole: true, last });
             }
         }
         Ok(Found { has_whole: false, last })
@@ -136,18 +131,25 @@ impl Store {
     }
 
     async fn check_file(&self, id: SnapshotId, saved: &SavedFile) -> Result<(), SnapshotError> {
-        let file = format!("{}/{}", self.location.snapshot(id), saved.file);
-        let damaged = |reason: String| SnapshotError::Damaged { file: file.clone(), reason };
-        let path = self.root.clone().join(folder(id)).join(saved.file.as_str());
-        let bytes = match self.store.head(&path).await {
-            Ok(found) => found.size,
-            Err(object_store::Error::NotFound { .. }) => return Err(damaged("it is missing".to_owned())),
-            Err(error) => return Err(SnapshotError::Store { file, reason: error.to_string() }),
+        let reason = match self.bytes(id, &saved.file).await? {
+            Some(bytes) if bytes == saved.bytes => return Ok(()),
+            Some(bytes) => format!("it has {bytes} bytes, and {} were saved", saved.bytes),
+            None => "it is missing".to_owned(),
         };
-        if bytes != saved.bytes {
-            return Err(damaged(format!("it has {bytes} bytes, and {} were saved", saved.bytes)));
+        let file = format!("{}/{}", self.location.snapshot(id), saved.file);
+        Err(SnapshotError::Damaged { file, reason })
+    }
+
+    /// How long a file of a snapshot is, if it is there.
+    async fn bytes(&self, id: SnapshotId, name: &str) -> Result<Option<u64>, SnapshotError> {
+        match self.store.head(&self.root.clone().join(folder(id)).join(name)).await {
+            Ok(found) => Ok(Some(found.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => {
+                let file = format!("{}/{name}", self.location.snapshot(id));
+                Err(SnapshotError::Store { file, reason: error.to_string() })
+            }
         }
-        Ok(())
     }
 
     /// Makes sure that nothing is where the files of a snapshot will go: a run of another driver may number its own alike.

@@ -134,6 +134,12 @@ impl ShardCell {
         self.alter(Work::Short, touch).await
     }
 
+    /// Takes no requests any more, as another has its place. Must be called under its lock.
+    pub(super) fn give_way(&self, standing: &mut Standing) {
+        standing.role = Role::Former;
+        self.link.give_up(format!("{} was replaced", self.key));
+    }
+
     /// Takes no requests any more in the term that it is in.
     pub(super) async fn step_down(self: &Arc<Self>, from: Term) -> Result<(), Status> {
         let step_down = move |standing: &mut Standing, _: &Kept| {

@@ -2,7 +2,11 @@ use std::time::Duration;
 
 use howdah_paramserver::server::{Paramserver, STAGING_BYTES};
 use howdah_proto::pb::{self, clock_request::Action, push_reply::Outcome};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::{JoinHandle, JoinSet},
+};
+use tonic::Status;
 
 use crate::fixture::{BOUNDED, SPEC, Server, ShardAt, VALUES, is_moved};
 
@@ -73,15 +77,21 @@ async fn a_standby_that_is_attached_while_pushes_go_on_has_them_all() {
     }
 }
 
+/// Attaches a standby that takes the connection, and never says a word.
+async fn attach_silent(shard: &ShardAt) -> (JoinHandle<Result<(), Status>>, (TcpListener, TcpStream)) {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (attacher, address) = (shard.clone(), format!("http://{}", silent.local_addr().unwrap()));
+    let attaching = tokio::spawn(async move { attacher.attach_at(&address).await });
+    let (connection, _) = silent.accept().await.unwrap();
+    (attaching, (silent, connection))
+}
+
 #[tokio::test]
 async fn a_silent_standby_that_is_to_catch_up_leaves_room_for_pushes() {
     let primary = Server::with(Paramserver::new(16 * VALUES as u64));
     let shard = primary.shard(0, 1).await;
     shard.create(0, VALUES as u64, &SPEC).await.unwrap();
-    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (attacher, address) = (shard.clone(), format!("http://{}", silent.local_addr().unwrap()));
-    let attaching = tokio::spawn(async move { attacher.attach_at(&address).await });
-    let _connection = silent.accept().await.unwrap();
+    let (attaching, _connection) = attach_silent(&shard).await;
     let pushes = async {
         for step in 1..=12 {
             assert_eq!(shard.push_ones(VALUES, 0, step).await.unwrap().outcome(), Outcome::Applied);
@@ -104,11 +114,7 @@ async fn pushes_go_on_while_a_standby_is_brought_up_to_date() {
     let primary = Server::start();
     let shard = primary.shard(0, 1).await;
     shard.create(0, VALUES as u64, &SPEC).await.unwrap();
-    // It takes the connection, and never says a word.
-    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (attacher, address) = (shard.clone(), format!("http://{}", silent.local_addr().unwrap()));
-    let attaching = tokio::spawn(async move { attacher.attach_at(&address).await });
-    let _connection = silent.accept().await.unwrap();
+    let (attaching, _connection) = attach_silent(&shard).await;
     for step in 1..=3 {
         assert_eq!(shard.push_ones(VALUES, 0, step).await.unwrap().outcome(), Outcome::Applied);
     }

@@ -15,7 +15,7 @@ pub(super) async fn ask(
     places: Vec<pb::ShardPlace>,
     question: AskRequest,
 ) -> Result<(Answer, Option<Bytes>), String> {
-    let shards = shards(job, places)?;
+    let shards = shards(job, places, Patience::default())?;
     match question {
         AskRequest::Marks => {
             let marks = try_join_all(shards.shards().iter().map(ShardClient::marks)).await;
@@ -33,8 +33,12 @@ pub(super) async fn ask(
 }
 
 /// A client of all shards of a job.
-pub(super) fn shards(job: JobId, places: Vec<pb::ShardPlace>) -> Result<Parameters, String> {
-    Parameters::new(job, places, Patience::default()).map_err(|error| error.to_string())
+pub(super) fn shards(
+    job: JobId,
+    places: Vec<pb::ShardPlace>,
+    patience: Patience,
+) -> Result<Parameters, String> {
+    Parameters::new(job, places, patience).map_err(|error| error.to_string())
 }
 
 async fn collect(shards: &Parameters, request: Collect) -> Result<(Collected, Bytes), String> {

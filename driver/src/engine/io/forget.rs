@@ -13,8 +13,10 @@ const UNTIL_HEARD: Patience =
 
 /// Forgets the weights under a tag.
 pub(super) async fn untag(job: JobId, places: Vec<pb::ShardPlace>, tag: u64) {
-    let untagged =
-        async { super::ask::shards(job, places)?.untag(tag).await.map_err(|error| error.to_string()) };
+    let untagged = async {
+        let shards = super::ask::shards(job, places, Patience::default())?;
+        shards.untag(tag).await.map_err(|error| error.to_string())
+    };
     if let Err(error) = untagged.await {
         tracing::warn!(%job, tag, %error, "the shards keep a tag that is no longer needed");
     }
@@ -91,36 +93,15 @@ async fn for_each<F: Future<Output = Result<(), ParametersError>>>(
 #[cfg(test)]
 mod tests {
     use howdah_paramserver::server::Paramserver;
-    use howdah_proto::{
-        settings::{Combine, Correction, Mode, Pace, PushEvery, ShardSpec, StalenessScale, UpdateRule},
-        transport,
-    };
-    use tokio::{net::TcpListener, time::Instant};
-    use tonic::{Code, transport::server::TcpIncoming};
+    use tokio::time::Instant;
+    use tonic::Code;
 
-    use super::*;
+    use super::{
+        super::fixture::{NOBODY, SPEC, listen, serve},
+        *,
+    };
 
     const JOB: JobId = JobId(1);
-    const NOBODY: &str = "http://127.0.0.1:1";
-    const SPEC: ShardSpec = ShardSpec {
-        rule: UpdateRule::Sum,
-        correction: Correction { scale: StalenessScale::None, delay_compensation: None },
-        mode: Mode::Asynchronous { push_every: PushEvery::Epoch },
-        combine: Combine::Mean,
-        pace: Pace::CONSTANT,
-        average: None,
-    };
-
-    async fn listen() -> (TcpListener, String) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        (listener, address)
-    }
-
-    async fn serve(paramserver: &Paramserver, listener: TcpListener) {
-        let server = transport::server().add_routes(paramserver.routes());
-        server.serve_with_incoming(TcpIncoming::from(listener)).await.unwrap();
-    }
 
     fn shard(address: &str) -> ShardClient {
         let place = Place { shard: ShardIndex(0), address: address.to_owned(), range: 0..4, term: Term(1) };
@@ -135,15 +116,13 @@ mod tests {
     async fn a_server_that_is_away_for_a_while_is_told_when_it_is_back() {
         let paramserver = Paramserver::default();
         let ((here, before), (there, address)) = (listen().await, listen().await);
-        let serving = paramserver.clone();
-        tokio::spawn(async move { serve(&serving, here).await });
+        tokio::spawn(serve(paramserver.clone(), here));
         shard(&before).create(&SPEC).await.unwrap();
-        let back = paramserver.clone();
         tokio::spawn(async move {
             for _ in 0..Patience::default().tries {
                 drop(there.accept().await.unwrap());
             }
-            serve(&back, there).await;
+            serve(paramserver, there).await;
         });
         let live = knowing(&address);
         shards(live.subscribe(), JOB, vec![address]).await;

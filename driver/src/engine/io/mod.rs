@@ -3,6 +3,8 @@
 mod ask;
 mod dataset;
 pub(super) mod fit;
+#[cfg(test)]
+mod fixture;
 mod forget;
 mod live;
 mod shard;

@@ -118,35 +118,21 @@ async fn perform(job: JobId, request: ShardIo) -> Result<(), ParametersError> {
 #[cfg(test)]
 mod tests {
     use howdah_paramserver::server::Paramserver;
-    use howdah_proto::{
-        settings::{Combine, Correction, Mode, Pace, PushEvery, StalenessScale, UpdateRule},
-        transport,
-    };
-    use tonic::transport::server::TcpIncoming;
 
-    use super::*;
+    use super::{
+        super::fixture::{NOBODY, SPEC, listen, serve},
+        *,
+    };
     use crate::train::OpId;
-
-    const NOBODY: &str = "http://127.0.0.1:1";
-    const SPEC: ShardSpec = ShardSpec {
-        rule: UpdateRule::Sum,
-        correction: Correction { scale: StalenessScale::None, delay_compensation: None },
-        mode: Mode::Asynchronous { push_every: PushEvery::Epoch },
-        combine: Combine::Mean,
-        pace: Pace::CONSTANT,
-        average: None,
-    };
 
     fn place(address: &str) -> pb::ShardPlace {
         pb::ShardPlace { shard: 0, address: address.to_owned(), start: 0, len: 4, term: 1 }
     }
 
     /// Starts a parameter server that has no shards, and gives its address.
-    fn server() -> String {
-        let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = format!("http://{}", incoming.local_addr().unwrap());
-        let routes = Paramserver::default().routes();
-        tokio::spawn(transport::server().add_routes(routes).serve_with_incoming(incoming));
+    async fn server() -> String {
+        let (listener, address) = listen().await;
+        tokio::spawn(serve(Paramserver::default(), listener));
         address
     }
 
@@ -168,7 +154,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_standby_that_is_silent_one_that_is_gone_and_one_that_refuses_are_told_apart() {
-        let address = server();
+        let address = server().await;
         let fault = promote(NOBODY).await;
         assert!(matches!(fault, ShardFault::Unanswered(_)), "{fault:?}");
         let fault = promote(&address).await;
@@ -181,7 +167,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_a_primary_that_answers_says_that_its_standby_does_not_follow() {
-        let address = server();
+        let address = server().await;
         let fault = check(NOBODY).await;
         assert!(matches!(fault, ShardFault::Unanswered(_)), "{fault:?}");
         let fault = check(&address).await;

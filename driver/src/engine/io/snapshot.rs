@@ -4,12 +4,11 @@ use std::{
 };
 
 use futures::future::{OptionFuture, join_all, try_join_all};
-use howdah_paramserver::client::{
-    CutState, Parameters, ParametersError, Patience, SavedCut, ShardClient, ShardMarks,
-};
+use howdah_paramserver::client::{CutState, ParametersError, Patience, SavedCut, ShardClient, ShardMarks};
 use howdah_proto::{Epoch, JobId, Partition, Step, fence::TrainTask, pb, settings::Mode};
 use tokio::time::Instant;
 
+use super::ask;
 use crate::{
     snapshot::{
         AheadOf, Location, Manifest, SavedFile, SnapshotError, Store, check_sent, plan_ahead, retirable,
@@ -39,9 +38,9 @@ pub(super) async fn take(
     let store = Store::open(&request.location).map_err(not_begun)?;
     let location = Location::parse(&request.location).map_err(not_begun)?;
     store.check_free(request.manifest.snapshot).await.map_err(not_begun)?;
-    let parameters = super::ask::shards(job, request.places.clone())?;
-    let shards = &parameters.shards();
-    let planners = &planners(job, request.places.clone())?;
+    let clients = |patience| ask::shards(job, request.places.clone(), patience).map(|all| all.shards());
+    // The others are for what is answered at once.
+    let (shards, planners) = (&clients(Patience::default())?, &clients(PLANNED)?);
     let mut manifest = request.manifest;
     let snapshot = manifest.snapshot;
     let (mut failed, mut may_come) = (request.failed, false);
@@ -77,13 +76,6 @@ pub(super) async fn take(
         store.drop_failed(&failed).await;
     }
     written.map(|()| manifest)
-}
-
-/// Clients of all shards for what is answered at once.
-fn planners(job: JobId, places: Vec<pb::ShardPlace>) -> Result<Vec<ShardClient>, String> {
-    Parameters::new(job, places, PLANNED)
-        .map(|parameters| parameters.shards())
-        .map_err(|error| error.to_string())
 }
 
 fn name(shard: u32) -> String {
@@ -190,18 +182,15 @@ async fn drop_cuts(shards: &[ShardClient], manifest: &Manifest) {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
-
-    use super::*;
+    use super::{super::fixture::listen, *};
     use crate::snapshot::example;
 
     #[tokio::test(start_paused = true)]
     async fn a_server_that_never_answers_holds_a_plan_up_for_a_quarter_of_a_minute() {
         // It takes connections, and reads nothing.
-        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}", silent.local_addr().unwrap());
+        let (_silent, address) = listen().await;
         let place = pb::ShardPlace { shard: 0, address, start: 0, len: 4, term: 1 };
-        let planners = planners(JobId(1), vec![place]).unwrap();
+        let planners = ask::shards(JobId(1), vec![place], PLANNED).unwrap().shards();
         let begun = Instant::now();
         assert!(retire(&planners, &BTreeMap::new(), &example()).await.is_err());
         drop_cuts(&planners, &example()).await;

@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, io, path::PathBuf, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use howdah_proto::SnapshotId;
-use object_store::{Error, ObjectStore, ObjectStoreExt, path::Path};
+use object_store::{ObjectStore, path::Path};
 
 use super::Store;
 use crate::snapshot::{MANIFEST, SnapshotError, location::folder};
@@ -31,7 +31,7 @@ impl Store {
     pub async fn drop_failed(&self, failed: &BTreeSet<SnapshotId>) {
         let dropped = async {
             for id in self.ids().await?.into_iter().filter(|id| failed.contains(id)) {
-                if let Err(Error::NotFound { .. }) = self.store.head(&self.manifest(id)).await {
+                if self.bytes(id, MANIFEST).await == Ok(None) {
                     self.drop(id).await?;
                 }
             }

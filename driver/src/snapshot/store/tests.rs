@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, path::PathBuf};
 
 use futures::stream::BoxStream;
 use object_store::{
@@ -18,9 +18,14 @@ fn open(folder: &tempfile::TempDir) -> Store {
     Store::open(&folder.path().join("snap shots").to_string_lossy()).unwrap()
 }
 
+/// Where a snapshot is.
+fn of_snapshot(folder: &tempfile::TempDir, snapshot: u64) -> PathBuf {
+    folder.path().join("snap shots").join(super::folder(SnapshotId(snapshot)))
+}
+
 /// Writes the files of a snapshot's shards, with so many bytes each.
 fn write_shards(folder: &tempfile::TempDir, snapshot: u64, bytes: usize) {
-    let path = folder.path().join("snap shots").join(super::folder(SnapshotId(snapshot)));
+    let path = of_snapshot(folder, snapshot);
     std::fs::create_dir_all(&path).unwrap();
     for saved in manifest().shards {
         std::fs::write(path.join(saved.file), vec![0; bytes]).unwrap();
@@ -39,7 +44,7 @@ async fn a_snapshot_of_which_not_every_file_can_be_seen_gets_no_manifest() {
     let store = open(&folder);
     let refused = async || store.commit(&numbered(1), None).await.unwrap_err().to_string();
     write_shards(&folder, 1, 50);
-    let path = folder.path().join("snap shots").join(super::folder(SnapshotId(1)));
+    let path = of_snapshot(&folder, 1);
     std::fs::remove_file(path.join("shard-1")).unwrap();
     let missing = refused().await;
     assert!(missing.contains("snapshot-0000000001/shard-1 was written by a parameter server"), "{missing}");
@@ -55,7 +60,7 @@ async fn a_snapshot_with_a_file_that_is_missing_or_cut_off_is_refused_by_name() 
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder);
     take(&folder, 1, None).await;
-    let path = folder.path().join("snap shots").join(super::folder(SnapshotId(1)));
+    let path = of_snapshot(&folder, 1);
     std::fs::remove_file(path.join("shard-0")).unwrap();
     let refused = async || store.newest().await.unwrap_err().to_string();
     let missing = refused().await;
@@ -74,7 +79,7 @@ async fn the_newest_whole_snapshot_is_read_and_a_partial_one_is_passed_over() {
     assert!(matches!(store.newest().await, Err(SnapshotError::None(_))));
     take(&folder, 9, None).await;
     take(&folder, 10, Some(SnapshotId(9))).await;
-    let partial = folder.path().join("snap shots").join(super::folder(SnapshotId(11)));
+    let partial = of_snapshot(&folder, 11);
     std::fs::create_dir(&partial).unwrap();
     std::fs::write(partial.join("shard-0000"), "x").unwrap();
     let newest = store.newest().await.unwrap();
@@ -135,7 +140,7 @@ async fn all_snapshots_are_dropped_and_other_files_stay() {
 
 /// Leaves what a server that was killed leaves of a file that it wrote.
 fn leave_parts(folder: &tempfile::TempDir, snapshot: u64) {
-    let path = folder.path().join("snap shots").join(super::folder(SnapshotId(snapshot)));
+    let path = of_snapshot(folder, snapshot);
     std::fs::create_dir_all(&path).unwrap();
     std::fs::write(path.join("shard-0#1"), "x").unwrap();
 }
@@ -179,7 +184,7 @@ async fn a_manifest_that_makes_no_sense_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder);
     take(&folder, 1, None).await;
-    let path = folder.path().join("snap shots").join(super::folder(SnapshotId(2)));
+    let path = of_snapshot(&folder, 2);
     std::fs::create_dir(&path).unwrap();
     std::fs::write(path.join(MANIFEST), "{").unwrap();
     let error = store.newest().await.unwrap_err().to_string();

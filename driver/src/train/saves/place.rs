@@ -73,7 +73,7 @@ mod tests {
         scheduler::Millis,
         train::{
             Ending,
-            fixture::{TRAIN_1, cluster, computed, dataset, settings, trained},
+            fixture::{TRAIN_1, cluster, computed, dataset, settings, snapshot, trained},
         },
     };
 
@@ -108,11 +108,8 @@ mod tests {
         job.do_stage(StageKind::Prepare, &[0, 1], &computed(10, 0), Millis(2_000));
         job.make_shards(Millis(2_000));
         let done = job.do_stage(TRAIN_1, &[0, 1], &trained(10, 10), Millis(3_000));
-        let taken = job.close(&done, 1, Millis(3_000)).into_iter().find_map(|command| match command {
-            JobCommand::Snapshot(request) => Some(request.manifest.snapshot),
-            _ => None,
-        });
-        assert_eq!(taken, Some(SnapshotId(8)));
+        let taken = snapshot(&job.close(&done, 1, Millis(3_000)));
+        assert_eq!(taken.map(|manifest| manifest.snapshot), Some(SnapshotId(8)));
     }
 
     #[test]

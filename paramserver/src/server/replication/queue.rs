@@ -46,6 +46,8 @@ pub(super) struct Queue {
     changes: VecDeque<Change>,
     /// How many changes have been acknowledged: the position of the first one that is kept.
     acknowledged: u64,
+    /// How many of those that are kept only an image can tell.
+    untold: usize,
 }
 
 impl Queue {
@@ -60,6 +62,7 @@ impl Queue {
 
     /// Adds a change, and gives the position after it.
     pub(super) fn push(&mut self, change: Change) -> u64 {
+        self.untold += usize::from(matches!(change, Change::Anew));
         self.changes.push_back(change);
         self.end()
     }
@@ -73,7 +76,7 @@ impl Queue {
     pub(super) fn acknowledge_before(&mut self, position: u64) {
         let position = position.min(self.end());
         while self.acknowledged < position {
-            self.changes.pop_front();
+            self.untold -= usize::from(matches!(self.changes.pop_front(), Some(Change::Anew)));
             self.acknowledged += 1;
         }
     }
@@ -93,7 +96,7 @@ impl Queue {
 
     /// Whether an image is needed, because a change can't be told otherwise.
     pub(super) fn needs_image(&self) -> bool {
-        self.changes.iter().any(|change| matches!(change, Change::Anew))
+        self.untold > 0
     }
 }
 
