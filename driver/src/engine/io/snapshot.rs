@@ -37,7 +37,6 @@ pub(super) async fn take(
     let not_begun = |error: SnapshotError| SnapshotFault::NotBegun(error.to_string());
     let store = Store::open(&request.location).map_err(not_begun)?;
     let location = Location::parse(&request.location).map_err(not_begun)?;
-    store.check_free(request.manifest.snapshot).await.map_err(not_begun)?;
     let clients = |patience| ask::shards(job, request.places.clone(), patience).map(|all| all.shards());
     // The others are for what is answered at once.
     let (shards, planners) = (&clients(Patience::default())?, &clients(PLANNED)?);
@@ -52,6 +51,8 @@ pub(super) async fn take(
         let is_free = matches!(manifest.settings.mode, Mode::Hogwild { .. });
         let (before, after) = if is_free { (None, Some(planned)) } else { (Some(planned), None) };
         OptionFuture::from(before).await;
+        // Not before: training may wait for the plan, and the store may not answer.
+        store.check_free(snapshot).await.map_err(not_begun)?;
         let folder = location.snapshot(snapshot);
         let deadline = Instant::now() + COMPLETE;
         let saves = shards.iter().map(|shard| save(shard, &folder, &manifest, deadline));
