@@ -74,8 +74,9 @@ pub(super) async fn push(
     // Whoever comes to the wrong place learns it before the values have travelled.
     access.read(|_| ()).await?;
     let (staged, finite) = values_of(server, &access, &header, &mut parts).await?;
-    if access.cell.link.catches_up() {
-        staged.room_to_wait().await;
+    tokio::select! {
+        () = staged.room_to_wait() => {}
+        () = access.cell.link.caught_up() => {}
     }
     let (outcome, position) = apply(&access, header, staged, finite).await?;
     access.cell.link.settled(position).await?;

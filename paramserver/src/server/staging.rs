@@ -10,8 +10,6 @@ use crate::rules::OutOfMemory;
 
 const PERMIT_BYTES: u64 = 1 << 10;
 const WAIT: Duration = Duration::from_secs(15);
-/// How long a push waits for a standby that catches up. Others wait longer for the room that it has meanwhile.
-const WAIT_BEHIND: Duration = Duration::from_secs(5);
 /// Memory for this many buffers is kept for the next pushes; the budget bounds what they add up to.
 const KEPT_BUFFERS: usize = 8;
 
@@ -91,13 +89,15 @@ impl Staged {
         self.waits.get().is_some() || room().is_ok_and(|permit| self.waits.set(permit).is_ok())
     }
 
-    /// Waits a while until there is such room, so that a standby that comes nearer isn't left behind.
+    /// Waits until there is such room: for ever, if it is too large.
     pub(super) async fn room_to_wait(&self) {
-        if self.may_wait() || self.permits() > self.behind.permits {
+        if self.may_wait() {
             return;
         }
-        let room = Arc::clone(&self.behind.room).acquire_many_owned(self.permits());
-        if let Ok(Ok(permit)) = tokio::time::timeout(WAIT_BEHIND, room).await {
+        if self.permits() > self.behind.permits {
+            return std::future::pending().await;
+        }
+        if let Ok(permit) = Arc::clone(&self.behind.room).acquire_many_owned(self.permits()).await {
             let _set = self.waits.set(permit);
         }
     }
@@ -149,16 +149,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn half_of_the_budget_may_wait_for_standbys_and_a_push_waits_a_while_for_a_part_of_it() {
+    async fn half_of_the_budget_may_wait_for_standbys_and_a_push_waits_for_a_part_of_it() {
         let staging = Staging::new(8 << 10);
         let first = staging.take(1024).await.unwrap();
         let second = staging.take(256).await.unwrap();
         first.room_to_wait().await;
         assert!(first.may_wait() && !second.may_wait());
-        second.room_to_wait().await;
-        assert!(!second.may_wait());
-        tokio::join!(second.room_to_wait(), async { drop(first) });
-        assert!(second.may_wait());
+        let (waited, ()) =
+            tokio::join!(tokio::time::timeout(WAIT, second.room_to_wait()), async { drop(first) });
+        assert!(waited.is_ok() && second.may_wait());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn there_is_never_room_for_a_push_of_more_than_half_of_the_budget_to_wait() {
+        let large = Staging::new(8 << 10).take(1025).await.unwrap();
+        assert!(tokio::time::timeout(WAIT, large.room_to_wait()).await.is_err());
     }
 
     #[tokio::test]

@@ -9,12 +9,20 @@ use tonic::{Code, Status};
 use super::queue::{Change, Queue};
 use crate::server::{cell::ShardKey, terms::moved};
 
+mod pairing;
+
 /// How long a push waits for a standby that comes no nearer before its sender is told to come back.
 const WAIT: Duration = Duration::from_secs(10);
 
 /// How long a standby may take to have all that was queued when somebody asks whether it follows, even if it comes nearer:
 /// one that slow holds up the job. Who asks waits for longer.
 const MOST_BEHIND: Duration = Duration::from_secs(45);
+
+/// How long a push waits for a standby that catches up, and is twice as long with each image that was sent in vain.
+const FIRST_WAIT_BEHIND: Duration = Duration::from_secs(5);
+
+/// How many images a standby is sent, at most, to bring it up to date.
+const MOST_IMAGES: u32 = 3;
 
 /// How far a primary and its standby are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +73,8 @@ struct State {
     phase: Phase,
     queue: Queue,
     pairing: Pairing,
+    /// How many images the standby was sent until it was up to date.
+    images: u32,
     /// The last of the driver's requests about the standby.
     order: u64,
 }
@@ -79,6 +89,11 @@ impl State {
         self.queue.clear();
     }
 
+    /// Whether a standby is brought up to date that needs no other image than the one that it is sent.
+    fn catches_up(&self) -> bool {
+        self.phase == Phase::CatchingUp && !self.queue.needs_image()
+    }
+
     fn is_superseded(&self) -> bool {
         matches!(self.phase, Phase::Superseded { .. })
     }
@@ -87,7 +102,7 @@ impl State {
 impl Link {
     pub(in crate::server) fn new(key: ShardKey) -> Self {
         let pairing = Pairing { number: 0, address: String::new() };
-        let state = State { phase: Phase::Alone, queue: Queue::default(), pairing, order: 0 };
+        let state = State { phase: Phase::Alone, queue: Queue::default(), pairing, images: 0, order: 0 };
         Self { key, state: Mutex::new(state), changed: watch::Sender::new(0) }
     }
 
@@ -123,20 +138,20 @@ impl Link {
         self.state().queue.end()
     }
 
-    /// Whether pushes are queued for a standby that is being brought up to date.
-    pub(in crate::server) fn catches_up(&self) -> bool {
-        let state = self.state();
-        state.phase == Phase::CatchingUp && !state.queue.needs_image()
-    }
-
-    /// The position before which an image that is taken now has all changes. Those needn't wait any more for a standby that
-    /// catches up. Must be called under the lock of the shard.
-    pub(super) fn image_position(&self, pairing: &Pairing) -> u64 {
-        let mut state = self.state();
-        if is_current(&state, pairing) && state.phase == Phase::CatchingUp {
-            state.queue.clear();
+    /// Waits, as long as a push should, for a standby that is being brought up to date and can still be with what it was
+    /// sent; not at all for another.
+    pub(in crate::server) async fn caught_up(&self) {
+        let patience = {
+            let state = self.state();
+            state
+                .catches_up()
+                .then(|| FIRST_WAIT_BEHIND * (1 << state.images.saturating_sub(1).min(MOST_IMAGES)))
+        };
+        if let Some(patience) = patience {
+            let caught_up = self.when(|state| (!state.catches_up()).then_some(()));
+            // It is sent another image then.
+            let _in_time = tokio::time::timeout(patience, caught_up).await;
         }
-        state.queue.end()
     }
 
     /// Waits until the standby has all before a position, if there is one, for as long as it comes nearer.
@@ -197,6 +212,7 @@ impl Link {
             }
             state.end(Phase::CatchingUp);
             state.pairing = Pairing { number: state.pairing.number + 1, address: address.to_owned() };
+            state.images = 0;
             state.pairing.clone()
         };
         self.tell();
@@ -225,67 +241,6 @@ impl Link {
             Code::Unavailable => Status::aborted(status.message()),
             _ => status,
         })
-    }
-
-    /// Waits for the change at a position; none when a pairing has ended, or when only an image can tell it any more.
-    pub(super) async fn change(&self, pairing: &Pairing, position: u64) -> Option<Change> {
-        self.when(|state| {
-            if !is_current(state, pairing) || position < state.queue.acknowledged() {
-                return Some(None);
-            }
-            state.queue.get(position).cloned().map(Some)
-        })
-        .await
-    }
-
-    /// Waits until a pairing has ended.
-    pub(super) async fn ended(&self, pairing: &Pairing) {
-        self.when(|state| (!is_current(state, pairing)).then_some(())).await;
-    }
-
-    /// Whether a pairing goes on, and in which phase.
-    pub(super) fn phase(&self, pairing: &Pairing) -> Option<Phase> {
-        let state = self.state();
-        is_current(&state, pairing).then(|| state.phase.clone())
-    }
-
-    /// Whether the standby needs an image, because of a change that can't be told otherwise.
-    pub(super) fn needs_image(&self) -> bool {
-        self.state().queue.needs_image()
-    }
-
-    /// The standby has all before a position, and is up to date if it wasn't, unless it needs another image for that.
-    pub(super) fn acknowledge_before(&self, pairing: &Pairing, position: u64) {
-        self.during(pairing, |state| {
-            state.queue.acknowledge_before(position);
-            if state.phase != Phase::CatchingUp || !state.queue.needs_image() {
-                state.phase = Phase::Paired;
-            }
-        });
-    }
-
-    /// A standby that comes back has the pushes up to one.
-    pub(super) fn acknowledge_pushes(&self, pairing: &Pairing, up_to: u64) -> u64 {
-        self.during(pairing, |state| state.queue.acknowledge_pushes(up_to));
-        self.state().queue.acknowledged()
-    }
-
-    /// The standby can't be brought up to date.
-    pub(super) fn fail(&self, pairing: &Pairing, reason: String) {
-        self.during(pairing, |state| state.end(Phase::Failed { reason }));
-    }
-
-    /// The standby has become primary.
-    pub(super) fn supersede(&self, pairing: &Pairing, reason: String) {
-        self.during(pairing, |state| state.end(Phase::Superseded { reason }));
-    }
-
-    fn during(&self, pairing: &Pairing, alter: impl FnOnce(&mut State)) {
-        self.alter(|state| {
-            if is_current(state, pairing) {
-                alter(state);
-            }
-        });
     }
 
     fn alter(&self, alter: impl FnOnce(&mut State)) {

@@ -32,16 +32,58 @@ async fn what_a_standby_that_catches_up_has_no_room_for_is_in_another_image() {
     }
     link.acknowledge_before(&pairing, stale);
     assert_eq!(link.phase(&pairing), Some(Phase::CatchingUp), "the image lacks what was dropped");
-    assert!(link.needs_image() && !link.catches_up());
+    assert!(link.needs_image());
     assert!(!matches!(link.change(&pairing, stale).await, Some(Change::Push { .. })));
 
     let position = link.image_position(&pairing);
-    assert!(!link.needs_image() && link.catches_up());
+    assert!(!link.needs_image());
     let change = push(&staging, 21).await;
     link.note(|| change);
     link.acknowledge_before(&pairing, position);
     assert_eq!(link.phase(&pairing), Some(Phase::Paired));
     assert!(matches!(link.change(&pairing, position).await, Some(Change::Push { sequence: 21, .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_waits_for_a_standby_that_catches_up_and_longer_with_each_image() {
+    let link = link();
+    let waits = async || {
+        let begun = tokio::time::Instant::now();
+        link.caught_up().await;
+        begun.elapsed().as_secs()
+    };
+    assert_eq!(waits().await, 0, "there is none");
+    let pairing = link.attach("http://a:1").unwrap();
+    link.image_position(&pairing);
+    assert_eq!(waits().await, 5);
+    link.note(|| Change::Anew);
+    assert_eq!(waits().await, 0, "what it is being sent is of no use");
+    let position = link.image_position(&pairing);
+    assert_eq!(waits().await, 10);
+    let (waited, ()) = tokio::join!(waits(), async { link.acknowledge_before(&pairing, position) });
+    assert_eq!((waited, link.phase(&pairing)), (0, Some(Phase::Paired)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standby_that_was_sent_three_images_in_vain_is_given_up() {
+    let link = link();
+    let pairing = link.attach("http://a:1").unwrap();
+    for _ in 0..3 {
+        let position = link.image_position(&pairing);
+        link.note(|| Change::Anew);
+        link.acknowledge_before(&pairing, position);
+        assert_eq!(link.phase(&pairing), Some(Phase::CatchingUp));
+    }
+    let asked = async {
+        tokio::task::yield_now().await;
+        link.image_position(&pairing);
+    };
+    let (attached, (), ()) = tokio::join!(link.attached(), link.ended(&pairing), asked);
+    let error = attached.unwrap_err();
+    assert!(error.code() == Code::Aborted && error.message().contains("3 images"), "{error}");
+    let another = link.attach("http://a:1").unwrap();
+    link.acknowledge_before(&another, link.image_position(&another));
+    assert_eq!(link.phase(&another), Some(Phase::Paired));
 }
 
 #[tokio::test(start_paused = true)]
