@@ -23,7 +23,7 @@ pub use ids::{
 pub use refusal::Refusal;
 
 /// The version of the protocol between the roles; members with another one are refused at registration.
-pub const PROTOCOL_VERSION: u32 = 8;
+pub const PROTOCOL_VERSION: u32 = 9;
 
 /// The version of the software, as users see it.
 pub const SOFTWARE_VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -18,8 +18,8 @@ const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a driver's machine may leave bytes unacknowledged.
-#[cfg(target_os = "linux")]
+/// How long a driver's machine may leave bytes unacknowledged, and may hear nothing of a connection: its network may be
+/// down for less. It knows members that are gone by their beats.
 const DRIVER_SILENCE: Duration = Duration::from_secs(60);
 
 // Blocks and weights travel as the bytes that lie in memory.
@@ -112,6 +112,11 @@ pub fn server() -> Server {
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
+}
+
+/// Makes the server of a driver: its connections outlive a failure of its network.
+pub fn driver_server() -> Server {
+    server().http2_keepalive_timeout(Some(DRIVER_SILENCE))
 }
 
 /// Finds the innermost cause of an error, which is what a user can act on.

@@ -3,13 +3,14 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use howdah_proto::{
-    Epoch, MemberId, SnapshotId, Step, Version,
+    Epoch, MemberId, Step, Version,
     fence::TrainTask,
     pb::{self, parameters_client::ParametersClient},
     settings::ShardSpec,
 };
 
 use super::{ParametersError, ShardClient, call::Failure};
+use crate::shard::CutId;
 
 /// The marks of all tasks that a shard knows of.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -119,14 +120,15 @@ impl ShardClient {
     /// [`ParametersError`].
     pub async fn plan_cut(
         &self,
-        snapshot: SnapshotId,
+        id: CutId,
         marks: &BTreeMap<TrainTask, Step>,
     ) -> Result<Option<(TrainTask, Step)>, ParametersError> {
         let mark =
             |(task, mark): (&TrainTask, &Step)| pb::TaskMark { task: Some((*task).into()), mark: mark.0 };
         let request = pb::PlanCutRequest {
             shard: Some(self.connection().shard),
-            snapshot: snapshot.0,
+            snapshot: id.snapshot.0,
+            attempt: id.attempt,
             marks: marks.iter().map(mark).collect(),
         };
         let reply = self.ask(request, async |mut client, request| client.plan_cut(request).await).await?;
@@ -139,15 +141,11 @@ impl ShardClient {
     ///
     /// # Errors
     /// [`ParametersError`].
-    pub async fn save_cut(
-        &self,
-        snapshot: SnapshotId,
-        location: &str,
-        file: &str,
-    ) -> Result<CutState, ParametersError> {
+    pub async fn save_cut(&self, id: CutId, location: &str, file: &str) -> Result<CutState, ParametersError> {
         let request = pb::SaveCutRequest {
             shard: Some(self.connection().shard),
-            snapshot: snapshot.0,
+            snapshot: id.snapshot.0,
+            attempt: id.attempt,
             location: location.to_owned(),
             file: file.to_owned(),
         };
@@ -163,12 +161,13 @@ impl ShardClient {
         })
     }
 
-    /// Drops a planned snapshot.
+    /// Drops a plan of a snapshot and those before it.
     ///
     /// # Errors
     /// [`ParametersError`].
-    pub async fn drop_cut(&self, snapshot: SnapshotId) -> Result<(), ParametersError> {
-        let request = pb::DropCutRequest { shard: Some(self.connection().shard), snapshot: snapshot.0 };
+    pub async fn drop_cut(&self, id: CutId) -> Result<(), ParametersError> {
+        let (snapshot, attempt) = (id.snapshot.0, id.attempt);
+        let request = pb::DropCutRequest { shard: Some(self.connection().shard), snapshot, attempt };
         self.ask(request, async |mut client, request| client.drop_cut(request).await).await.map(drop)
     }
 

@@ -16,7 +16,7 @@ use super::{
     status,
     terms::{Role, Standing},
 };
-use crate::client::LONG_POLL;
+use crate::{client::LONG_POLL, shard::CutId};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -87,8 +87,8 @@ impl Parameters for Paramserver {
 
     async fn drop_cut(&self, request: Request<pb::DropCutRequest>) -> Answer<pb::DropCutReply> {
         let request = request.into_inner();
-        let snapshot = SnapshotId(request.snapshot);
-        self.primary(request.shard)?.touch(move |shard| shard.drop_cut(snapshot)).await?;
+        let id = CutId { snapshot: SnapshotId(request.snapshot), attempt: request.attempt };
+        self.primary(request.shard)?.touch(move |shard| shard.drop_cut(id)).await?;
         Ok(Response::new(pb::DropCutReply {}))
     }
 

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     client::LONG_POLL,
-    shard::{Image, PlanError},
+    shard::{CutId, Image, PlanError},
 };
 
 /// Cuts that are remembered, for the case that an answer gets lost.
@@ -27,7 +27,7 @@ const KEPT: usize = 4;
 
 /// The cuts that are being saved, and those that were last.
 #[derive(Debug, Default)]
-pub(super) struct SavedCuts(BTreeMap<SnapshotId, watch::Receiver<Saving>>);
+pub(super) struct SavedCuts(BTreeMap<CutId, watch::Receiver<Saving>>);
 
 /// How far a cut is.
 #[derive(Debug, Clone)]
@@ -37,9 +37,9 @@ enum Saving {
 }
 
 impl SavedCuts {
-    fn begin(&mut self, snapshot: SnapshotId) -> watch::Sender<Saving> {
+    fn begin(&mut self, id: CutId) -> watch::Sender<Saving> {
         let (ends, saving) = watch::channel(Saving::Writing);
-        self.0.insert(snapshot, saving);
+        self.0.insert(id, saving);
         while self.0.len() > KEPT {
             self.0.pop_first();
         }
@@ -54,8 +54,8 @@ pub(super) async fn plan(
 ) -> Result<pb::PlanCutReply, Status> {
     let access = server.primary(request.shard)?;
     let marks = request.marks.into_iter().map(task_mark).collect::<Result<BTreeMap<_, _>, _>>()?;
-    let snapshot = SnapshotId(request.snapshot);
-    let planned = access.change(move |shard| shard.plan_cut(snapshot, marks)).await?;
+    let id = CutId { snapshot: SnapshotId(request.snapshot), attempt: request.attempt };
+    let planned = access.change(move |shard| shard.plan_cut(id, marks)).await?;
     let passed = |PlanError { task, mark }: PlanError| pb::TaskMark { task: Some(task.into()), mark: mark.0 };
     Ok(pb::PlanCutReply { passed: planned.err().map(passed) })
 }
@@ -67,17 +67,17 @@ pub(super) async fn save(
     request: pb::SaveCutRequest,
 ) -> Result<pb::SaveCutReply, Status> {
     let access = server.primary(request.shard)?;
-    let snapshot = SnapshotId(request.snapshot);
-    if begun(&access.cell, snapshot).is_none() {
+    let id = CutId { snapshot: SnapshotId(request.snapshot), attempt: request.attempt };
+    if begun(&access.cell, id).is_none() {
         let folder = Folder::open(&request.location)?;
-        if is_complete(&access, snapshot).await? == Some(false) {
+        if is_complete(&access, id).await? == Some(false) {
             return Ok(pb::SaveCutReply::default());
         }
         let (start, cell, runtime) = (access.cell.range.start, Arc::clone(&access.cell), Handle::current());
         // All at once: whoever finds no plan any more finds that it is being saved, even if whoever began it is gone.
         let begin = move |shard: &mut Kept| {
-            if let Some(image) = shard.take_cut(snapshot, start)? {
-                let ends = saved(&cell).begin(snapshot);
+            if let Some(image) = shard.take_cut(id, start)? {
+                let ends = saved(&cell).begin(id);
                 runtime.spawn(async move {
                     let ended = write(&folder, &request.file, image).await;
                     ends.send_replace(Saving::Ended(ended));
@@ -87,8 +87,8 @@ pub(super) async fn save(
         };
         access.change(begin).await?;
     }
-    let missing = || Status::failed_precondition(no_such_cut(access.cell.key, snapshot));
-    let mut saving = begun(&access.cell, snapshot).ok_or_else(missing)?;
+    let missing = || Status::failed_precondition(no_such_cut(access.cell.key, id));
+    let mut saving = begun(&access.cell, id).ok_or_else(missing)?;
     let ended = saving.wait_for(|saving| matches!(saving, Saving::Ended(_)));
     match tokio::time::timeout(LONG_POLL, ended).await.map(|ended| ended.map(|ended| ended.clone())) {
         Ok(Ok(Saving::Ended(reply))) => reply,
@@ -103,8 +103,8 @@ async fn write(folder: &Folder, file: &str, image: Image) -> Result<pb::SaveCutR
     Ok(pb::SaveCutReply { saved: true, bytes, checksum: checksum.into(), version, writing: false })
 }
 
-fn begun(cell: &ShardCell, snapshot: SnapshotId) -> Option<watch::Receiver<Saving>> {
-    saved(cell).0.get(&snapshot).cloned()
+fn begun(cell: &ShardCell, id: CutId) -> Option<watch::Receiver<Saving>> {
+    saved(cell).0.get(&id).cloned()
 }
 
 fn saved(cell: &ShardCell) -> MutexGuard<'_, SavedCuts> {
@@ -112,12 +112,12 @@ fn saved(cell: &ShardCell) -> MutexGuard<'_, SavedCuts> {
 }
 
 /// Waits for the pushes of a cut, and tells whether they came in time; nothing if there is no plan of it, or no more.
-async fn is_complete(access: &Access, snapshot: SnapshotId) -> Result<Option<bool>, Status> {
+async fn is_complete(access: &Access, id: CutId) -> Result<Option<bool>, Status> {
     let mut found = Ok(Some(()));
     let complete = within(LONG_POLL, async {
         loop {
             let changed = access.cell.changed.notified();
-            match access.read(move |shard| shard.is_cut_complete(snapshot)).await {
+            match access.read(move |shard| shard.is_cut_complete(id)).await {
                 Ok(Some(false)) => changed.await,
                 Ok(Some(true)) => return,
                 Ok(None) => {
@@ -135,8 +135,8 @@ async fn is_complete(access: &Access, snapshot: SnapshotId) -> Result<Option<boo
     found.map(|found| found.map(|()| complete))
 }
 
-fn no_such_cut(key: ShardKey, snapshot: SnapshotId) -> String {
-    format!("{key} has no plan of snapshot {snapshot}")
+fn no_such_cut(key: ShardKey, id: CutId) -> String {
+    format!("{key} doesn't have {id}")
 }
 
 /// Makes a shard from the files of a snapshot, whatever ranges they were cut in.

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, ops::Range};
 
 use bytes::Bytes;
 use howdah_proto::{
-    Attempt, Epoch, MemberId, SnapshotId, Step, Version,
+    Attempt, Epoch, MemberId, Step, Version,
     fence::TrainTask,
     settings::{Encoding, Mode, ShardSpec},
 };
@@ -10,7 +10,7 @@ use howdah_proto::{
 use super::owned::bytes_of;
 use crate::{
     codec,
-    shard::{Fences, HogwildShard, Image, PlanError, Seen, Shard, ShardError, Tagged},
+    shard::{CutId, Fences, HogwildShard, Image, PlanError, Seen, Shard, ShardError, Tagged},
 };
 
 /// A shard, with or without a lock of its own.
@@ -22,7 +22,7 @@ pub(super) enum Kept {
     Free {
         shard: Box<HogwildShard>,
         /// The snapshots that are planned: what they have of each task.
-        plans: BTreeMap<SnapshotId, BTreeMap<TrainTask, Step>>,
+        plans: BTreeMap<CutId, BTreeMap<TrainTask, Step>>,
     },
 }
 
@@ -164,16 +164,16 @@ impl Kept {
 
     pub(super) fn plan_cut(
         &mut self,
-        snapshot: SnapshotId,
+        id: CutId,
         marks: BTreeMap<TrainTask, Step>,
     ) -> Result<Result<(), PlanError>, ShardError> {
         match self {
-            Self::Locked(shard) => shard.plan_cut(snapshot, marks),
+            Self::Locked(shard) => shard.plan_cut(id, marks),
             Self::Free { shard, plans } => Ok(match passed(&shard.fences(), &marks) {
                 Some(passed) => Err(passed),
                 None => {
-                    plans.retain(|known, _| *known > snapshot);
-                    plans.insert(snapshot, marks);
+                    plans.retain(|known, _| *known > id);
+                    plans.insert(id, marks);
                     Ok(())
                 }
             }),
@@ -181,11 +181,11 @@ impl Kept {
     }
 
     /// Whether a planned snapshot has all its pushes; none if there is no such plan, or no more.
-    pub(super) fn is_cut_complete(&self, snapshot: SnapshotId) -> Option<bool> {
+    pub(super) fn is_cut_complete(&self, id: CutId) -> Option<bool> {
         match self {
-            Self::Locked(shard) => shard.is_cut_complete(snapshot),
+            Self::Locked(shard) => shard.is_cut_complete(id),
             Self::Free { shard, plans } => {
-                let (marks, fences) = (plans.get(&snapshot)?, shard.fences());
+                let (marks, fences) = (plans.get(&id)?, shard.fences());
                 if passed(&fences, marks).is_some() {
                     return None;
                 }
@@ -194,22 +194,22 @@ impl Kept {
         }
     }
 
-    pub(super) fn take_cut(&mut self, snapshot: SnapshotId, start: u64) -> Result<Option<Image>, ShardError> {
-        let complete = self.is_cut_complete(snapshot) == Some(true);
+    pub(super) fn take_cut(&mut self, id: CutId, start: u64) -> Result<Option<Image>, ShardError> {
+        let complete = self.is_cut_complete(id) == Some(true);
         match self {
-            Self::Locked(shard) => shard.take_cut(snapshot, start),
+            Self::Locked(shard) => shard.take_cut(id, start),
             Self::Free { .. } if !complete => Ok(None),
             Self::Free { shard, plans } => {
-                plans.remove(&snapshot);
+                plans.remove(&id);
                 shard.image(start).map(Some)
             }
         }
     }
 
-    pub(super) fn drop_cut(&mut self, snapshot: SnapshotId) {
+    pub(super) fn drop_cut(&mut self, id: CutId) {
         match self {
-            Self::Locked(shard) => shard.drop_cut(snapshot),
-            Self::Free { plans, .. } => drop(plans.remove(&snapshot)),
+            Self::Locked(shard) => shard.drop_cut(id),
+            Self::Free { plans, .. } => drop(plans.remove(&id)),
         }
     }
 }

@@ -15,9 +15,10 @@ pub(super) fn refusal(key: ShardKey, error: ShardError) -> Status {
         | ShardError::TooManyContributions { .. }
         | ShardError::NeedsLock { .. }
         | ShardError::FenceRange { .. } => Status::invalid_argument(message),
-        ShardError::NotInitial | ShardError::Sequence { .. } | ShardError::Diverged { .. } => {
-            Status::failed_precondition(message)
-        }
+        ShardError::NotInitial
+        | ShardError::Sequence { .. }
+        | ShardError::Diverged { .. }
+        | ShardError::PlannedAnew(_) => Status::failed_precondition(message),
         ShardError::Image { .. } => Status::data_loss(message),
         ShardError::TooManyTags
         | ShardError::TooManyTasks

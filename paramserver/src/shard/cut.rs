@@ -22,13 +22,28 @@ pub struct PlanError {
     pub mark: Step,
 }
 
+/// A plan of a snapshot. One that was planned anew has the same number, and a higher attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CutId {
+    /// The snapshot.
+    pub snapshot: SnapshotId,
+    /// Counts the plans of it.
+    pub attempt: u32,
+}
+
+impl std::fmt::Display for CutId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "plan {} of snapshot {}", self.attempt, self.snapshot)
+    }
+}
+
 /// A snapshot's part of a shard before all its pushes have come.
 ///
 /// Until a push comes that isn't in it, the shard itself is the cut. With the first such push a copy is made, and
 /// pushes within the cut then go to both.
 #[derive(Debug)]
 struct Plan {
-    snapshot: SnapshotId,
+    id: CutId,
     marks: BTreeMap<TrainTask, Step>,
     copy: Option<Box<State>>,
 }
@@ -82,17 +97,19 @@ pub(super) struct Cuts {
 impl Cuts {
     pub(super) fn plan(
         &mut self,
-        snapshot: SnapshotId,
+        id: CutId,
         marks: BTreeMap<TrainTask, Step>,
         live: &Fences,
     ) -> Result<Result<(), PlanError>, ShardError> {
-        // Plans of older snapshots are left over from such as came to nothing.
-        self.plans
-            .retain(|plan| plan.snapshot > snapshot || (plan.snapshot == snapshot && plan.marks == marks));
-        if self.plans.iter().any(|plan| plan.snapshot == snapshot) {
+        // Those before it are left over from plans that came to nothing.
+        self.plans.retain(|plan| plan.id >= id);
+        if self.plans.iter().any(|plan| plan.id == id) {
             return Ok(Ok(()));
         }
-        let plan = Plan { snapshot, marks, copy: None };
+        if self.plans.iter().any(|plan| plan.id.snapshot == id.snapshot) {
+            return Err(ShardError::PlannedAnew(id));
+        }
+        let plan = Plan { id, marks, copy: None };
         let passed =
             live.iter().filter(|(task, seen)| seen.mark > plan.mark(*task)).min_by_key(|(task, _)| *task);
         if let Some((task, seen)) = passed {
@@ -121,19 +138,19 @@ impl Cuts {
         });
     }
 
-    pub(super) fn is_complete(&self, snapshot: SnapshotId, live: &Fences) -> Option<bool> {
-        self.plans.iter().find(|plan| plan.snapshot == snapshot).map(|plan| plan.is_complete(live))
+    pub(super) fn is_complete(&self, id: CutId, live: &Fences) -> Option<bool> {
+        self.plans.iter().find(|plan| plan.id == id).map(|plan| plan.is_complete(live))
     }
 
     /// Takes a cut that is complete.
-    pub(super) fn take(&mut self, snapshot: SnapshotId, live: &Fences) -> Option<Cut> {
-        let is_it = |plan: &Plan| plan.snapshot == snapshot && plan.is_complete(live);
+    pub(super) fn take(&mut self, id: CutId, live: &Fences) -> Option<Cut> {
+        let is_it = |plan: &Plan| plan.id == id && plan.is_complete(live);
         let place = self.plans.iter().position(is_it)?;
         Some(self.plans.swap_remove(place).copy.map_or(Cut::Live, Cut::Copied))
     }
 
-    pub(super) fn drop(&mut self, snapshot: SnapshotId) {
-        self.plans.retain(|plan| plan.snapshot != snapshot);
+    pub(super) fn drop(&mut self, id: CutId) {
+        self.plans.retain(|plan| plan.id.snapshot != id.snapshot || plan.id > id);
     }
 
     /// Forgets the marks of the epochs up to this one in the copies as well.
@@ -163,7 +180,11 @@ mod tests {
         },
     };
 
-    const ONE: SnapshotId = SnapshotId(1);
+    const ONE: CutId = CutId { snapshot: SnapshotId(1), attempt: 0 };
+
+    fn cut(snapshot: u64, attempt: u32) -> CutId {
+        CutId { snapshot: SnapshotId(snapshot), attempt }
+    }
 
     fn marks<const N: usize>(marks: [(u32, u64); N]) -> BTreeMap<TrainTask, Step> {
         marks.into_iter().map(|(partition, mark)| (task(partition), Step(mark))).collect()
@@ -251,29 +272,43 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_with_the_same_marks_stays_and_one_with_others_takes_its_place() {
+    fn a_plan_that_is_asked_for_twice_stays_and_a_later_one_takes_its_place() {
         let mut shard = Shard::new(1, &SPEC).unwrap();
-        let mut plan = |mark| shard.plan_cut(ONE, marks([(0, mark)])).unwrap().unwrap();
-        [2, 2, 1].into_iter().for_each(&mut plan);
+        let mut plan = |attempt, mark| shard.plan_cut(cut(1, attempt), marks([(0, mark)])).unwrap().unwrap();
+        [(0, 2), (0, 2), (1, 1)].into_iter().for_each(|(attempt, mark)| plan(attempt, mark));
         push(&mut shard, &fence(0, 1, 1), &[1.0]).unwrap();
-        assert_eq!(shard.is_cut_complete(ONE), Some(true));
+        assert_eq!([0, 1].map(|attempt| shard.is_cut_complete(cut(1, attempt))), [None, Some(true)]);
         push(&mut shard, &fence(0, 2, 2), &[2.0]).unwrap();
         // Asked again after a lost answer: what it has is kept.
-        shard.plan_cut(ONE, marks([(0, 1)])).unwrap().unwrap();
-        assert_eq!(*taken(&mut shard).arrays[0], [1.0]);
+        shard.plan_cut(cut(1, 1), marks([(0, 1)])).unwrap().unwrap();
+        assert_eq!(*shard.take_cut(cut(1, 1), 0).unwrap().unwrap().arrays[0], [1.0]);
+    }
+
+    #[test]
+    fn what_is_asked_of_a_plan_and_comes_late_leaves_a_later_one_alone() {
+        let mut shard = Shard::new(1, &SPEC).unwrap();
+        shard.plan_cut(cut(1, 1), marks([(0, 2)])).unwrap().unwrap();
+        let late = shard.plan_cut(cut(1, 0), marks([(0, 1)]));
+        assert_eq!(late, Err(ShardError::PlannedAnew(cut(1, 0))));
+        shard.drop_cut(cut(1, 0));
+        push(&mut shard, &fence(0, 1, 2), &[2.0]).unwrap();
+        assert!(shard.take_cut(cut(1, 0), 0).unwrap().is_none());
+        assert_eq!(shard.is_cut_complete(cut(1, 1)), Some(true));
+        shard.drop_cut(cut(1, 2));
+        assert_eq!(shard.is_cut_complete(cut(1, 1)), None);
     }
 
     #[test]
     fn a_plan_takes_the_place_of_those_of_older_snapshots_and_there_are_two_at_most() {
         let mut shard = Shard::new(1, &SPEC).unwrap();
         for snapshot in [1, 2, 4] {
-            shard.plan_cut(SnapshotId(snapshot), marks([(0, 1)])).unwrap().unwrap();
+            shard.plan_cut(cut(snapshot, 0), marks([(0, 1)])).unwrap().unwrap();
         }
-        assert_eq!([1, 2].map(|old| shard.is_cut_complete(SnapshotId(old))), [None; 2]);
+        assert_eq!([1, 2].map(|old| shard.is_cut_complete(cut(old, 0))), [None; 2]);
         // One that was overtaken on its way does no harm to a newer one.
-        shard.plan_cut(SnapshotId(3), marks([(0, 1)])).unwrap().unwrap();
-        assert_eq!(shard.plan_cut(SnapshotId(2), marks([])), Err(ShardError::TooManyCuts));
-        assert_eq!(shard.is_cut_complete(SnapshotId(4)), Some(false));
+        shard.plan_cut(cut(3, 0), marks([(0, 1)])).unwrap().unwrap();
+        assert_eq!(shard.plan_cut(cut(2, 0), marks([])), Err(ShardError::TooManyCuts));
+        assert_eq!(shard.is_cut_complete(cut(4, 0)), Some(false));
     }
 
     #[test]

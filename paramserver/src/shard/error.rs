@@ -4,6 +4,7 @@ use howdah_proto::{
     settings::{MAX_CONTRIBUTIONS, UpdateRule},
 };
 
+use super::CutId;
 use crate::rules::OutOfMemory;
 
 /// The most values a shard may have.
@@ -73,6 +74,9 @@ pub enum ShardError {
         /// How many it is said to have.
         contributions: u32,
     },
+    /// A snapshot has a later plan.
+    #[error("{0} has come too late: there is a later one")]
+    PlannedAnew(CutId),
     /// There are too many cuts.
     #[error("the shard has {MAX_CUTS} cuts planned and no more: drop one first")]
     TooManyCuts,

@@ -1,14 +1,14 @@
 use std::collections::BTreeMap;
 
 use howdah_proto::{
-    Attempt, Epoch, MemberId, ReplicaId, SnapshotId, Step, Version,
+    Attempt, Epoch, MemberId, ReplicaId, Step, Version,
     fence::TrainTask,
     settings::{Encoding, ShardSpec},
 };
 
 use super::{
     Counters, Fences, Image, PlanError, PulledFor, Seen, ShardError, Tagged,
-    cut::{Cut, Cuts},
+    cut::{Cut, CutId, Cuts},
     error::{MAX_TASKS, MAX_VALUES},
     finite::check_finite,
     mirrors::Mirrors,
@@ -140,22 +140,23 @@ impl Shard {
     }
 
     /// Plans a snapshot that has every task up to the given mark, and nothing of the others. It takes the place
-    /// of plans of older snapshots, and of one of this with other marks.
+    /// of all plans before it.
     ///
     /// # Errors
-    /// [`PlanError`] in the inner result if a task has gone further already; [`ShardError::TooManyCuts`].
+    /// [`PlanError`] in the inner result if a task has gone further already; [`ShardError::TooManyCuts`], or
+    /// [`ShardError::PlannedAnew`] if a later plan of the snapshot is there.
     pub fn plan_cut(
         &mut self,
-        snapshot: SnapshotId,
+        id: CutId,
         marks: BTreeMap<TrainTask, Step>,
     ) -> Result<Result<(), PlanError>, ShardError> {
-        self.cuts.plan(snapshot, marks, &self.state.fences)
+        self.cuts.plan(id, marks, &self.state.fences)
     }
 
     /// Whether a planned snapshot has all its pushes; none if there is no such plan, as when it was dropped because a
     /// push reached across it or there was no memory for it.
-    pub fn is_cut_complete(&self, snapshot: SnapshotId) -> Option<bool> {
-        self.cuts.is_complete(snapshot, &self.state.fences)
+    pub fn is_cut_complete(&self, id: CutId) -> Option<bool> {
+        self.cuts.is_complete(id, &self.state.fences)
     }
 
     /// Takes a snapshot that is complete, and forgets its plan. It has no tags, and nothing of a round that isn't
@@ -163,8 +164,8 @@ impl Shard {
     ///
     /// # Errors
     /// [`ShardError::OutOfMemory`].
-    pub fn take_cut(&mut self, snapshot: SnapshotId, start: u64) -> Result<Option<Image>, ShardError> {
-        let cut = self.cuts.take(snapshot, &self.state.fences);
+    pub fn take_cut(&mut self, id: CutId, start: u64) -> Result<Option<Image>, ShardError> {
+        let cut = self.cuts.take(id, &self.state.fences);
         let state = match cut {
             None => return Ok(None),
             Some(Cut::Live) => self.state.copy(&self.spec)?,
@@ -174,8 +175,8 @@ impl Shard {
     }
 
     /// Drops a plan.
-    pub fn drop_cut(&mut self, snapshot: SnapshotId) {
-        self.cuts.drop(snapshot);
+    pub fn drop_cut(&mut self, id: CutId) {
+        self.cuts.drop(id);
     }
 
     /// Gives the newest weights.

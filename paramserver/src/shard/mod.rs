@@ -28,7 +28,7 @@ mod interleavings;
 mod replay;
 
 pub use clocks::{Clocks, News};
-pub use cut::PlanError;
+pub use cut::{CutId, PlanError};
 pub use error::{MAX_CUTS, MAX_TAGS, MAX_TASKS, MAX_VALUES, ShardError};
 pub use fence::{Decision, Fences, PushOutcome, Retired, Seen};
 pub use finite::{Finite, Scan};

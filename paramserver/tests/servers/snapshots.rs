@@ -12,14 +12,20 @@ const SNAPSHOT: u64 = 4;
 
 async fn plan(shard: &ShardAt, mark: u64) -> Option<pb::TaskMark> {
     let marks = (0..PARTITIONS).map(|partition| pb::TaskMark { task: Some(task(partition).into()), mark });
-    let request = pb::PlanCutRequest { shard: shard.shard(), snapshot: SNAPSHOT, marks: marks.collect() };
+    let request =
+        pb::PlanCutRequest { shard: shard.shard(), snapshot: SNAPSHOT, marks: marks.collect(), attempt: 0 };
     shard.control().plan_cut(request).await.unwrap().into_inner().passed
 }
 
 async fn save(shard: &ShardAt, folder: &Path, file: &str) -> Result<pb::SaveCutReply, Status> {
     let location = folder.to_str().unwrap().to_owned();
-    let request =
-        pb::SaveCutRequest { shard: shard.shard(), snapshot: SNAPSHOT, location, file: file.to_owned() };
+    let request = pb::SaveCutRequest {
+        shard: shard.shard(),
+        snapshot: SNAPSHOT,
+        location,
+        file: file.to_owned(),
+        attempt: 0,
+    };
     shard.control().save_cut(request).await.map(tonic::Response::into_inner)
 }
 

@@ -4,7 +4,10 @@ use std::{
 };
 
 use futures::future::{OptionFuture, join_all, try_join_all};
-use howdah_paramserver::client::{CutState, ParametersError, Patience, SavedCut, ShardClient, ShardMarks};
+use howdah_paramserver::{
+    client::{CutState, ParametersError, Patience, SavedCut, ShardClient, ShardMarks},
+    shard::CutId,
+};
 use howdah_proto::{Epoch, JobId, Partition, Step, fence::TrainTask, pb, settings::Mode};
 use tokio::time::Instant;
 
@@ -38,15 +41,16 @@ pub(super) async fn take(
     let store = Store::open(&request.location).map_err(not_begun)?;
     let location = Location::parse(&request.location).map_err(not_begun)?;
     let clients = |patience| ask::shards(job, request.places.clone(), patience).map(|all| all.shards());
-    // The others are for what is answered at once.
+    // The planners are for what is answered at once.
     let (shards, planners) = (&clients(Patience::default())?, &clients(PLANNED)?);
     let mut manifest = request.manifest;
     let snapshot = manifest.snapshot;
+    let drawn = rand::random();
     let (mut failed, mut may_come) = (request.failed, false);
     let written = async {
-        manifest.retired = retire(planners, &request.steps, &manifest).await?;
-        let cut = plan(planners, &request.steps, &request.running, request.cut, &manifest).await?;
-        manifest.marks = cut.into_iter().collect();
+        manifest.retired = retire(planners, shards, &request.steps, &manifest).await?;
+        let (cut, marks) = plan(planners, &request.steps, &request.running, request.cut, &manifest).await?;
+        manifest.marks = marks.into_iter().collect();
         // What is pushed without a lock can't be told apart from what is in a cut: training goes on when that is saved.
         let is_free = matches!(manifest.settings.mode, Mode::Hogwild { .. });
         let (before, after) = if is_free { (None, Some(planned)) } else { (Some(planned), None) };
@@ -55,11 +59,17 @@ pub(super) async fn take(
         store.check_free(snapshot).await.map_err(not_begun)?;
         let folder = location.snapshot(snapshot);
         let deadline = Instant::now() + COMPLETE;
-        let saves = shards.iter().map(|shard| save(shard, &folder, &manifest, deadline));
+        let saves = shards.iter().map(|shard| {
+            let file = name(shard.place().shard.0, drawn);
+            save(shard, &folder, file, cut, deadline)
+        });
         let saved = try_join_all(saves).await?;
         OptionFuture::from(after).await;
         let files = request.places.iter().zip(saved);
-        manifest.shards = files.map(|(place, saved)| file(place, &saved)).collect();
+        let file = |(place, saved): (&pb::ShardPlace, SavedCut)| {
+            SavedFile::new(name(place.shard, drawn), place, saved.bytes, &saved.checksum)
+        };
+        manifest.shards = files.map(file).collect();
         let committed = store.commit(&manifest, request.keep).await;
         // A manifest may still come of a try that nobody answered: its files stay until the next snapshot.
         may_come = committed.as_ref().is_err_and(|error| !matches!(error, SnapshotError::Unseen { .. }));
@@ -68,7 +78,7 @@ pub(super) async fn take(
     };
     let written = written.await;
     if written.is_err() {
-        drop_cuts(planners, &manifest).await;
+        drop_cuts(planners, CutId { snapshot, attempt: TRIES }).await;
     }
     if let Err(SnapshotFault::Passing(_)) = &written {
         if !may_come {
@@ -79,25 +89,24 @@ pub(super) async fn take(
     written.map(|()| manifest)
 }
 
-fn name(shard: u32) -> String {
-    format!("shard-{shard:04}")
-}
-
-fn file(place: &pb::ShardPlace, saved: &SavedCut) -> SavedFile {
-    SavedFile::new(name(place.shard), place, saved.bytes, &saved.checksum)
+/// The file of a shard. A store may still be given that of an earlier snapshot with this number, which came to nothing: a
+/// drawn number tells them apart.
+fn name(shard: u32, drawn: u32) -> String {
+    format!("shard-{shard:04}-{drawn:08x}")
 }
 
 fn said(error: ParametersError) -> String {
     error.to_string()
 }
 
-/// Has all shards forget the marks of the same epochs; gives the last of them.
+/// Has all shards forget the marks of the same epochs; gives the last of them. Standbys forget them too, and may be behind.
 async fn retire(
+    planners: &[ShardClient],
     shards: &[ShardClient],
     steps: &BTreeMap<Partition, u64>,
     manifest: &Manifest,
 ) -> Result<Epoch, SnapshotFault> {
-    let marks = try_join_all(shards.iter().map(ShardClient::marks)).await.map_err(said)?;
+    let marks = try_join_all(planners.iter().map(ShardClient::marks)).await.map_err(said)?;
     // In rounds, shards have the same rounds or go back together; a late contribution leaves a mark behind for good.
     let none = BTreeMap::new();
     let steps = if manifest.settings.mode.in_rounds() { &none } else { steps };
@@ -108,26 +117,27 @@ async fn retire(
     Ok(retired)
 }
 
-/// Plans the cut on all shards; gives what is in it.
+/// Plans the cut on all shards; gives which plan it is, and what is in it.
 async fn plan(
     shards: &[ShardClient],
     steps: &BTreeMap<Partition, u64>,
     running: &BTreeSet<TrainTask>,
     cut: CutKind,
     manifest: &Manifest,
-) -> Result<Marks, SnapshotFault> {
+) -> Result<(CutId, Marks), SnapshotFault> {
     for attempt in 0..TRIES {
+        let id = CutId { snapshot: manifest.snapshot, attempt };
         let marks = try_join_all(shards.iter().map(ShardClient::marks)).await.map_err(said)?;
         if let CutKind::Ahead(_) = cut {
             check_sent(&marks, running, manifest.epoch)?;
         }
         let cuts = cuts(&marks, steps, cut, attempt);
-        let plans = shards.iter().zip(&cuts).map(|(shard, cut)| shard.plan_cut(manifest.snapshot, cut));
+        let plans = shards.iter().zip(&cuts).map(|(shard, cut)| shard.plan_cut(id, cut));
         let passed = try_join_all(plans).await.map_err(said)?;
         if passed.iter().all(Option::is_none) {
-            return Ok(cuts.into_iter().next().unwrap_or_default());
+            return Ok((id, cuts.into_iter().next().unwrap_or_default()));
         }
-        drop_cuts(shards, manifest).await;
+        drop_cuts(shards, id).await;
     }
     Err(format!("tasks went on faster than it could be planned, {TRIES} times").into())
 }
@@ -149,13 +159,13 @@ fn cuts(marks: &[ShardMarks], steps: &BTreeMap<Partition, u64>, cut: CutKind, at
 async fn save(
     shard: &ShardClient,
     folder: &str,
-    manifest: &Manifest,
+    file: String,
+    cut: CutId,
     deadline: Instant,
 ) -> Result<SavedCut, String> {
-    let file = name(shard.place().shard.0);
     let mut writes = None;
     loop {
-        let saved = shard.save_cut(manifest.snapshot, folder, &file).await;
+        let saved = shard.save_cut(cut, folder, &file).await;
         match saved.map_err(|error| error.to_string())? {
             CutState::Saved(saved) => return Ok(saved),
             CutState::Writing if Instant::now() < *writes.get_or_insert_with(|| Instant::now() + WRITTEN) => {
@@ -173,10 +183,10 @@ async fn save(
     }
 }
 
-async fn drop_cuts(shards: &[ShardClient], manifest: &Manifest) {
-    for dropped in join_all(shards.iter().map(|shard| shard.drop_cut(manifest.snapshot))).await {
+async fn drop_cuts(shards: &[ShardClient], cut: CutId) {
+    for dropped in join_all(shards.iter().map(|shard| shard.drop_cut(cut))).await {
         if let Err(error) = dropped {
-            tracing::info!(snapshot = %manifest.snapshot, %error, "a cut could not be dropped");
+            tracing::info!(%cut, %error, "a cut could not be dropped");
         }
     }
 }
@@ -193,8 +203,8 @@ mod tests {
         let place = pb::ShardPlace { shard: 0, address, start: 0, len: 4, term: 1 };
         let planners = ask::shards(JobId(1), vec![place], PLANNED).unwrap().shards();
         let begun = Instant::now();
-        assert!(retire(&planners, &BTreeMap::new(), &example()).await.is_err());
-        drop_cuts(&planners, &example()).await;
+        assert!(retire(&planners, &planners, &BTreeMap::new(), &example()).await.is_err());
+        drop_cuts(&planners, CutId { snapshot: example().snapshot, attempt: 0 }).await;
         assert!(begun.elapsed() <= 2 * (PLANNED.deadline + Duration::from_secs(1)), "{:?}", begun.elapsed());
     }
 }

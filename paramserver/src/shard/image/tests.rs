@@ -9,7 +9,7 @@ use super::Image;
 use crate::{
     rules::oracle::any_rule,
     shard::{
-        Shard, ShardError,
+        CutId, Shard, ShardError,
         fixture::{ROUNDS, SPEC, contribute, fence, push, task},
     },
 };
@@ -277,8 +277,9 @@ fn pieces_of_which_one_has_retired_an_epoch_fit_together() {
 fn a_snapshot_has_no_tags() {
     let mut shard = trained(2, &SPEC, 1);
     shard.tag(1).unwrap();
-    shard.plan_cut(SnapshotId(1), [(task(0), Step(1))].into()).unwrap().unwrap();
-    let cut = shard.take_cut(SnapshotId(1), 0).unwrap().unwrap();
+    let id = CutId { snapshot: SnapshotId(1), attempt: 0 };
+    shard.plan_cut(id, [(task(0), Step(1))].into()).unwrap().unwrap();
+    let cut = shard.take_cut(id, 0).unwrap().unwrap();
     assert_eq!(
         cut,
         Image::assemble(0..2, vec![shard.image(0).unwrap()])

@@ -7,7 +7,7 @@ use howdah_proto::{
 
 use super::{Move, pair::Pair};
 use crate::shard::{
-    Image, PushOutcome, Shard,
+    CutId, Image, PushOutcome, Shard,
     fixture::{SPEC, task},
 };
 
@@ -32,7 +32,7 @@ pub(super) struct Cluster {
     /// What the replicas and the driver have been told of each shard's marks.
     told: BTreeMap<(usize, TrainTask), Step>,
     snapshot: Vec<Image>,
-    planned: Option<SnapshotId>,
+    planned: Option<CutId>,
     snapshots: u64,
     tasks: usize,
     steps: u64,
@@ -183,35 +183,34 @@ impl Cluster {
     /// Plans a snapshot so many steps beyond the shard that is furthest.
     fn plan(&mut self, ahead: u64) {
         self.snapshots += 1;
-        let snapshot = SnapshotId(self.snapshots);
+        let cut = CutId { snapshot: SnapshotId(self.snapshots), attempt: 0 };
         let furthest = |task| self.shards().map(|shard| shard.fences().seen(task).mark.0).max().unwrap();
         let tasks = (0..self.tasks as u32).map(task);
         let marks: BTreeMap<TrainTask, Step> =
             tasks.map(|task| (task, Step((furthest(task) + ahead).min(self.steps)))).collect();
         self.drop_plan();
         for pair in &mut self.pairs {
-            pair.primary.plan_cut(snapshot, marks.clone()).unwrap().unwrap();
+            pair.primary.plan_cut(cut, marks.clone()).unwrap().unwrap();
         }
-        self.planned = Some(snapshot);
+        self.planned = Some(cut);
     }
 
     /// Takes the snapshot if every shard has its cut, and gives it up if one never will.
     fn save(&mut self) {
-        let Some(snapshot) = self.planned else { return };
-        let complete: Vec<Option<bool>> =
-            self.shards().map(|shard| shard.is_cut_complete(snapshot)).collect();
+        let Some(cut) = self.planned else { return };
+        let complete: Vec<Option<bool>> = self.shards().map(|shard| shard.is_cut_complete(cut)).collect();
         if complete.contains(&None) {
             self.drop_plan();
         } else if complete.iter().all(|complete| *complete == Some(true)) {
-            let take = |pair: &mut Pair| pair.primary.take_cut(snapshot, pair.start).unwrap().unwrap();
+            let take = |pair: &mut Pair| pair.primary.take_cut(cut, pair.start).unwrap().unwrap();
             self.snapshot = self.pairs.iter_mut().map(take).collect();
             self.planned = None;
         }
     }
 
     fn drop_plan(&mut self) {
-        if let Some(snapshot) = self.planned.take() {
-            self.pairs.iter_mut().for_each(|pair| pair.primary.drop_cut(snapshot));
+        if let Some(cut) = self.planned.take() {
+            self.pairs.iter_mut().for_each(|pair| pair.primary.drop_cut(cut));
         }
     }
 

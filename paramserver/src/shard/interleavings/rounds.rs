@@ -10,7 +10,7 @@ use howdah_proto::{
 use proptest::prelude::*;
 
 use crate::shard::{
-    Image, Shard,
+    CutId, Image, Shard,
     fixture::{ROUNDS, contribute, fence},
 };
 
@@ -103,8 +103,9 @@ impl Job {
                 self.snapshots += 1;
                 let marks: BTreeMap<_, _> =
                     self.primary.fences().iter().map(|(task, seen)| (task, seen.mark)).collect();
-                self.primary.plan_cut(SnapshotId(self.snapshots), marks).unwrap().unwrap();
-                self.snapshot = self.primary.take_cut(SnapshotId(self.snapshots), 0).unwrap().unwrap();
+                let cut = CutId { snapshot: SnapshotId(self.snapshots), attempt: 0 };
+                self.primary.plan_cut(cut, marks).unwrap().unwrap();
+                self.snapshot = self.primary.take_cut(cut, 0).unwrap().unwrap();
             }
         }
     }

@@ -166,7 +166,8 @@ impl Cluster {
             Step::PushRestored(step) => return push(restored, step).await,
             Step::Plan => {
                 let marks = vec![pb::TaskMark { task: Some(task(0).into()), mark: 2 }];
-                let request = pb::PlanCutRequest { shard: first.shard(), snapshot: SNAPSHOT, marks };
+                let request =
+                    pb::PlanCutRequest { shard: first.shard(), snapshot: SNAPSHOT, marks, attempt: 0 };
                 let passed = first.control().plan_cut(request).await?.into_inner().passed;
                 return Ok(vec![u64::from(passed.is_some())]);
             }
@@ -263,7 +264,8 @@ impl Cluster {
         let shard = &self.shards[0];
         loop {
             let (location, file) = (self.folder.path().to_str().unwrap().to_owned(), FILE.to_owned());
-            let request = pb::SaveCutRequest { shard: shard.shard(), snapshot: SNAPSHOT, location, file };
+            let request =
+                pb::SaveCutRequest { shard: shard.shard(), snapshot: SNAPSHOT, location, file, attempt: 0 };
             let reply = shard.control().save_cut(request).await?.into_inner();
             if !reply.writing {
                 return Ok(reply);
