@@ -105,7 +105,7 @@ impl Driver {
         let standards = Standards { operators: options.registry.versions() };
         let (reporter, health) = tonic_health::server::health_reporter();
         reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
-        let server = howdah_proto::transport::server();
+        let server = howdah_proto::transport::driver_server();
         let router = service::router(server, &engine, &board, &objects, standards, options.heartbeat)
             .add_service(health);
         let stop = CancellationToken::new();

@@ -8,7 +8,7 @@ use howdah_proto::{
 
 use super::{Effect, Engine};
 use crate::{
-    membership::{Beat, Lost, Member, Registration},
+    membership::{Beat, Lost, Member, OUTAGE, Registration},
     scheduler::Millis,
 };
 
@@ -52,7 +52,7 @@ impl Engine {
         if member.role.role() != Role::Executor || self.attached.contains_key(&id) {
             return (false, Vec::new());
         }
-        let (slots, host) = (member.role.slots(), host_of(&member.address).to_owned());
+        let (slots, host) = (member.role.slots(), member.host().to_owned());
         let draining = member.draining;
         self.attached.insert(id, BTreeMap::new());
         self.tell_joined(id);
@@ -78,6 +78,23 @@ impl Engine {
         let lost = self.members.on_disconnected(id, session, reason);
         self.lose(lost.into_iter().collect(), now);
         std::mem::take(&mut self.effects)
+    }
+
+    /// Loses the members that have been silent for too long.
+    pub(super) fn lose_silent(&mut self, now: Millis) {
+        let was_cut_off = self.members.is_cut_off();
+        let lost = self.members.on_tick(now);
+        match (was_cut_off, self.members.is_cut_off()) {
+            (false, true) => {
+                let seconds = OUTAGE.as_secs();
+                tracing::warn!(
+                    "no other machine is heard: this one may be cut off, so nobody is lost before {seconds} s"
+                );
+            }
+            (true, false) => tracing::info!("members are heard again"),
+            _ => {}
+        }
+        self.lose(lost, now);
     }
 
     /// Goes on without members that are lost at the same time.
@@ -167,10 +184,4 @@ pub(super) fn joined(member: &Member) -> Event {
         address: member.address.clone(),
         slots: member.role.slots(),
     }
-}
-
-/// The host in `http://host:port`.
-fn host_of(address: &str) -> &str {
-    let authority = address.trim_start_matches("http://");
-    authority.rsplit_once(':').map_or(authority, |(host, _)| host)
 }

@@ -107,8 +107,7 @@ impl Engine {
 
     /// Lets time pass.
     pub fn on_tick(&mut self, now: Millis) -> Vec<Effect> {
-        let lost = self.members.on_tick(now);
-        self.lose(lost, now);
+        self.lose_silent(now);
         let commands = self.scheduler.on_tick(now);
         self.carry_out(commands, now);
         let view = self.view();

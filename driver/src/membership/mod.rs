@@ -4,4 +4,4 @@ mod registration;
 mod state;
 
 pub use registration::{Origin, Refusal, Registration, RoleDetails, Standards};
-pub use state::{Beat, Lost, Member, Members};
+pub use state::{Beat, Lost, Member, Members, OUTAGE};

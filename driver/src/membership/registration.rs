@@ -44,6 +44,8 @@ pub struct Registration {
     pub address: String,
     /// What it is.
     pub role: RoleDetails,
+    /// Whether it is on the driver's own machine.
+    pub is_here: bool,
 }
 
 /// What a member is.
@@ -178,7 +180,7 @@ impl Standards {
             let difference = describe_difference(&self.operators, &from_wire(request.operators));
             return Err(Refusal::Registry { name, difference });
         }
-        Ok(Registration { name, address: request.address, role })
+        Ok(Registration { name, address: request.address, role, is_here: origin == Origin::Here })
     }
 }
 

@@ -1,4 +1,7 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use howdah_proto::{MemberId, SessionId, event::Role};
 
@@ -22,8 +25,25 @@ pub struct Member {
     pub used_bytes: u64,
     /// Whether it takes nothing new.
     pub draining: bool,
+    /// Whether it is on the driver's own machine.
+    pub is_here: bool,
     last_seen: Millis,
 }
+
+impl Member {
+    fn silence(&self, now: Millis) -> Duration {
+        Duration::from_millis(now.0.saturating_sub(self.last_seen.0))
+    }
+
+    /// The host in its `http://host:port`.
+    pub fn host(&self) -> &str {
+        let authority = self.address.trim_start_matches("http://");
+        authority.rsplit_once(':').map_or(authority, |(host, _)| host)
+    }
+}
+
+/// How long members may be silent while it may be the driver's own network that is down.
+pub const OUTAGE: Duration = Duration::from_secs(60);
 
 /// A member that is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,12 +60,13 @@ pub struct Members {
     timeout: Duration,
     next_id: u64,
     members: BTreeMap<MemberId, Member>,
+    is_cut_off: bool,
 }
 
 impl Members {
     /// Makes a cluster without members, in which one that is silent for `timeout` is lost.
     pub fn new(timeout: Duration) -> Self {
-        Self { timeout, next_id: 1, members: BTreeMap::new() }
+        Self { timeout, next_id: 1, members: BTreeMap::new(), is_cut_off: false }
     }
 
     /// Takes a member in. One that had the same address is lost: its process has been replaced.
@@ -64,10 +85,20 @@ impl Members {
             replaced.and_then(|id| self.remove(id, "another process registered at its address".to_owned()));
         let id = MemberId(self.next_id);
         self.next_id += 1;
-        let Registration { name, address, role } = registration;
+        let Registration { name, address, role, is_here } = registration;
         self.members.insert(
             id,
-            Member { id, session, name, address, role, used_bytes: 0, draining: false, last_seen: now },
+            Member {
+                id,
+                session,
+                name,
+                address,
+                role,
+                used_bytes: 0,
+                draining: false,
+                is_here,
+                last_seen: now,
+            },
         );
         (id, lost)
     }
@@ -106,17 +137,41 @@ impl Members {
         self.remove(id, reason)
     }
 
-    /// Removes the members that have been silent for too long.
+    /// Removes the members that have been silent for too long. As long as the driver may be cut off from them all, that is
+    /// [`OUTAGE`]; whoever is heard then gives the others their time anew.
     pub fn on_tick(&mut self, now: Millis) -> Vec<Lost> {
-        let timeout = self.timeout.as_millis() as u64;
+        let may_be = self.may_be_cut_off(now);
+        if std::mem::replace(&mut self.is_cut_off, may_be) && !may_be {
+            self.members.values_mut().for_each(|member| member.last_seen = now);
+        }
+        let timeout = if self.is_cut_off { self.timeout.max(OUTAGE) } else { self.timeout };
         let silent: Vec<MemberId> = self
             .members
             .values()
-            .filter(|member| now.0.saturating_sub(member.last_seen.0) > timeout)
+            .filter(|member| member.silence(now) > timeout)
             .map(|member| member.id)
             .collect();
-        let reason = format!("no heartbeat for {} s", self.timeout.as_secs_f64());
+        let reason = format!("no heartbeat for {} s", timeout.as_secs_f64());
         silent.into_iter().filter_map(|id| self.remove(id, reason.clone())).collect()
+    }
+
+    /// Whether it may be the driver that is cut off, and not the members that are gone: nobody is heard any more, or only
+    /// its own machine, and several others are silent.
+    pub fn is_cut_off(&self) -> bool {
+        self.is_cut_off
+    }
+
+    fn may_be_cut_off(&self, now: Millis) -> bool {
+        if self.members.values().all(|member| member.silence(now) <= self.timeout) {
+            return false;
+        }
+        // Who has been silent for less has no need to have been heard since the others were.
+        let is_heard = |member: &&Member| member.silence(now) <= self.timeout / 2;
+        let mut heard = self.members.values().filter(is_heard).peekable();
+        let nobody = heard.peek().is_none();
+        let elsewhere = self.members.values().filter(|member| !member.is_here);
+        let hosts: BTreeSet<&str> = elsewhere.map(Member::host).collect();
+        nobody || (heard.all(|member| member.is_here) && hosts.len() > 1)
     }
 
     /// The member with this id.
@@ -159,6 +214,7 @@ mod tests {
             name: address.to_owned(),
             address: address.to_owned(),
             role: RoleDetails::Executor { slots: 1, memory_bytes: 0 },
+            is_here: false,
         }
     }
 
@@ -177,6 +233,67 @@ mod tests {
         assert_eq!(lost.iter().map(|lost| lost.member.id).collect::<Vec<_>>(), [silent]);
         assert!(lost[0].reason.contains("10 s"));
         assert_eq!(members.get(beating).map(|member| member.used_bytes), Some(5));
+    }
+
+    /// Members on these hosts, the first of which is the driver's own, with ids from 1.
+    fn on_hosts(hosts: &[&str]) -> Members {
+        let mut members = members();
+        for (place, host) in hosts.iter().enumerate() {
+            let address = format!("http://{host}:{place}");
+            let registration = Registration { is_here: *host == hosts[0], ..registration(&address) };
+            members.on_register(registration, SessionId(place as u64 + 1), Millis(0));
+        }
+        members
+    }
+
+    fn beat(members: &mut Members, id: u64, now: u64) {
+        assert_eq!(members.on_beat(MemberId(id), SessionId(id), 0, false, Millis(now)), Beat::Noted);
+    }
+
+    fn lost(members: &mut Members, now: u64) -> Vec<u64> {
+        members.on_tick(Millis(now)).iter().map(|lost| lost.member.id.0).collect()
+    }
+
+    #[test]
+    fn nobody_is_lost_while_nobody_is_heard_until_that_has_been_too_long() {
+        let mut members = on_hosts(&["a", "b", "b"]);
+        beat(&mut members, 2, 1_000);
+        assert!(lost(&mut members, 11_500).is_empty() && members.is_cut_off());
+        assert!(lost(&mut members, 60_000).is_empty());
+        assert_eq!(lost(&mut members, 60_500), [1, 3]);
+        assert_eq!(lost(&mut members, 61_500), [2]);
+        assert!(members.iter().next().is_none());
+    }
+
+    #[test]
+    fn whoever_is_heard_after_an_outage_gives_the_others_their_time_anew() {
+        let mut members = on_hosts(&["a", "b", "c"]);
+        assert!(lost(&mut members, 30_000).is_empty());
+        beat(&mut members, 2, 30_100);
+        assert!(lost(&mut members, 30_500).is_empty() && !members.is_cut_off());
+        beat(&mut members, 3, 32_000);
+        [2, 3].into_iter().for_each(|id| beat(&mut members, id, 40_000));
+        assert!(lost(&mut members, 40_400).is_empty());
+        assert_eq!(lost(&mut members, 40_600), [1]);
+    }
+
+    #[test]
+    fn several_machines_that_are_silent_at_once_may_be_cut_off_from_a_driver_that_hears_itself() {
+        for (hosts, expected) in
+            [(["a", "b", "c"], &[][..]), (["a", "b", "b"], &[2, 3]), (["a", "a", "b"], &[3])]
+        {
+            let mut members = on_hosts(&hosts);
+            let here = hosts.iter().filter(|host| **host == hosts[0]).count() as u64;
+            (1..=here).for_each(|id| beat(&mut members, id, 10_000));
+            assert_eq!(lost(&mut members, 10_500), expected, "{hosts:?}");
+        }
+    }
+
+    #[test]
+    fn a_machine_that_is_silent_while_another_is_heard_is_lost() {
+        let mut members = on_hosts(&["a", "b", "c", "c"]);
+        [1, 2].into_iter().for_each(|id| beat(&mut members, id, 10_000));
+        assert_eq!(lost(&mut members, 10_500), [3, 4]);
     }
 
     #[test]

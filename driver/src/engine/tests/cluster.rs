@@ -102,7 +102,8 @@ impl Cluster {
     pub(super) fn register(&mut self, address: &str, role: RoleDetails) -> (MemberId, SessionId) {
         let session = SessionId(self.next_session);
         self.next_session += 1;
-        let registration = Registration { name: address.to_owned(), address: address.to_owned(), role };
+        let registration =
+            Registration { name: address.to_owned(), address: address.to_owned(), role, is_here: false };
         let (id, effects) = self.engine.on_register(registration, session, self.now);
         self.carry_out(effects);
         (id, session)

@@ -72,3 +72,22 @@ fn a_driver_that_was_stopped_for_longer_than_a_member_may_be_silent_loses_nobody
     let lost = |event: &Event| matches!(event, Event::MemberLost { .. } | Event::ShardLost { .. });
     assert!(!job.heard.iter().any(lost), "{:?}", job.heard);
 }
+
+#[test]
+fn members_that_are_all_silent_for_a_while_are_not_lost() {
+    let pictures = Pictures::draw(120);
+    let mut cluster = Cluster::impatient();
+    let members = [cluster.paramserver("left"), cluster.paramserver("right"), cluster.executor("executor")];
+    let mut job = cluster.submit(&counting(&pictures.data, 20));
+    let id = job.member("executor");
+    job.wait_for_training_on(id);
+    members.iter().for_each(|member| member.send(Signal::STOP));
+    cluster.driver.wait_for_line("this one may be cut off");
+    members.iter().for_each(|member| member.send(Signal::CONT));
+    cluster.driver.wait_for_line("members are heard again");
+    let report = job.wait_for_report();
+    log::assert_counted_exactly_once(&report);
+    assert_eq!(report.executors_lost, 0, "{report:?}");
+    let lost = |event: &Event| matches!(event, Event::MemberLost { .. } | Event::ShardLost { .. });
+    assert!(!job.heard.iter().any(lost), "{:?}", job.heard);
+}

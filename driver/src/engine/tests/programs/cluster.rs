@@ -61,7 +61,7 @@ impl Cluster {
         self.next_session += 1;
         let (address, slots) = (process.address.clone(), process.slots);
         let role = RoleDetails::Executor { slots: slots as u32, memory_bytes: 0 };
-        let registration = Registration { name: address.clone(), address, role };
+        let registration = Registration { name: address.clone(), address, role, is_here: false };
         let (id, effects) = self.engine.on_register(registration, session, self.now);
         self.carry_out(effects);
         let mut process = process;
