@@ -1,4 +1,5 @@
-//! How connections are set up: the same frame, window and keep-alive settings on every side.
+//! How connections are set up: the same frame, window and keep-alive settings on every side, but that connections to a
+//! driver last longer in silence.
 
 use std::time::Duration;
 

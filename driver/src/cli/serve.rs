@@ -34,7 +34,7 @@ pub(super) struct Args {
     /// How often members show that they live.
     #[arg(long, value_name = "SECONDS", env = "HOWDAH_HEARTBEAT_INTERVAL", default_value_t = 2.0)]
     heartbeat_interval: f64,
-    /// A member that is silent for so long is lost.
+    /// A member that is silent for so long is lost; after a minute, if it may be the driver that is cut off.
     #[arg(long, value_name = "SECONDS", env = "HOWDAH_HEARTBEAT_TIMEOUT", default_value_t = 10.0)]
     heartbeat_timeout: f64,
     /// A pool of jobs: pools share the slots by weight, and get their smallest share first. `fair` shares a pool's slots

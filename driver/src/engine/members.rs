@@ -85,13 +85,11 @@ impl Engine {
         let was_cut_off = self.members.is_cut_off();
         let lost = self.members.on_tick(now);
         match (was_cut_off, self.members.is_cut_off()) {
-            (false, true) => {
-                let seconds = OUTAGE.as_secs();
-                tracing::warn!(
-                    "no other machine is heard: this one may be cut off, so nobody is lost before {seconds} s"
-                );
-            }
-            (true, false) => tracing::info!("members are heard again"),
+            (false, true) => tracing::warn!(
+                "members are silent and no others are heard: the driver may be cut off, so they are lost after {} s only",
+                OUTAGE.as_secs()
+            ),
+            (true, false) if lost.is_empty() => tracing::info!("the members are heard again"),
             _ => {}
         }
         self.lose(lost, now);

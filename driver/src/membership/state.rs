@@ -28,6 +28,8 @@ pub struct Member {
     /// Whether it is on the driver's own machine.
     pub is_here: bool,
     last_seen: Millis,
+    /// Since when it has been heard without a gap of a timeout.
+    heard_since: Millis,
 }
 
 impl Member {
@@ -98,6 +100,7 @@ impl Members {
                 draining: false,
                 is_here,
                 last_seen: now,
+                heard_since: now,
             },
         );
         (id, lost)
@@ -118,6 +121,9 @@ impl Members {
                 let begins = draining && !member.draining;
                 member.used_bytes = used_bytes;
                 member.draining = draining;
+                if member.silence(now) > self.timeout {
+                    member.heard_since = now;
+                }
                 member.last_seen = now;
                 if begins { Beat::BeginsToDrain } else { Beat::Noted }
             }
@@ -137,41 +143,45 @@ impl Members {
         self.remove(id, reason)
     }
 
-    /// Removes the members that have been silent for too long. As long as the driver may be cut off from them all, that is
-    /// [`OUTAGE`]; whoever is heard then gives the others their time anew.
+    /// Removes the members that have been silent for too long: for longer than the timeout, if others weren't, and for
+    /// [`OUTAGE`] if it may be the driver that is cut off from all of them.
     pub fn on_tick(&mut self, now: Millis) -> Vec<Lost> {
-        let may_be = self.may_be_cut_off(now);
-        if std::mem::replace(&mut self.is_cut_off, may_be) && !may_be {
-            self.members.values_mut().for_each(|member| member.last_seen = now);
-        }
-        let timeout = if self.is_cut_off { self.timeout.max(OUTAGE) } else { self.timeout };
-        let silent: Vec<MemberId> = self
-            .members
-            .values()
-            .filter(|member| member.silence(now) > timeout)
-            .map(|member| member.id)
-            .collect();
-        let reason = format!("no heartbeat for {} s", timeout.as_secs_f64());
-        silent.into_iter().filter_map(|id| self.remove(id, reason.clone())).collect()
+        let late: Vec<&Member> =
+            self.members.values().filter(|member| member.silence(now) > self.timeout).collect();
+        let longest = self.timeout.max(OUTAGE);
+        let is_lost = |member: &&Member| member.silence(now) > longest || self.others_were_heard(member, now);
+        let (lost, kept): (Vec<&Member>, Vec<&Member>) = late.into_iter().partition(is_lost);
+        let (is_cut_off, lost) = (
+            !kept.is_empty(),
+            lost.iter().map(|member| (member.id, member.silence(now))).collect::<Vec<_>>(),
+        );
+        self.is_cut_off = is_cut_off;
+        let remove = |(id, silence): (MemberId, Duration)| {
+            let timeout = if silence > longest { longest } else { self.timeout };
+            self.remove(id, format!("no heartbeat for {} s", timeout.as_secs_f64()))
+        };
+        lost.into_iter().filter_map(remove).collect()
     }
 
-    /// Whether it may be the driver that is cut off, and not the members that are gone: nobody is heard any more, or only
-    /// its own machine, and several others are silent.
+    /// Whether it may be the driver that is cut off, and not the members that are gone: of those that are silent, none has
+    /// been heard less than the others.
     pub fn is_cut_off(&self) -> bool {
         self.is_cut_off
     }
 
-    fn may_be_cut_off(&self, now: Millis) -> bool {
-        if self.members.values().all(|member| member.silence(now) <= self.timeout) {
-            return false;
-        }
-        // Who has been silent for less has no need to have been heard since the others were.
-        let is_heard = |member: &&Member| member.silence(now) <= self.timeout / 2;
-        let mut heard = self.members.values().filter(is_heard).peekable();
-        let nobody = heard.peek().is_none();
+    /// Whether somebody has been heard for a whole timeout while a member was silent. Its own machine tells the driver nothing
+    /// of the network, unless there is only one other.
+    fn others_were_heard(&self, silent: &Member, now: Millis) -> bool {
         let elsewhere = self.members.values().filter(|member| !member.is_here);
         let hosts: BTreeSet<&str> = elsewhere.map(Member::host).collect();
-        nobody || (heard.all(|member| member.is_here) && hosts.len() > 1)
+        self.members.values().any(|other| {
+            let since = other.heard_since.max(silent.last_seen);
+            let was_heard = other.silence(now) <= self.timeout
+                && Duration::from_millis(now.0.saturating_sub(since.0)) > self.timeout
+                // When all fall silent, some have just been heard for the last time.
+                && other.last_seen.0.saturating_sub(silent.last_seen.0) >= self.timeout.as_millis() as u64 / 2;
+            was_heard && (silent.is_here || !other.is_here || hosts.len() == 1)
+        })
     }
 
     /// The member with this id.
@@ -266,15 +276,30 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_heard_after_an_outage_gives_the_others_their_time_anew() {
+    fn after_an_outage_the_others_have_a_timeout_from_when_the_first_is_heard() {
         let mut members = on_hosts(&["a", "b", "c"]);
         assert!(lost(&mut members, 30_000).is_empty());
-        beat(&mut members, 2, 30_100);
-        assert!(lost(&mut members, 30_500).is_empty() && !members.is_cut_off());
-        beat(&mut members, 3, 32_000);
-        [2, 3].into_iter().for_each(|id| beat(&mut members, id, 40_000));
-        assert!(lost(&mut members, 40_400).is_empty());
-        assert_eq!(lost(&mut members, 40_600), [1]);
+        [30_100, 35_000, 40_000].into_iter().for_each(|now| beat(&mut members, 2, now));
+        beat(&mut members, 3, 39_000);
+        assert!(lost(&mut members, 40_000).is_empty() && members.is_cut_off());
+        assert_eq!(lost(&mut members, 40_200), [1]);
+        assert!(!members.is_cut_off());
+    }
+
+    #[test]
+    fn a_dead_member_is_lost_however_seldom_the_others_beat() {
+        for phase in 1..=9_900 {
+            let mut members = on_hosts(&["a", "b"]);
+            let beats = (0..).map(|count| phase + count * 9_900).take_while(|now| *now <= 40_000);
+            let mut beats = beats.peekable();
+            let found = (0..40_000).step_by(100).find(|now| {
+                while let Some(at) = beats.next_if(|at| at <= now) {
+                    beat(&mut members, 2, at);
+                }
+                lost(&mut members, *now) == [1]
+            });
+            assert!(found.is_some_and(|now| now < 20_000), "{phase}: {found:?}");
+        }
     }
 
     #[test]
@@ -284,7 +309,7 @@ mod tests {
         {
             let mut members = on_hosts(&hosts);
             let here = hosts.iter().filter(|host| **host == hosts[0]).count() as u64;
-            (1..=here).for_each(|id| beat(&mut members, id, 10_000));
+            (1..=here).for_each(|id| beat(&mut members, id, 9_000));
             assert_eq!(lost(&mut members, 10_500), expected, "{hosts:?}");
         }
     }
@@ -292,7 +317,7 @@ mod tests {
     #[test]
     fn a_machine_that_is_silent_while_another_is_heard_is_lost() {
         let mut members = on_hosts(&["a", "b", "c", "c"]);
-        [1, 2].into_iter().for_each(|id| beat(&mut members, id, 10_000));
+        [1, 2].into_iter().for_each(|id| beat(&mut members, id, 9_000));
         assert_eq!(lost(&mut members, 10_500), [3, 4]);
     }
 

@@ -51,7 +51,11 @@ pub(super) struct Asked {
 
 /// How often shards that are all there are asked before the job gives up.
 const MOST_FAILURES: u32 = 12;
-const PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest is 8 s: together they outlast a network that is down for a minute.
+fn pause(failures: u32) -> Duration {
+    Duration::from_millis(500).saturating_mul(1 << failures.saturating_sub(1).min(4))
+}
 
 impl TrainJob {
     /// Ends the epoch that all tasks are through with.
@@ -127,7 +131,7 @@ impl TrainJob {
             Err(error) => {
                 asked.under_way = false;
                 asked.failures += u32::from(ready);
-                asked.retry_at = Some(now.after(PAUSE));
+                asked.retry_at = Some(now.after(pause(asked.failures)));
                 let failures = asked.failures;
                 self.asked = Some(asked);
                 if failures >= MOST_FAILURES {

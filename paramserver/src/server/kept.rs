@@ -209,7 +209,9 @@ impl Kept {
     pub(super) fn drop_cut(&mut self, id: CutId) {
         match self {
             Self::Locked(shard) => shard.drop_cut(id),
-            Self::Free { plans, .. } => drop(plans.remove(&id)),
+            Self::Free { plans, .. } => {
+                plans.retain(|known, _| known.snapshot != id.snapshot || *known > id);
+            }
         }
     }
 }

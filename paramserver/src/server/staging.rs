@@ -50,10 +50,14 @@ impl Staging {
         Self { budget, permits, behind, free: Arc::default() }
     }
 
+    /// Whether there is ever room for so many values to wait for a standby that catches up.
+    pub(super) fn may_wait(&self, values: usize) -> bool {
+        permits_for(values) <= u64::from(self.behind.permits)
+    }
+
     /// Waits until there is room for `values` values.
     pub(super) async fn take(&self, values: usize) -> Result<Staged, Status> {
-        let bytes = size_of::<f32>() as u64 * values as u64;
-        let permits = u32::try_from(bytes.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX).clamp(1, self.permits);
+        let permits = u32::try_from(permits_for(values)).unwrap_or(u32::MAX).clamp(1, self.permits);
         // Pushers that wait hold a part of their connection's window, so they wait a bounded time only.
         let permit = tokio::time::timeout(WAIT, Arc::clone(&self.budget).acquire_many_owned(permits))
             .await
@@ -78,6 +82,10 @@ impl Staging {
     }
 }
 
+fn permits_for(values: usize) -> u64 {
+    (size_of::<f32>() as u64 * values as u64).div_ceil(PERMIT_BYTES)
+}
+
 impl Staged {
     pub(super) fn values(&self) -> &[f32] {
         &self.values
@@ -95,7 +103,7 @@ impl Staged {
             return;
         }
         if self.permits() > self.behind.permits {
-            return std::future::pending().await;
+            std::future::pending().await
         }
         if let Ok(permit) = Arc::clone(&self.behind.room).acquire_many_owned(self.permits()).await {
             let _set = self.waits.set(permit);

@@ -12,8 +12,14 @@ use crate::scheduler::Millis;
 /// How often something is tried on a server that is there before the job gives up.
 const MOST_FAILURES: u32 = 12;
 
+/// The longest is 6.4 s.
 fn pause(failures: u32) -> Duration {
     Duration::from_millis(100).saturating_mul(1 << failures.min(6))
+}
+
+/// Pushes may have to wait for a standby that catches up: the longest is 205 s.
+fn pause_exposed(failures: u32) -> Duration {
+    Duration::from_millis(100).saturating_mul(1 << failures.min(11))
 }
 
 impl Shards {
@@ -194,7 +200,7 @@ impl Shards {
         let (Some(shard), Some(on)) = (self.shards.get_mut(number), op.on()) else { return };
         shard.standby = Standby::Leftover;
         shard.standby_failures += 1;
-        shard.attach_at = Some(now.after(pause(shard.standby_failures)));
+        shard.attach_at = Some(now.after(pause_exposed(shard.standby_failures)));
         // Of those that follow, there is nothing new to say.
         if shard.standby_failures == 1 {
             let (shard, address) = (ShardIndex(number as u32), on.address.clone());

@@ -18,8 +18,9 @@ const WAIT: Duration = Duration::from_secs(10);
 /// one that slow holds up the job. Who asks waits for longer.
 const MOST_BEHIND: Duration = Duration::from_secs(45);
 
-/// How long a push waits for a standby that catches up, and is twice as long with each image that was sent in vain.
-const FIRST_WAIT_BEHIND: Duration = Duration::from_secs(5);
+/// How long a push waits for a standby that catches up, twice as long with each image that was sent in vain: for less than
+/// others wait for the room that it has.
+const FIRST_WAIT_BEHIND: Duration = Duration::from_secs(3);
 
 /// How many images a standby is sent, at most, to bring it up to date.
 const MOST_IMAGES: u32 = 3;

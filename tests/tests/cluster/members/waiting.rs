@@ -82,9 +82,9 @@ fn members_that_are_all_silent_for_a_while_are_not_lost() {
     let id = job.member("executor");
     job.wait_for_training_on(id);
     members.iter().for_each(|member| member.send(Signal::STOP));
-    cluster.driver.wait_for_line("this one may be cut off");
+    cluster.driver.wait_for_line("the driver may be cut off");
     members.iter().for_each(|member| member.send(Signal::CONT));
-    cluster.driver.wait_for_line("members are heard again");
+    cluster.driver.wait_for_line("the members are heard again");
     let report = job.wait_for_report();
     log::assert_counted_exactly_once(&report);
     assert_eq!(report.executors_lost, 0, "{report:?}");

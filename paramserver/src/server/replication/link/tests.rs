@@ -55,11 +55,11 @@ async fn a_push_waits_for_a_standby_that_catches_up_and_longer_with_each_image()
     assert_eq!(waits().await, 0, "there is none");
     let pairing = link.attach("http://a:1").unwrap();
     link.image_position(&pairing);
-    assert_eq!(waits().await, 5);
+    assert_eq!(waits().await, 3);
     link.note(|| Change::Anew);
     assert_eq!(waits().await, 0, "what it is being sent is of no use");
     let position = link.image_position(&pairing);
-    assert_eq!(waits().await, 10);
+    assert_eq!(waits().await, 6);
     let (waited, ()) = tokio::join!(waits(), async { link.acknowledge_before(&pairing, position) });
     assert_eq!((waited, link.phase(&pairing)), (0, Some(Phase::Paired)));
 }
