@@ -1,11 +1,11 @@
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use howdah_proto::{MemberId, SessionId, event::Role};
 
-use super::{Registration, RoleDetails};
+use super::{
+    Registration, RoleDetails,
+    outage::{Silence, silence},
+};
 use crate::scheduler::Millis;
 
 /// A member of the cluster.
@@ -27,13 +27,14 @@ pub struct Member {
     pub draining: bool,
     /// Whether it is on the driver's own machine.
     pub is_here: bool,
-    last_seen: Millis,
+    pub(super) last_seen: Millis,
     /// Since when it has been heard without a gap of a timeout.
-    heard_since: Millis,
+    pub(super) heard_since: Millis,
 }
 
 impl Member {
-    fn silence(&self, now: Millis) -> Duration {
+    /// How long it hasn't been heard.
+    pub(super) fn silence(&self, now: Millis) -> Duration {
         Duration::from_millis(now.0.saturating_sub(self.last_seen.0))
     }
 
@@ -43,9 +44,6 @@ impl Member {
         authority.rsplit_once(':').map_or(authority, |(host, _)| host)
     }
 }
-
-/// How long members may be silent while it may be the driver's own network that is down.
-pub const OUTAGE: Duration = Duration::from_secs(60);
 
 /// A member that is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,22 +141,12 @@ impl Members {
         self.remove(id, reason)
     }
 
-    /// Removes the members that have been silent for too long: for longer than the timeout, if others weren't, and for
-    /// [`OUTAGE`] if it may be the driver that is cut off from all of them.
+    /// Removes the members that have been silent for too long.
     pub fn on_tick(&mut self, now: Millis) -> Vec<Lost> {
-        let late: Vec<&Member> =
-            self.members.values().filter(|member| member.silence(now) > self.timeout).collect();
-        let longest = self.timeout.max(OUTAGE);
-        let is_lost = |member: &&Member| member.silence(now) > longest || self.others_were_heard(member, now);
-        let (lost, kept): (Vec<&Member>, Vec<&Member>) = late.into_iter().partition(is_lost);
-        let (is_cut_off, lost) = (
-            !kept.is_empty(),
-            lost.iter().map(|member| (member.id, member.silence(now))).collect::<Vec<_>>(),
-        );
+        let Silence { lost, is_cut_off } = silence(&self.members, self.timeout, now);
         self.is_cut_off = is_cut_off;
-        let remove = |(id, silence): (MemberId, Duration)| {
-            let timeout = if silence > longest { longest } else { self.timeout };
-            self.remove(id, format!("no heartbeat for {} s", timeout.as_secs_f64()))
+        let remove = |(id, limit): (MemberId, Duration)| {
+            self.remove(id, format!("no heartbeat for {} s", limit.as_secs_f64()))
         };
         lost.into_iter().filter_map(remove).collect()
     }
@@ -167,21 +155,6 @@ impl Members {
     /// been heard less than the others.
     pub fn is_cut_off(&self) -> bool {
         self.is_cut_off
-    }
-
-    /// Whether somebody has been heard for a whole timeout while a member was silent. Its own machine tells the driver nothing
-    /// of the network, unless there is only one other.
-    fn others_were_heard(&self, silent: &Member, now: Millis) -> bool {
-        let elsewhere = self.members.values().filter(|member| !member.is_here);
-        let hosts: BTreeSet<&str> = elsewhere.map(Member::host).collect();
-        self.members.values().any(|other| {
-            let since = other.heard_since.max(silent.last_seen);
-            let was_heard = other.silence(now) <= self.timeout
-                && Duration::from_millis(now.0.saturating_sub(since.0)) > self.timeout
-                // When all fall silent, some have just been heard for the last time.
-                && other.last_seen.0.saturating_sub(silent.last_seen.0) >= self.timeout.as_millis() as u64 / 2;
-            was_heard && (silent.is_here || !other.is_here || hosts.len() == 1)
-        })
     }
 
     /// The member with this id.
@@ -243,82 +216,6 @@ mod tests {
         assert_eq!(lost.iter().map(|lost| lost.member.id).collect::<Vec<_>>(), [silent]);
         assert!(lost[0].reason.contains("10 s"));
         assert_eq!(members.get(beating).map(|member| member.used_bytes), Some(5));
-    }
-
-    /// Members on these hosts, the first of which is the driver's own, with ids from 1.
-    fn on_hosts(hosts: &[&str]) -> Members {
-        let mut members = members();
-        for (place, host) in hosts.iter().enumerate() {
-            let address = format!("http://{host}:{place}");
-            let registration = Registration { is_here: *host == hosts[0], ..registration(&address) };
-            members.on_register(registration, SessionId(place as u64 + 1), Millis(0));
-        }
-        members
-    }
-
-    fn beat(members: &mut Members, id: u64, now: u64) {
-        assert_eq!(members.on_beat(MemberId(id), SessionId(id), 0, false, Millis(now)), Beat::Noted);
-    }
-
-    fn lost(members: &mut Members, now: u64) -> Vec<u64> {
-        members.on_tick(Millis(now)).iter().map(|lost| lost.member.id.0).collect()
-    }
-
-    #[test]
-    fn nobody_is_lost_while_nobody_is_heard_until_that_has_been_too_long() {
-        let mut members = on_hosts(&["a", "b", "b"]);
-        beat(&mut members, 2, 1_000);
-        assert!(lost(&mut members, 11_500).is_empty() && members.is_cut_off());
-        assert!(lost(&mut members, 60_000).is_empty());
-        assert_eq!(lost(&mut members, 60_500), [1, 3]);
-        assert_eq!(lost(&mut members, 61_500), [2]);
-        assert!(members.iter().next().is_none());
-    }
-
-    #[test]
-    fn after_an_outage_the_others_have_a_timeout_from_when_the_first_is_heard() {
-        let mut members = on_hosts(&["a", "b", "c"]);
-        assert!(lost(&mut members, 30_000).is_empty());
-        [30_100, 35_000, 40_000].into_iter().for_each(|now| beat(&mut members, 2, now));
-        beat(&mut members, 3, 39_000);
-        assert!(lost(&mut members, 40_000).is_empty() && members.is_cut_off());
-        assert_eq!(lost(&mut members, 40_200), [1]);
-        assert!(!members.is_cut_off());
-    }
-
-    #[test]
-    fn a_dead_member_is_lost_however_seldom_the_others_beat() {
-        for phase in 1..=9_900 {
-            let mut members = on_hosts(&["a", "b"]);
-            let beats = (0..).map(|count| phase + count * 9_900).take_while(|now| *now <= 40_000);
-            let mut beats = beats.peekable();
-            let found = (0..40_000).step_by(100).find(|now| {
-                while let Some(at) = beats.next_if(|at| at <= now) {
-                    beat(&mut members, 2, at);
-                }
-                lost(&mut members, *now) == [1]
-            });
-            assert!(found.is_some_and(|now| now < 20_000), "{phase}: {found:?}");
-        }
-    }
-
-    #[test]
-    fn several_machines_that_are_silent_at_once_may_be_cut_off_from_a_driver_that_hears_itself() {
-        for (hosts, expected) in
-            [(["a", "b", "c"], &[][..]), (["a", "b", "b"], &[2, 3]), (["a", "a", "b"], &[3])]
-        {
-            let mut members = on_hosts(&hosts);
-            let here = hosts.iter().filter(|host| **host == hosts[0]).count() as u64;
-            (1..=here).for_each(|id| beat(&mut members, id, 9_000));
-            assert_eq!(lost(&mut members, 10_500), expected, "{hosts:?}");
-        }
-    }
-
-    #[test]
-    fn a_machine_that_is_silent_while_another_is_heard_is_lost() {
-        let mut members = on_hosts(&["a", "b", "c", "c"]);
-        [1, 2].into_iter().for_each(|id| beat(&mut members, id, 9_000));
-        assert_eq!(lost(&mut members, 10_500), [3, 4]);
     }
 
     #[test]

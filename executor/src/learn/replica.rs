@@ -85,7 +85,7 @@ impl Replica {
     pub fn samples_mut(&mut self) -> &mut Minibatch {
         self.begun = None;
         if let Some(next) = &mut self.next {
-            (next.plan, next.begun) = (None, None);
+            next.forget();
         }
         &mut self.samples
     }

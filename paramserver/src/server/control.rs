@@ -1,5 +1,5 @@
 use howdah_proto::{
-    Attempt, Epoch, JobId, MemberId, ShardIndex, SnapshotId, Term,
+    Attempt, Epoch, JobId, MemberId, ShardIndex, Term,
     fence::TrainTask,
     pb::{self, parameters_server::Parameters},
 };
@@ -16,7 +16,7 @@ use super::{
     status,
     terms::{Role, Standing},
 };
-use crate::{client::LONG_POLL, shard::CutId};
+use crate::client::LONG_POLL;
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -86,10 +86,7 @@ impl Parameters for Paramserver {
     }
 
     async fn drop_cut(&self, request: Request<pb::DropCutRequest>) -> Answer<pb::DropCutReply> {
-        let request = request.into_inner();
-        let id = CutId { snapshot: SnapshotId(request.snapshot), attempt: request.attempt };
-        self.primary(request.shard)?.touch(move |shard| shard.drop_cut(id)).await?;
-        Ok(Response::new(pb::DropCutReply {}))
+        cuts::forget(self, request.into_inner()).await.map(Response::new)
     }
 
     async fn retire_epochs(

@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, MutexGuard, PoisonError},
 };
 
-use howdah_proto::{SnapshotId, pb};
+use howdah_proto::pb;
 use tokio::{runtime::Handle, sync::watch};
 use tonic::Status;
 
@@ -13,7 +13,7 @@ use super::{
     clocks::within,
     kept::Kept,
     refusal::refusal,
-    requests::{range, shard_in_term, shard_spec, task_mark},
+    requests::{cut_id, range, shard_in_term, shard_spec, task_mark},
     snapshot::{Folder, SavedFile},
     terms::{Claim, Role, Standing},
 };
@@ -54,7 +54,7 @@ pub(super) async fn plan(
 ) -> Result<pb::PlanCutReply, Status> {
     let access = server.primary(request.shard)?;
     let marks = request.marks.into_iter().map(task_mark).collect::<Result<BTreeMap<_, _>, _>>()?;
-    let id = CutId { snapshot: SnapshotId(request.snapshot), attempt: request.attempt };
+    let id = cut_id(request.snapshot, request.attempt);
     let planned = access.change(move |shard| shard.plan_cut(id, marks)).await?;
     let passed = |PlanError { task, mark }: PlanError| pb::TaskMark { task: Some(task.into()), mark: mark.0 };
     Ok(pb::PlanCutReply { passed: planned.err().map(passed) })
@@ -67,7 +67,7 @@ pub(super) async fn save(
     request: pb::SaveCutRequest,
 ) -> Result<pb::SaveCutReply, Status> {
     let access = server.primary(request.shard)?;
-    let id = CutId { snapshot: SnapshotId(request.snapshot), attempt: request.attempt };
+    let id = cut_id(request.snapshot, request.attempt);
     if begun(&access.cell, id).is_none() {
         let folder = Folder::open(&request.location)?;
         if is_complete(&access, id).await? == Some(false) {
@@ -95,6 +95,16 @@ pub(super) async fn save(
         Ok(Ok(Saving::Writing)) | Err(_) => Ok(pb::SaveCutReply { writing: true, ..Default::default() }),
         Ok(Err(_)) => Err(Status::internal(format!("{} broke off while it was saved", access.cell.key))),
     }
+}
+
+/// Forgets a plan and those before it.
+pub(super) async fn forget(
+    server: &Paramserver,
+    request: pb::DropCutRequest,
+) -> Result<pb::DropCutReply, Status> {
+    let id = cut_id(request.snapshot, request.attempt);
+    server.primary(request.shard)?.touch(move |shard| shard.drop_cut(id)).await?;
+    Ok(pb::DropCutReply {})
 }
 
 async fn write(folder: &Folder, file: &str, image: Image) -> Result<pb::SaveCutReply, Status> {

@@ -19,11 +19,7 @@ pub(super) enum Kept {
     /// It is changed by one at a time.
     Locked(Box<Shard>),
     /// It takes pushes at the same time; what needs a quiet time has it to itself.
-    Free {
-        shard: Box<HogwildShard>,
-        /// The snapshots that are planned: what they have of each task.
-        plans: BTreeMap<CutId, BTreeMap<TrainTask, Step>>,
-    },
+    Free(Box<HogwildShard>),
 }
 
 impl From<Shard> for Kept {
@@ -35,33 +31,29 @@ impl From<Shard> for Kept {
 impl Kept {
     pub(super) fn new(values: u64, spec: &ShardSpec) -> Result<Self, ShardError> {
         Ok(match spec.mode {
-            Mode::Hogwild { .. } => Self::free(HogwildShard::new(values, spec)?),
+            Mode::Hogwild { .. } => Self::Free(Box::new(HogwildShard::new(values, spec)?)),
             _ => Self::Locked(Box::new(Shard::new(values, spec)?)),
         })
     }
 
     pub(super) fn from_image(image: Image, spec: &ShardSpec) -> Result<Self, ShardError> {
         Ok(match spec.mode {
-            Mode::Hogwild { .. } => Self::free(HogwildShard::from_image(image, spec)?),
+            Mode::Hogwild { .. } => Self::Free(Box::new(HogwildShard::from_image(image, spec)?)),
             _ => Self::Locked(Box::new(Shard::from_image(image, spec)?)),
         })
-    }
-
-    fn free(shard: HogwildShard) -> Self {
-        Self::Free { shard: Box::new(shard), plans: BTreeMap::new() }
     }
 
     pub(super) fn version(&self) -> Version {
         match self {
             Self::Locked(shard) => shard.version(),
-            Self::Free { shard, .. } => shard.version(),
+            Self::Free(shard) => shard.version(),
         }
     }
 
     pub(super) fn bytes(&self) -> u64 {
         match self {
             Self::Locked(shard) => shard.bytes(),
-            Self::Free { shard, .. } => shard.bytes(),
+            Self::Free(shard) => shard.bytes(),
         }
     }
 
@@ -69,7 +61,7 @@ impl Kept {
     pub(super) fn has(&self, version: Version) -> bool {
         match self {
             Self::Locked(shard) => shard.weights_at(version).is_some(),
-            Self::Free { shard, .. } => shard.version() == version,
+            Self::Free(shard) => shard.version() == version,
         }
     }
 
@@ -89,7 +81,7 @@ impl Kept {
                 let weights = at.map_or(Some(shard.weights()), |at| shard.weights_at(at))?;
                 encoded(weights.get(range)?)
             }
-            Self::Free { shard, .. } => {
+            Self::Free(shard) => {
                 let mut copy = vec![0.0; range.len()];
                 shard.read(range.start, &mut copy);
                 if encoding == Encoding::F32 { bytes_of(copy) } else { encoded(&copy) }
@@ -100,7 +92,7 @@ impl Kept {
     pub(super) fn tagged(&self, tag: u64) -> Option<Tagged> {
         match self {
             Self::Locked(shard) => shard.tagged(tag).cloned(),
-            Self::Free { shard, .. } => shard.tagged(tag),
+            Self::Free(shard) => shard.tagged(tag),
         }
     }
 
@@ -108,42 +100,42 @@ impl Kept {
     pub(super) fn with_fences<T>(&self, look: impl FnOnce(&Fences) -> T) -> T {
         match self {
             Self::Locked(shard) => look(shard.fences()),
-            Self::Free { shard, .. } => look(&shard.fences()),
+            Self::Free(shard) => look(&shard.fences()),
         }
     }
 
     pub(super) fn write(&mut self, values: &[f32]) -> Result<(), ShardError> {
         match self {
             Self::Locked(shard) => shard.write(values),
-            Self::Free { shard, .. } => shard.write(values),
+            Self::Free(shard) => shard.write(values),
         }
     }
 
     pub(super) fn mark(&mut self, task: TrainTask, attempt: Attempt) -> Result<Seen, ShardError> {
         match self {
             Self::Locked(shard) => shard.mark(task, attempt),
-            Self::Free { shard, .. } => shard.mark(task, attempt),
+            Self::Free(shard) => shard.mark(task, attempt),
         }
     }
 
     pub(super) fn tag(&mut self, tag: u64) -> Result<(), ShardError> {
         match self {
             Self::Locked(shard) => shard.tag(tag),
-            Self::Free { shard, .. } => shard.tag(tag),
+            Self::Free(shard) => shard.tag(tag),
         }
     }
 
     pub(super) fn untag(&mut self, tag: u64) {
         match self {
             Self::Locked(shard) => shard.untag(tag),
-            Self::Free { shard, .. } => shard.untag(tag),
+            Self::Free(shard) => shard.untag(tag),
         }
     }
 
     pub(super) fn retire(&mut self, epoch: Epoch) {
         match self {
             Self::Locked(shard) => shard.retire(epoch),
-            Self::Free { shard, .. } => shard.retire(epoch),
+            Self::Free(shard) => shard.retire(epoch),
         }
     }
 
@@ -151,14 +143,14 @@ impl Kept {
         match self {
             Self::Locked(shard) => shard.forget_replicas(member),
             // A shard without a lock keeps nothing of replicas.
-            Self::Free { .. } => {}
+            Self::Free(_) => {}
         }
     }
 
     pub(super) fn image(&self, start: u64) -> Result<Image, ShardError> {
         match self {
             Self::Locked(shard) => shard.image(start),
-            Self::Free { shard, .. } => shard.image(start),
+            Self::Free(shard) => shard.image(start),
         }
     }
 
@@ -169,56 +161,28 @@ impl Kept {
     ) -> Result<Result<(), PlanError>, ShardError> {
         match self {
             Self::Locked(shard) => shard.plan_cut(id, marks),
-            Self::Free { shard, plans } => Ok(match passed(&shard.fences(), &marks) {
-                Some(passed) => Err(passed),
-                None => {
-                    plans.retain(|known, _| *known > id);
-                    plans.insert(id, marks);
-                    Ok(())
-                }
-            }),
+            Self::Free(shard) => shard.plan_cut(id, marks),
         }
     }
 
-    /// Whether a planned snapshot has all its pushes; none if there is no such plan, or no more.
     pub(super) fn is_cut_complete(&self, id: CutId) -> Option<bool> {
         match self {
             Self::Locked(shard) => shard.is_cut_complete(id),
-            Self::Free { shard, plans } => {
-                let (marks, fences) = (plans.get(&id)?, shard.fences());
-                if passed(&fences, marks).is_some() {
-                    return None;
-                }
-                Some(marks.iter().all(|(task, mark)| fences.seen(*task).mark >= *mark))
-            }
+            Self::Free(shard) => shard.is_cut_complete(id),
         }
     }
 
     pub(super) fn take_cut(&mut self, id: CutId, start: u64) -> Result<Option<Image>, ShardError> {
-        let complete = self.is_cut_complete(id) == Some(true);
         match self {
             Self::Locked(shard) => shard.take_cut(id, start),
-            Self::Free { .. } if !complete => Ok(None),
-            Self::Free { shard, plans } => {
-                plans.remove(&id);
-                shard.image(start).map(Some)
-            }
+            Self::Free(shard) => shard.take_cut(id, start),
         }
     }
 
     pub(super) fn drop_cut(&mut self, id: CutId) {
         match self {
             Self::Locked(shard) => shard.drop_cut(id),
-            Self::Free { plans, .. } => {
-                plans.retain(|known, _| known.snapshot != id.snapshot || *known > id);
-            }
+            Self::Free(shard) => shard.drop_cut(id),
         }
     }
-}
-
-/// A task that has gone beyond its mark in a snapshot: a shard without a lock can't tell the two apart any more.
-fn passed(fences: &Fences, marks: &BTreeMap<TrainTask, Step>) -> Option<PlanError> {
-    let beyond = |(task, seen): &(TrainTask, Seen)| seen.mark > marks.get(task).copied().unwrap_or_default();
-    let passed = fences.iter().filter(beyond).min_by_key(|(task, _)| *task);
-    passed.map(|(task, seen)| PlanError { task, mark: seen.mark })
 }

@@ -105,7 +105,7 @@ async fn mirrored(
             Kept::Locked(shard) if at.is_some_and(|at| at != shard.version()) => None,
             Kept::Locked(shard) => Some((shard.pull_for(replica, held, encoding, &mut bytes)?, bytes)),
             // Without a lock there are no mirrors: the weights are sent as they are.
-            Kept::Free { .. } => None,
+            Kept::Free(_) => None,
         };
         Ok::<_, ShardError>(pulled)
     };

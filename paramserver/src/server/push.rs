@@ -143,7 +143,7 @@ async fn apply(
     let Header { fence, round, base, replica, .. } = header;
     if access.cell.is_free() {
         let share = move |shard: &Kept| match shard {
-            Kept::Free { shard, .. } => shard.apply(&fence, staged.values()).map(Some),
+            Kept::Free(shard) => shard.apply(&fence, staged.values()).map(Some),
             Kept::Locked(_) => Ok(None),
         };
         let outcome = access.share(share).await?;

@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use howdah_proto::{
-    JobId, ShardIndex, Step, Term,
+    JobId, ShardIndex, SnapshotId, Step, Term,
     fence::TrainTask,
     pb, required,
     settings::{Encoding, ShardSpec},
@@ -13,7 +13,7 @@ use super::{
     cell::{Access, ShardKey},
     terms::{Claim, Role},
 };
-use crate::shard::MAX_VALUES;
+use crate::shard::{CutId, MAX_VALUES};
 
 impl Paramserver {
     /// Finds the shard that a request speaks of, which this server must be the primary of.
@@ -56,6 +56,11 @@ pub(super) fn encoding(key: ShardKey, json: &str) -> Result<Encoding, Status> {
     }
     serde_json::from_str(json)
         .map_err(|error| Status::invalid_argument(format!("{key}: the encoding can't be read: {error}")))
+}
+
+/// Which plan of a snapshot a request speaks of.
+pub(super) fn cut_id(snapshot: u64, attempt: u32) -> CutId {
+    CutId { snapshot: SnapshotId(snapshot), attempt }
 }
 
 /// The mark of a task.

@@ -7,7 +7,7 @@ use crate::shard::{Fences, Seen};
 pub(super) fn status(kept: &Kept) -> pb::ShardStatus {
     let (values, counters, staleness) = match kept {
         Kept::Locked(shard) => (shard.weights().len(), shard.counters(), shard.staleness().to_vec()),
-        Kept::Free { shard, .. } => (shard.values(), shard.counters(), Vec::new()),
+        Kept::Free(shard) => (shard.values(), shard.counters(), Vec::new()),
     };
     pb::ShardStatus {
         values: values as u64,

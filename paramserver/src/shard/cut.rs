@@ -31,6 +31,13 @@ pub struct CutId {
     pub attempt: u32,
 }
 
+impl CutId {
+    /// Whether a plan is this one, or one of the same snapshot before it.
+    pub fn covers(self, plan: Self) -> bool {
+        plan.snapshot == self.snapshot && plan <= self
+    }
+}
+
 impl std::fmt::Display for CutId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "plan {} of snapshot {}", self.attempt, self.snapshot)
@@ -150,7 +157,7 @@ impl Cuts {
     }
 
     pub(super) fn drop(&mut self, id: CutId) {
-        self.plans.retain(|plan| plan.id.snapshot != id.snapshot || plan.id > id);
+        self.plans.retain(|plan| !id.covers(plan.id));
     }
 
     /// Forgets the marks of the epochs up to this one in the copies as well.

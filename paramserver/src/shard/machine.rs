@@ -174,7 +174,7 @@ impl Shard {
         Ok(Some(Image::of_state(state, &self.spec, start)))
     }
 
-    /// Drops a plan.
+    /// Drops a plan, and those of the same snapshot before it.
     pub fn drop_cut(&mut self, id: CutId) {
         self.cuts.drop(id);
     }

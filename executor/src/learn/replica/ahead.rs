@@ -43,6 +43,11 @@ impl Next {
         Ok(Self { samples: Minibatch::new(network, batch)?, plan: None, begun: None })
     }
 
+    /// Forgets what is known of the step, as its samples are to be others.
+    pub(super) fn forget(&mut self) {
+        (self.plan, self.begun) = (None, None);
+    }
+
     /// Begins the step while `moves` moves the weights of the first layer, which is given the features and the room for what
     /// they give.
     pub(super) fn begin(
@@ -78,7 +83,7 @@ impl Replica {
             None => Next::new(&self.network, self.batch())?,
         };
         let next = self.next.insert(next);
-        (next.plan, next.begun) = (None, None);
+        next.forget();
         Ok(&mut next.samples)
     }
 

@@ -58,7 +58,7 @@ pub(in crate::server) async fn follow(
 fn sequence(shard: &Kept) -> u64 {
     match shard {
         Kept::Locked(shard) => shard.sequence(),
-        Kept::Free { .. } => 0,
+        Kept::Free(_) => 0,
     }
 }
 
@@ -139,7 +139,7 @@ impl Following {
                 shard.replay(sequence, &fence, round, base, staged.values())?;
                 Ok(shard.sequence())
             }
-            Kept::Free { .. } => Err(ShardError::Sequence { expected: 0, got: sequence }),
+            Kept::Free(_) => Err(ShardError::Sequence { expected: 0, got: sequence }),
         };
         self.sequence = self.access.change(replay).await?;
         Ok(())

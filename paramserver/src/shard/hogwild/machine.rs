@@ -10,6 +10,7 @@ use howdah_proto::{
 };
 
 use super::{
+    cuts::Plans,
     task::{TaskFence, check_range},
     weights::AtomicWeights,
 };
@@ -39,6 +40,7 @@ pub struct HogwildShard {
     pub(super) superseded: AtomicU64,
     pub(super) out_of_order: AtomicU64,
     pub(super) tags: Mutex<Tags>,
+    pub(super) plans: Plans,
 }
 
 impl HogwildShard {
@@ -83,6 +85,7 @@ impl HogwildShard {
             superseded: AtomicU64::new(counters.superseded),
             out_of_order: AtomicU64::new(counters.out_of_order),
             tags: Mutex::new(shard.tags),
+            plans: Plans::new(),
         })
     }
 

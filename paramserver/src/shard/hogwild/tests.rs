@@ -10,7 +10,8 @@ use crate::shard::{
     fixture::{SPEC, attempt, fence, push, task},
 };
 
-const HOGWILD: ShardSpec = ShardSpec { mode: Mode::Hogwild { push_every: PushEvery::Steps(1) }, ..SPEC };
+pub(super) const HOGWILD: ShardSpec =
+    ShardSpec { mode: Mode::Hogwild { push_every: PushEvery::Steps(1) }, ..SPEC };
 
 fn weights(shard: &HogwildShard) -> Vec<f32> {
     let mut out = vec![0.0; shard.values()];
