@@ -1,4 +1,4 @@
-use super::{OutOfMemory, UpdateRule, zeros};
+use super::{OutOfMemory, UpdateRule, Weights, zeros};
 
 const EPSILON: f32 = 1e-7;
 
@@ -23,15 +23,18 @@ impl Adagrad {
 }
 
 impl UpdateRule for Adagrad {
-    fn apply(&mut self, weights: &mut [f32], push: &[f32], steps: u64, factor: f32) {
+    fn apply(&mut self, weights: &mut Weights, push: &[f32], steps: u64, factor: f32) {
         let (rate, to_mean) = (self.learning_rate * factor, 1.0 / steps.max(1) as f32);
-        // Compiled for each vector width and chosen at run time; the arithmetic is the same in all.
-        pulp::Arch::new().dispatch(|| {
-            for ((weight, squares), pushed) in weights.iter_mut().zip(&mut self.squares).zip(push) {
-                let gradient = pushed * to_mean;
-                *squares += gradient * gradient;
-                *weight -= rate * gradient / (squares.sqrt() + EPSILON);
-            }
+        weights.change(|range, weights| {
+            let (squares, push) = (&mut self.squares[range.clone()], &push[range]);
+            // Compiled for each vector width and chosen at run time; the arithmetic is the same in all.
+            pulp::Arch::new().dispatch(|| {
+                for ((weight, squares), pushed) in weights.iter_mut().zip(&mut *squares).zip(push) {
+                    let gradient = pushed * to_mean;
+                    *squares += gradient * gradient;
+                    *weight -= rate * gradient / (squares.sqrt() + EPSILON);
+                }
+            });
         });
     }
 

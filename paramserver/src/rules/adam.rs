@@ -1,4 +1,4 @@
-use super::{OutOfMemory, UpdateRule, zeros};
+use super::{OutOfMemory, UpdateRule, Weights, zeros};
 
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
@@ -29,7 +29,7 @@ impl Adam {
     }
 
     /// Applies a push at the learning rate times `factor`, to weights of which only the share `kept` is left before it.
-    pub(super) fn step(&mut self, weights: &mut [f32], push: &[f32], steps: u64, factor: f32, kept: f32) {
+    pub(super) fn step(&mut self, weights: &mut Weights, push: &[f32], steps: u64, factor: f32, kept: f32) {
         self.decay_1 *= BETA_1;
         self.decay_2 *= BETA_2;
         let to_mean = 1.0 / steps.max(1) as f32;
@@ -37,21 +37,24 @@ impl Adam {
         let unbias_2 = (1.0 / (1.0 - self.decay_2)) as f32;
         let (keep_1, keep_2) = (BETA_1 as f32, BETA_2 as f32);
         let (take_1, take_2) = ((1.0 - BETA_1) as f32, (1.0 - BETA_2) as f32);
-        let moments = self.first_moment.iter_mut().zip(&mut self.second_moment);
-        // Compiled for each vector width and chosen at run time; the arithmetic is the same in all.
-        pulp::Arch::new().dispatch(|| {
-            for ((weight, (first, second)), pushed) in weights.iter_mut().zip(moments).zip(push) {
-                let gradient = pushed * to_mean;
-                *first = keep_1 * *first + take_1 * gradient;
-                *second = keep_2 * *second + take_2 * gradient * gradient;
-                *weight = kept * *weight - rate * *first / ((*second * unbias_2).sqrt() + EPSILON);
-            }
+        weights.change(|range, weights| {
+            let second_moment = &mut self.second_moment[range.clone()];
+            let moments = self.first_moment[range.clone()].iter_mut().zip(second_moment);
+            // Compiled for each vector width and chosen at run time; the arithmetic is the same in all.
+            pulp::Arch::new().dispatch(|| {
+                for ((weight, (first, second)), pushed) in weights.iter_mut().zip(moments).zip(&push[range]) {
+                    let gradient = pushed * to_mean;
+                    *first = keep_1 * *first + take_1 * gradient;
+                    *second = keep_2 * *second + take_2 * gradient * gradient;
+                    *weight = kept * *weight - rate * *first / ((*second * unbias_2).sqrt() + EPSILON);
+                }
+            });
         });
     }
 }
 
 impl UpdateRule for Adam {
-    fn apply(&mut self, weights: &mut [f32], push: &[f32], steps: u64, factor: f32) {
+    fn apply(&mut self, weights: &mut Weights, push: &[f32], steps: u64, factor: f32) {
         self.step(weights, push, steps, factor, 1.0);
     }
 

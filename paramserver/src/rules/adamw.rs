@@ -1,4 +1,4 @@
-use super::{Adam, OutOfMemory, UpdateRule};
+use super::{Adam, OutOfMemory, UpdateRule, Weights};
 
 /// Adam with decoupled weight decay (Loshchilov and Hutter 2019, "Decoupled weight decay regularization",
 /// algorithm 2).
@@ -22,7 +22,7 @@ impl AdamW {
 }
 
 impl UpdateRule for AdamW {
-    fn apply(&mut self, weights: &mut [f32], push: &[f32], steps: u64, factor: f32) {
+    fn apply(&mut self, weights: &mut Weights, push: &[f32], steps: u64, factor: f32) {
         self.adam.step(weights, push, steps, factor, 1.0 - factor * self.decay);
     }
 

@@ -1,4 +1,4 @@
-use super::{OutOfMemory, UpdateRule, zeros};
+use super::{OutOfMemory, UpdateRule, Weights, zeros};
 
 /// Any rule, with a moving average of the weights beside it (Polyak and Juditsky 1992, "Acceleration of stochastic
 /// approximation by averaging", with exponential weights).
@@ -26,19 +26,21 @@ impl Averaged {
 }
 
 impl UpdateRule for Averaged {
-    fn apply(&mut self, weights: &mut [f32], push: &[f32], steps: u64, factor: f32) {
+    fn apply(&mut self, weights: &mut Weights, push: &[f32], steps: u64, factor: f32) {
         self.rule.apply(weights, push, steps, factor);
         let before = self.steps;
         self.steps += steps as f64;
         let kept = f64::from(self.kept).powf(steps as f64).min(before / (10.0 + self.steps));
         let taken = (1.0 - kept) as f32;
-        for (average, weight) in self.average.iter_mut().zip(&*weights) {
-            *average += taken * (weight - *average);
+        for (range, weights) in weights.pieces() {
+            for (average, weight) in self.average[range].iter_mut().zip(weights.iter()) {
+                *average += taken * (weight - *average);
+            }
         }
     }
 
-    fn result<'a>(&'a self, weights: &'a [f32]) -> &'a [f32] {
-        if self.steps > 0.0 { &self.average } else { weights }
+    fn average(&self) -> Option<&[f32]> {
+        (self.steps > 0.0).then_some(&self.average)
     }
 
     fn arrays(&self) -> Vec<&[f32]> {
@@ -80,18 +82,18 @@ mod tests {
     #[test]
     fn the_average_begins_with_the_first_weights_and_follows_them() {
         let mut rule = Averaged::new(Box::new(Sum), 0.5, 2).unwrap();
-        let mut weights = [4.0, -2.0];
-        assert_eq!(rule.result(&weights), [4.0, -2.0]);
+        let mut weights = Weights::of(&[4.0, -2.0]).unwrap();
+        assert_eq!(rule.average(), None);
         rule.apply(&mut weights, &[1.0, 1.0], 3, 1.0);
-        assert_eq!(rule.result(&weights), [5.0, -1.0]);
+        assert_eq!(rule.average().unwrap(), [5.0, -1.0]);
         let (mut expected, mut steps) = (5.0f64, 3.0f64);
         for _ in 0..40 {
             rule.apply(&mut weights, &[1.0, 0.0], 2, 1.0);
             steps += 2.0;
             let kept = 0.25f64.min((steps - 2.0) / (10.0 + steps));
-            expected += (1.0 - kept) * (f64::from(weights[0]) - expected);
+            expected += (1.0 - kept) * (f64::from(weights.to_vec()[0]) - expected);
         }
-        let average = rule.result(&weights);
+        let average = rule.average().unwrap();
         assert!((f64::from(average[0]) - expected).abs() < 1e-4, "{} is not {expected}", average[0]);
         assert_eq!(average[1], -1.0);
     }

@@ -1,4 +1,4 @@
-use super::{OutOfMemory, UpdateRule, zeros};
+use super::{OutOfMemory, UpdateRule, Weights, zeros};
 
 /// Delayed Nesterov (Liu et al. 2024, "Asynchronous local-SGD training for language modeling", algorithm 3, with its
 /// default `c` = 0).
@@ -31,24 +31,30 @@ impl DelayedNesterov {
 }
 
 impl UpdateRule for DelayedNesterov {
-    fn apply(&mut self, weights: &mut [f32], push: &[f32], _steps: u64, factor: f32) {
+    fn apply(&mut self, weights: &mut Weights, push: &[f32], _steps: u64, factor: f32) {
         let share = 1.0 / self.every as f32;
         let (rate, kept) = (self.learning_rate * factor, self.momentum);
         self.buffered += 1.0;
         if self.buffered < f64::from(self.every) {
-            for ((weight, buffer), gradient) in weights.iter_mut().zip(&mut self.buffer).zip(push) {
-                *buffer += gradient;
-                *weight -= rate * share * gradient;
-            }
+            weights.change(|range, weights| {
+                let buffer = &mut self.buffer[range.clone()];
+                for ((weight, buffer), gradient) in weights.iter_mut().zip(buffer).zip(&push[range]) {
+                    *buffer += gradient;
+                    *weight -= rate * share * gradient;
+                }
+            });
             return;
         }
         self.buffered = 0.0;
-        let state = self.velocity.iter_mut().zip(&mut self.buffer);
-        for ((weight, (velocity, buffer)), gradient) in weights.iter_mut().zip(state).zip(push) {
-            *velocity = kept * *velocity + share * (*buffer + gradient);
-            *buffer = 0.0;
-            *weight -= rate * (kept * *velocity + share * gradient);
-        }
+        weights.change(|range, weights| {
+            let buffer = &mut self.buffer[range.clone()];
+            let state = self.velocity[range.clone()].iter_mut().zip(buffer);
+            for ((weight, (velocity, buffer)), gradient) in weights.iter_mut().zip(state).zip(&push[range]) {
+                *velocity = kept * *velocity + share * (*buffer + gradient);
+                *buffer = 0.0;
+                *weight -= rate * (kept * *velocity + share * gradient);
+            }
+        });
     }
 
     fn arrays(&self) -> Vec<&[f32]> {
@@ -95,11 +101,15 @@ mod tests {
     fn delayed_nesterov_that_delays_nothing_is_nesterov() {
         let (mut delayed, mut plain) =
             (DelayedNesterov::new(0.1, 0.9, 1, 2).unwrap(), Nesterov::new(0.1, 0.9, 2).unwrap());
-        let (mut left, mut right) = ([1.0, -2.0], [1.0, -2.0]);
+        let mut left = Weights::of(&[1.0, -2.0]).unwrap();
+        let mut right = left.clone();
         for push in [[0.5, 0.25], [-1.0, 2.0], [0.125, 0.0]] {
             delayed.apply(&mut left, &push, 1, 1.0);
             plain.apply(&mut right, &push, 1, 1.0);
         }
-        left.iter().zip(&right).for_each(|(left, right)| assert!((left - right).abs() < 1e-6));
+        left.to_vec()
+            .iter()
+            .zip(&right.to_vec())
+            .for_each(|(left, right)| assert!((left - right).abs() < 1e-6));
     }
 }

@@ -1,4 +1,4 @@
-use super::UpdateRule;
+use super::{UpdateRule, Weights};
 
 /// Elastic averaging: `w <- w + r (x - w)` (Zhang, Choromanska and LeCun 2015, "Deep learning with elastic averaging
 /// SGD", algorithm 1, the step of the centre variable).
@@ -18,11 +18,13 @@ impl Elastic {
 }
 
 impl UpdateRule for Elastic {
-    fn apply(&mut self, weights: &mut [f32], push: &[f32], _steps: u64, _factor: f32) {
+    fn apply(&mut self, weights: &mut Weights, push: &[f32], _steps: u64, _factor: f32) {
         let rate = self.rate;
-        for (centre, replica) in weights.iter_mut().zip(push) {
-            *centre += rate * (replica - *centre);
-        }
+        weights.change(|range, weights| {
+            for (centre, replica) in weights.iter_mut().zip(&push[range]) {
+                *centre += rate * (replica - *centre);
+            }
+        });
     }
 }
 

@@ -14,6 +14,7 @@ mod nesterov;
 mod rmsprop;
 mod sgd;
 mod sum;
+mod weights;
 
 #[cfg(test)]
 pub(crate) mod oracle;
@@ -35,24 +36,26 @@ use oracle::assert_follows;
 pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 pub use sum::Sum;
+pub(crate) use weights::copy_of;
+pub use weights::{Piece, Weights};
 
 /// A way to turn a push into new weights.
 ///
 /// What a rule keeps from push to push is arrays of the shard's length, whose values belong to the weights at the
 /// same places, and single numbers that hold for all of them. So the state of any rule can be saved, cut and joined.
 pub trait UpdateRule: Send + Sync + std::fmt::Debug {
-    /// Changes `weights` by `push`, the sum over `steps` steps. Both slices have the shard's length.
+    /// Changes `weights` by `push`, the sum over `steps` steps. Both have the shard's length.
     ///
     /// A round comes as one push: `push` is then the mean or the sum of its contributions, and `steps` the most that
     /// any of them carries. The rules that scale by the size of a gradient divide by `steps`; a partition that has
     /// fewer steps left then counts for as much as it has. The others don't look at `steps`.
     ///
     /// Rules with a learning rate take it times `factor`, which the schedule gives.
-    fn apply(&mut self, weights: &mut [f32], push: &[f32], steps: u64, factor: f32);
+    fn apply(&mut self, weights: &mut Weights, push: &[f32], steps: u64, factor: f32);
 
-    /// Gives what evaluation and the model take for the weights.
-    fn result<'a>(&'a self, weights: &'a [f32]) -> &'a [f32] {
-        weights
+    /// Gives what evaluation and the model take for the weights, if that is something else.
+    fn average(&self) -> Option<&[f32]> {
+        None
     }
 
     /// Gives the arrays, always in the same order.

@@ -1,4 +1,4 @@
-use super::{OutOfMemory, UpdateRule, zeros};
+use super::{OutOfMemory, UpdateRule, Weights, zeros};
 
 /// Heavy-ball momentum: `v <- m v + g; w <- w - a v` (Polyak 1964, "Some methods of speeding up the convergence
 /// of iteration methods", equation 9, with the learning rate outside the velocity).
@@ -22,12 +22,15 @@ impl Momentum {
 }
 
 impl UpdateRule for Momentum {
-    fn apply(&mut self, weights: &mut [f32], push: &[f32], _steps: u64, factor: f32) {
+    fn apply(&mut self, weights: &mut Weights, push: &[f32], _steps: u64, factor: f32) {
         let (rate, kept) = (self.learning_rate * factor, self.momentum);
-        for ((weight, velocity), gradient) in weights.iter_mut().zip(&mut self.velocity).zip(push) {
-            *velocity = kept * *velocity + gradient;
-            *weight -= rate * *velocity;
-        }
+        weights.change(|range, weights| {
+            let velocity = &mut self.velocity[range.clone()];
+            for ((weight, velocity), gradient) in weights.iter_mut().zip(velocity).zip(&push[range]) {
+                *velocity = kept * *velocity + gradient;
+                *weight -= rate * *velocity;
+            }
+        });
     }
 
     fn arrays(&self) -> Vec<&[f32]> {

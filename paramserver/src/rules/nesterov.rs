@@ -1,4 +1,4 @@
-use super::{OutOfMemory, UpdateRule, zeros};
+use super::{OutOfMemory, UpdateRule, Weights, zeros};
 
 /// Nesterov's accelerated gradient: `v <- m v + g; w <- w - a (g + m v)` (Nesterov 1983; Sutskever et al. 2013, "On
 /// the importance of initialization and momentum in deep learning", equations 3 and 4).
@@ -24,12 +24,15 @@ impl Nesterov {
 }
 
 impl UpdateRule for Nesterov {
-    fn apply(&mut self, weights: &mut [f32], push: &[f32], _steps: u64, factor: f32) {
+    fn apply(&mut self, weights: &mut Weights, push: &[f32], _steps: u64, factor: f32) {
         let (rate, kept) = (self.learning_rate * factor, self.momentum);
-        for ((weight, velocity), gradient) in weights.iter_mut().zip(&mut self.velocity).zip(push) {
-            *velocity = kept * *velocity + gradient;
-            *weight -= rate * (gradient + kept * *velocity);
-        }
+        weights.change(|range, weights| {
+            let velocity = &mut self.velocity[range.clone()];
+            for ((weight, velocity), gradient) in weights.iter_mut().zip(velocity).zip(&push[range]) {
+                *velocity = kept * *velocity + gradient;
+                *weight -= rate * (gradient + kept * *velocity);
+            }
+        });
     }
 
     fn arrays(&self) -> Vec<&[f32]> {

@@ -3,7 +3,7 @@
 use howdah_proto::settings::UpdateRule as Rule;
 use proptest::prelude::*;
 
-use super::{Averaged, UpdateRule, build};
+use super::{Averaged, UpdateRule, Weights, build};
 
 fn wave(value: usize, push: usize) -> f32 {
     ((value * 7 + push * 13 + 1) as f32 * 0.37).sin()
@@ -16,9 +16,10 @@ pub(super) fn assert_follows<S: Clone>(
     oracle: impl Fn(&mut S, f64, f64, f64) -> f64,
 ) {
     let values = 37;
-    let mut weights: Vec<f32> = (0..values).map(|value| wave(value, 100)).collect();
+    let start_values: Vec<f32> = (0..values).map(|value| wave(value, 100)).collect();
+    let mut weights = Weights::of(&start_values).unwrap();
     let mut expected: Vec<(f64, S)> =
-        weights.iter().map(|weight| (f64::from(*weight), start.clone())).collect();
+        start_values.iter().map(|weight| (f64::from(*weight), start.clone())).collect();
     for push in 0..20 {
         let steps = 1 + push as u64 % 4;
         let pushed: Vec<f32> = (0..values).map(|value| wave(value, push)).collect();
@@ -27,7 +28,7 @@ pub(super) fn assert_follows<S: Clone>(
             *weight = oracle(state, *weight, f64::from(*pushed), steps as f64);
         }
     }
-    for (value, (weight, (expected, _))) in weights.iter().zip(&expected).enumerate() {
+    for (value, (weight, (expected, _))) in weights.to_vec().iter().zip(&expected).enumerate() {
         assert!((f64::from(*weight) - expected).abs() < 1e-4, "value {value}: {weight} is not {expected}");
     }
 }
@@ -74,12 +75,14 @@ fn a_rule_at_half_its_learning_rate_is_the_rule_of_half_the_rate() {
     };
     for (whole, half) in of(0.25).iter().zip(&of(0.125)) {
         let (mut slowed, mut slow) = (build(whole, 5).unwrap(), build(half, 5).unwrap());
-        let (mut left, mut right) = ([1.0f32; 5], [1.0f32; 5]);
+        let mut left = Weights::of(&[1.0; 5]).unwrap();
+        let mut right = left.clone();
         for push in 0..7 {
             let pushed: Vec<f32> = (0..5).map(|value| wave(value, push)).collect();
             slowed.apply(&mut left, &pushed, 2, 0.5);
             slow.apply(&mut right, &pushed, 2, 1.0);
         }
+        let (left, right) = (left.to_vec(), right.to_vec());
         assert!(left.iter().zip(&right).all(|(a, b)| (a - b).abs() < 1e-6), "{whole:?}");
         assert_ne!(left, [1.0; 5], "{whole:?}");
     }

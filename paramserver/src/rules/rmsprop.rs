@@ -1,4 +1,4 @@
-use super::{OutOfMemory, UpdateRule, zeros};
+use super::{OutOfMemory, UpdateRule, Weights, zeros};
 
 const EPSILON: f32 = 1e-7;
 
@@ -24,16 +24,19 @@ impl RmsProp {
 }
 
 impl UpdateRule for RmsProp {
-    fn apply(&mut self, weights: &mut [f32], push: &[f32], steps: u64, factor: f32) {
+    fn apply(&mut self, weights: &mut Weights, push: &[f32], steps: u64, factor: f32) {
         let (rate, to_mean) = (self.learning_rate * factor, 1.0 / steps.max(1) as f32);
         let (kept, taken) = (self.decay, 1.0 - self.decay);
-        // Compiled for each vector width and chosen at run time; the arithmetic is the same in all.
-        pulp::Arch::new().dispatch(|| {
-            for ((weight, square), pushed) in weights.iter_mut().zip(&mut self.mean_square).zip(push) {
-                let gradient = pushed * to_mean;
-                *square = kept * *square + taken * gradient * gradient;
-                *weight -= rate * gradient / (square.sqrt() + EPSILON);
-            }
+        weights.change(|range, weights| {
+            let (mean_square, push) = (&mut self.mean_square[range.clone()], &push[range]);
+            // Compiled for each vector width and chosen at run time; the arithmetic is the same in all.
+            pulp::Arch::new().dispatch(|| {
+                for ((weight, square), pushed) in weights.iter_mut().zip(&mut *mean_square).zip(push) {
+                    let gradient = pushed * to_mean;
+                    *square = kept * *square + taken * gradient * gradient;
+                    *weight -= rate * gradient / (square.sqrt() + EPSILON);
+                }
+            });
         });
     }
 

@@ -1,4 +1,4 @@
-use super::UpdateRule;
+use super::{UpdateRule, Weights};
 
 /// Stochastic gradient descent: `w <- w - a g` (Robbins and Monro 1951).
 ///
@@ -17,11 +17,13 @@ impl Sgd {
 }
 
 impl UpdateRule for Sgd {
-    fn apply(&mut self, weights: &mut [f32], push: &[f32], _steps: u64, factor: f32) {
+    fn apply(&mut self, weights: &mut Weights, push: &[f32], _steps: u64, factor: f32) {
         let rate = self.learning_rate * factor;
-        for (weight, gradient) in weights.iter_mut().zip(push) {
-            *weight -= rate * gradient;
-        }
+        weights.change(|range, weights| {
+            for (weight, gradient) in weights.iter_mut().zip(&push[range]) {
+                *weight -= rate * gradient;
+            }
+        });
     }
 }
 

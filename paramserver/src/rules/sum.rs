@@ -1,4 +1,4 @@
-use super::UpdateRule;
+use super::{UpdateRule, Weights};
 
 /// Adds what is pushed: `w <- w + p`.
 ///
@@ -8,10 +8,12 @@ use super::UpdateRule;
 pub struct Sum;
 
 impl UpdateRule for Sum {
-    fn apply(&mut self, weights: &mut [f32], push: &[f32], _steps: u64, _factor: f32) {
-        for (weight, pushed) in weights.iter_mut().zip(push) {
-            *weight += pushed;
-        }
+    fn apply(&mut self, weights: &mut Weights, push: &[f32], _steps: u64, _factor: f32) {
+        weights.change(|range, weights| {
+            for (weight, pushed) in weights.iter_mut().zip(&push[range]) {
+                *weight += pushed;
+            }
+        });
     }
 }
 

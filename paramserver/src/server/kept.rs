@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, ops::Range};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use howdah_proto::{
@@ -65,9 +65,14 @@ impl Kept {
         }
     }
 
-    /// Copies some of the weights of a version, or of the newest, as the bytes that travel; none if that version
-    /// can't be had.
-    pub(super) fn copy(&self, at: Option<Version>, range: Range<usize>, encoding: Encoding) -> Option<Bytes> {
+    /// Gives some of the weights of a version, or of the newest, as the bytes that travel: shared if they are plain.
+    /// None if that version can't be had. The range lies within a [piece](Weights).
+    pub(super) fn bytes_of(
+        &self,
+        at: Option<Version>,
+        range: Range<usize>,
+        encoding: Encoding,
+    ) -> Option<Bytes> {
         if at.is_some_and(|at| !self.has(at)) {
             return None;
         }
@@ -79,7 +84,11 @@ impl Kept {
         Some(match self {
             Self::Locked(shard) => {
                 let weights = at.map_or(Some(shard.weights()), |at| shard.weights_at(at))?;
-                encoded(weights.get(range)?)
+                let (piece, within) = weights.piece(range)?;
+                match encoding {
+                    Encoding::F32 => bytes_of(Arc::clone(piece)).slice(bytes_at(within)),
+                    _ => encoded(&piece[within]),
+                }
             }
             Self::Free(shard) => {
                 let mut copy = vec![0.0; range.len()];
@@ -185,4 +194,8 @@ impl Kept {
             Self::Free(shard) => shard.drop_cut(id),
         }
     }
+}
+
+fn bytes_at(values: Range<usize>) -> Range<usize> {
+    values.start * size_of::<f32>()..values.end * size_of::<f32>()
 }

@@ -14,12 +14,18 @@ use tonic::Status;
 use super::{Paramserver, cell::Access, kept::Kept, owned::bytes_of, requests::encoding};
 use crate::{
     codec,
+    rules::Weights,
     shard::{ShardError, Tagged},
 };
 
 const CHUNK_VALUES: usize = CHUNK_BYTES / size_of::<f32>();
 const ENCODED_CHUNK_VALUES: usize = CHUNK_BYTES / size_of::<u16>();
 const _: () = assert!(ENCODED_CHUNK_VALUES.is_multiple_of(codec::PIECE_VALUES));
+// So every chunk lies within a piece.
+const _: () = assert!(
+    Weights::PIECE_VALUES.is_multiple_of(CHUNK_VALUES)
+        && Weights::PIECE_VALUES.is_multiple_of(ENCODED_CHUNK_VALUES)
+);
 
 /// Gives the weights that a request asks for.
 pub(super) async fn pull(
@@ -77,7 +83,7 @@ fn other_version(access: &Access, at: Option<Version>, is: Version) -> Status {
     Status::failed_precondition(format!("{key} is at version {is}, version {at} is asked for"))
 }
 
-/// Encodes where the weights lie, so that pushes wait for no more than a chunk.
+/// Shares plain weights, and encodes others where they lie, so that pushes wait for no more than a chunk.
 async fn chunk(
     access: &Access,
     at: Option<Version>,
@@ -85,7 +91,7 @@ async fn chunk(
     encoding: Encoding,
 ) -> Result<Bytes, Status> {
     let (version, chunk) =
-        access.read(move |shard| (shard.version(), shard.copy(at, range, encoding))).await?;
+        access.read(move |shard| (shard.version(), shard.bytes_of(at, range, encoding))).await?;
     chunk.ok_or_else(|| other_version(access, at, version))
 }
 

@@ -1,6 +1,6 @@
 use howdah_proto::settings::StalenessScale;
 
-use crate::rules::{OutOfMemory, zeros};
+use crate::rules::{OutOfMemory, Weights, zeros};
 
 const KEPT: f32 = 0.95;
 const EPSILON: f32 = 1e-7;
@@ -67,20 +67,23 @@ impl MeanSquare {
         lambda: f32,
         push: &mut [f32],
         (steps, factor): (u64, Factor),
-        weights: &[f32],
+        weights: &Weights,
         pulled: &[f32],
     ) {
         let to_mean = 1.0 / steps.max(1) as f32;
-        let moved = weights.iter().zip(pulled);
-        // Compiled for each vector width and chosen at run time; the arithmetic is the same in all.
-        pulp::Arch::new().dispatch(|| {
-            for ((pushed, mean), (weight, pulled)) in push.iter_mut().zip(&self.0).zip(moved) {
-                let gradient = *pushed * to_mean;
-                let square = gradient * gradient;
-                let spread = (KEPT * mean + (1.0 - KEPT) * square + EPSILON).sqrt();
-                *pushed = factor.0 * (gradient + lambda / spread * square * (weight - pulled));
-            }
-        });
+        for (range, weights) in weights.pieces() {
+            let moved = weights.iter().zip(&pulled[range.clone()]);
+            let pushed = push[range.clone()].iter_mut().zip(&self.0[range]);
+            // Compiled for each vector width and chosen at run time; the arithmetic is the same in all.
+            pulp::Arch::new().dispatch(|| {
+                for ((pushed, mean), (weight, pulled)) in pushed.zip(moved) {
+                    let gradient = *pushed * to_mean;
+                    let square = gradient * gradient;
+                    let spread = (KEPT * mean + (1.0 - KEPT) * square + EPSILON).sqrt();
+                    *pushed = factor.0 * (gradient + lambda / spread * square * (weight - pulled));
+                }
+            });
+        }
     }
 
     /// Takes a push into the mean that has been compensated and scaled.
@@ -122,7 +125,7 @@ mod tests {
                 let scale = scale(StalenessScale::InversePlusOne, staleness);
                 let factor = Factor::new(steps, scale);
                 let mut push = [gradient * steps as f32];
-                mean.compensate(lambda, &mut push, (steps, factor), &[weight], &[pulled]);
+                mean.compensate(lambda, &mut push, (steps, factor), &Weights::of(&[weight]).unwrap(), &[pulled]);
                 mean.follow(&push, factor);
 
                 let [g, w, bak, l] = [gradient, weight, pulled, lambda].map(f64::from);
@@ -139,7 +142,7 @@ mod tests {
         fn a_gradient_of_the_newest_weights_stays_as_it_is(gradient in -1f32..1.0, weight in -1f32..1.0) {
             let mean = MeanSquare::new(1).unwrap();
             let mut push = [gradient];
-            mean.compensate(0.5, &mut push, (1, Factor::new(1, 1.0)), &[weight], &[weight]);
+            mean.compensate(0.5, &mut push, (1, Factor::new(1, 1.0)), &Weights::of(&[weight]).unwrap(), &[weight]);
             prop_assert_eq!(push, [gradient]);
         }
     }

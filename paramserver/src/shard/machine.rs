@@ -16,6 +16,7 @@ use super::{
     state::State,
     tags::Tags,
 };
+use crate::rules::Weights;
 
 /// A contiguous range of the parameters, with all that decides about its next change.
 #[derive(Debug)]
@@ -56,14 +57,14 @@ impl Shard {
     /// [`ShardError::Length`], [`ShardError::NotFinite`] and [`ShardError::NotInitial`].
     pub fn write(&mut self, values: &[f32]) -> Result<(), ShardError> {
         self.check_len(values)?;
-        if self.written && *self.state.weights == *values {
+        if self.written && self.state.weights.are(values) {
             return Ok(());
         }
         if self.written || self.sequence() > 0 {
             return Err(ShardError::NotInitial);
         }
         check_finite(values)?;
-        self.state.weights.copy_from_slice(values);
+        self.state.weights.change(|range, weights| weights.copy_from_slice(&values[range]));
         self.written = true;
         Ok(())
     }
@@ -83,8 +84,11 @@ impl Shard {
     /// # Errors
     /// [`ShardError::TooManyTags`] and [`ShardError::OutOfMemory`].
     pub fn tag(&mut self, tag: u64) -> Result<(), ShardError> {
-        let weights = self.state.result();
-        self.tags.keep(tag, self.state.version, weights.len(), |copy| copy.extend_from_slice(weights))
+        let State { rule, weights, version, .. } = &self.state;
+        self.tags.keep(tag, *version, weights.len(), |copy| match rule.average() {
+            Some(average) => copy.extend_from_slice(average),
+            None => weights.pieces().for_each(|(_, piece)| copy.extend_from_slice(piece)),
+        })
     }
 
     /// Drops a tag, if it is there.
@@ -130,7 +134,7 @@ impl Shard {
         encoding: Encoding,
         out: &mut Vec<u8>,
     ) -> Result<PulledFor, ShardError> {
-        let newest = (&*self.state.weights, self.state.version);
+        let newest = (&self.state.weights, self.state.version);
         Ok(self.mirrors.pull(newest, (replica, held), encoding, out)?)
     }
 
@@ -171,7 +175,7 @@ impl Shard {
             Some(Cut::Live) => self.state.copy(&self.spec)?,
             Some(Cut::Copied(state)) => *state,
         };
-        Ok(Some(Image::of_state(state, &self.spec, start)))
+        Ok(Some(Image::of_state(state, &self.spec, start)?))
     }
 
     /// Drops a plan, and those of the same snapshot before it.
@@ -180,12 +184,12 @@ impl Shard {
     }
 
     /// Gives the newest weights.
-    pub fn weights(&self) -> &[f32] {
+    pub fn weights(&self) -> &Weights {
         &self.state.weights
     }
 
     /// Gives the weights of a version: the newest, or in rounds also those before the last round.
-    pub fn weights_at(&self, version: Version) -> Option<&[f32]> {
+    pub fn weights_at(&self, version: Version) -> Option<&Weights> {
         if version == self.state.version {
             return Some(&self.state.weights);
         }

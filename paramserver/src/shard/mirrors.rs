@@ -2,10 +2,9 @@ use std::collections::BTreeMap;
 
 use howdah_proto::{MemberId, ReplicaId, Version, settings::Encoding};
 
-use super::state::copy_of;
 use crate::{
     codec,
-    rules::{self, OutOfMemory},
+    rules::{self, OutOfMemory, Weights},
 };
 
 /// The most mirrors a shard keeps: each is a copy of its weights.
@@ -53,7 +52,7 @@ impl Mirrors {
     /// Encodes weights for a replica and makes its mirror what it decodes.
     pub(super) fn pull(
         &mut self,
-        (weights, version): (&[f32], Version),
+        (weights, version): (&Weights, Version),
         (replica, held): (ReplicaId, Option<Version>),
         encoding: Encoding,
         out: &mut Vec<u8>,
@@ -74,8 +73,11 @@ impl Mirrors {
                 if version == mirror.version {
                     difference.fill(0.0);
                 } else {
-                    let held = weights.iter().zip(&mirror.weights);
-                    difference.iter_mut().zip(held).for_each(|(to, (weight, held))| *to = weight - held);
+                    for (range, weights) in weights.pieces() {
+                        let held = weights.iter().zip(&mirror.weights[range.clone()]);
+                        let difference = difference[range].iter_mut();
+                        difference.zip(held).for_each(|(to, (weight, held))| *to = weight - held);
+                    }
                 }
                 codec::encode(encoding, difference, None, out);
                 if codec::decode(encoding, out, difference).is_ok() {
@@ -92,14 +94,14 @@ impl Mirrors {
             other => other,
         };
         if encoding != Encoding::F32 {
-            codec::encode(encoding, weights, None, out);
+            codec::encode(encoding, &mirror.weights, None, out);
             if codec::decode(encoding, out, &mut mirror.weights).is_ok() {
                 return Ok(PulledFor { version, is_delta: false, encoding });
             }
-            mirror.weights.copy_from_slice(weights);
+            copy(weights, &mut mirror.weights);
         }
         out.clear();
-        out.extend_from_slice(bytemuck::cast_slice(weights));
+        out.extend_from_slice(bytemuck::cast_slice(&mirror.weights));
         Ok(PulledFor { version, is_delta: false, encoding: Encoding::F32 })
     }
 
@@ -109,7 +111,7 @@ impl Mirrors {
         &mut self,
         (replica, held): (ReplicaId, Option<Version>),
         version: Version,
-        weights: &[f32],
+        weights: &Weights,
     ) -> Result<&mut Mirror, OutOfMemory> {
         let mut old = self.kept.remove(&replica);
         let before = old.as_ref().map(|mirror| mirror.version);
@@ -120,10 +122,10 @@ impl Mirrors {
         }
         let copy = match old {
             Some(mut mirror) => {
-                mirror.weights.copy_from_slice(weights);
+                copy(weights, &mut mirror.weights);
                 mirror.weights
             }
-            None => copy_of(weights)?,
+            None => weights.in_one()?,
         };
         let mirror = Mirror { weights: copy, version, is_sure, used: self.uses };
         Ok(self.kept.entry(replica).or_insert(mirror))
@@ -139,11 +141,19 @@ impl Mirrors {
     }
 }
 
+fn copy(weights: &Weights, mirror: &mut [f32]) {
+    weights.pieces().for_each(|(range, weights)| mirror[range].copy_from_slice(weights));
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn of(weights: &[f32]) -> Weights {
+        Weights::of(weights).unwrap()
+    }
 
     const NOBODY: ReplicaId = ReplicaId { member: MemberId(0), slot: 0 };
 
@@ -157,7 +167,7 @@ mod tests {
         let mut out = vec![7; 3];
         let held = held.map(Version);
         let pulled =
-            mirrors.pull((weights, Version(version)), (replica, held), Encoding::F32, &mut out).unwrap();
+            mirrors.pull((&of(weights), Version(version)), (replica, held), Encoding::F32, &mut out).unwrap();
         if !pulled.is_delta {
             assert_eq!(out, bytemuck::cast_slice::<f32, u8>(weights));
         }
@@ -204,7 +214,8 @@ mod tests {
         let pull = |mirrors: &mut Mirrors, version: u64, held: Option<u64>| {
             let weights: Vec<f32> =
                 (0..40).map(|place| (place as f32 * 0.7 + version as f32).sin()).collect();
-            let (newest, holds) = ((&*weights, Version(version)), (NOBODY, held.map(Version)));
+            let weights = of(&weights);
+            let (newest, holds) = ((&weights, Version(version)), (NOBODY, held.map(Version)));
             mirrors.pull(newest, holds, Encoding::Bf16, &mut Vec::new()).unwrap().is_delta
         };
         assert!(!pull(&mut mirrors, 1, None));
@@ -244,7 +255,7 @@ mod tests {
                 weights.iter_mut().zip(changes).for_each(|(weight, change)| *weight += change);
                 let mut out = Vec::new();
                 let pulled =
-                    mirrors.pull((&weights, version), (NOBODY, held_version), encoding, &mut out).unwrap();
+                    mirrors.pull((&of(&weights), version), (NOBODY, held_version), encoding, &mut out).unwrap();
                 prop_assert_eq!(pulled.version, version);
                 if is_lost {
                     continue;
@@ -269,7 +280,7 @@ mod tests {
             for version in (1..8).map(Version) {
                 let scaled: Vec<f32> =
                     weights.iter().map(|weight| weight * version.0.min(3) as f32).collect();
-                mirrors.pull((&scaled, version), (NOBODY, held), encoding, &mut out).unwrap();
+                mirrors.pull((&of(&scaled), version), (NOBODY, held), encoding, &mut out).unwrap();
                 held = Some(version);
             }
             let left = mirrors.weights(NOBODY).unwrap().iter().zip(&weights);

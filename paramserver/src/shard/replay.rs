@@ -186,7 +186,7 @@ fn a_hole_in_what_is_forwarded_is_an_error() {
     standby.replay(1, &fence(0, 1, 1), None, Version(0), &[1.0]).unwrap();
     let other = standby.replay(2, &fence(0, 3, 3), None, Version(0), &[1.0]).unwrap_err();
     assert_eq!(other, ShardError::Diverged { task: task(0) });
-    assert_eq!(standby.weights(), [1.0]);
+    assert_eq!(standby.weights().to_vec(), [1.0]);
 }
 
 #[test]

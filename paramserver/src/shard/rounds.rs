@@ -6,11 +6,8 @@ use howdah_proto::{
     settings::{Combine, Course, MAX_CONTRIBUTIONS, Mode},
 };
 
-use super::{
-    Decision, PushOutcome, ShardError,
-    state::{State, copy_of},
-};
-use crate::rules::{self, OutOfMemory};
+use super::{Decision, PushOutcome, ShardError, state::State};
+use crate::rules::{self, OutOfMemory, Weights};
 
 /// Values that are added up while they are in the nearest cache.
 const BLOCK: usize = 4096;
@@ -35,7 +32,7 @@ pub(super) struct Rounds {
     free: Vec<Box<[f32]>>,
     /// The weights before the last round. A contribution to it that another shard still lacks, because who pushed it
     /// died in between, can only be computed on them.
-    before: Option<(Version, Box<[f32]>)>,
+    before: Option<(Version, Weights)>,
 }
 
 /// A round that is complete.
@@ -111,28 +108,20 @@ impl Rounds {
         self.kept.insert(fence.task(), (*fence, values));
     }
 
-    /// Keeps a copy of the weights if one more contribution completes their round.
-    pub(super) fn remember(&mut self, state: &State, part: RoundPart) -> Result<(), OutOfMemory> {
-        if self.len() + 1 < u64::from(part.contributions) {
-            return Ok(());
+    /// Keeps the weights as they are if one more contribution completes their round.
+    pub(super) fn remember(&mut self, state: &State, part: RoundPart) {
+        if self.len() + 1 >= u64::from(part.contributions) {
+            self.before = Some((state.version, state.weights.clone()));
         }
-        match &mut self.before {
-            Some((version, weights)) => {
-                *version = state.version;
-                weights.copy_from_slice(&state.weights);
-            }
-            none => *none = Some((state.version, copy_of(&state.weights)?)),
-        }
-        Ok(())
     }
 
     /// Gives the weights before the last round, and their version.
-    pub(super) fn before(&self) -> Option<(Version, &[f32])> {
-        self.before.as_ref().map(|(version, weights)| (*version, &**weights))
+    pub(super) fn before(&self) -> Option<(Version, &Weights)> {
+        self.before.as_ref().map(|(version, weights)| (*version, weights))
     }
 
     /// Keeps weights before the last round that come from elsewhere.
-    pub(super) fn put_before(&mut self, version: Version, weights: Box<[f32]>) {
+    pub(super) fn put_before(&mut self, version: Version, weights: Weights) {
         self.before = Some((version, weights));
     }
 
@@ -187,8 +176,8 @@ impl Rounds {
 
     pub(super) fn bytes(&self) -> u64 {
         let kept = self.kept.values().map(|(_, values)| values);
-        let before = self.before.iter().map(|(_, weights)| weights);
-        kept.chain(&self.free).chain(before).map(|buffer| size_of_val(&**buffer) as u64).sum()
+        let contributions: u64 = kept.chain(&self.free).map(|buffer| size_of_val(&**buffer) as u64).sum();
+        contributions + self.before.as_ref().map_or(0, |(_, weights)| weights.bytes())
     }
 }
 
@@ -243,7 +232,7 @@ mod tests {
                         .unwrap();
                 }
             }
-            prop_assert_eq!(shuffled.weights(), ordered.weights());
+            prop_assert_eq!(shuffled.weights().to_vec(), ordered.weights().to_vec());
             prop_assert_eq!(shuffled.version(), Version(orders.len() as u64));
             prop_assert_eq!(shuffled.sequence(), 7 * orders.len() as u64);
         }
@@ -254,11 +243,11 @@ mod tests {
         let mut shard = Shard::new(2, &ROUNDS).unwrap();
         contribute(&mut shard, &fence(1, 1, 4), part(1, 2), &[2.0, 4.0]).unwrap();
         assert_eq!((shard.sequence(), shard.version()), (1, Version(0)));
-        assert_eq!(shard.weights(), [0.0; 2]);
+        assert_eq!(shard.weights().to_vec(), [0.0; 2]);
         assert_eq!(shard.fences().steps_applied(), 0);
         contribute(&mut shard, &fence(0, 1, 3), part(1, 2), &[4.0, 8.0]).unwrap();
         assert_eq!((shard.sequence(), shard.version()), (2, Version(1)));
-        assert_eq!(shard.weights(), [3.0, 6.0]);
+        assert_eq!(shard.weights().to_vec(), [3.0, 6.0]);
         assert_eq!(shard.fences().steps_applied(), 7);
     }
 
@@ -282,7 +271,7 @@ mod tests {
         contribute(&mut shard, &fence(0, 1, 1), part(1, 1), &[1.0]).unwrap();
         let outcome = contribute(&mut shard, &fence(1, 1, 1), part(1, 1), &[1.0]).unwrap();
         assert_eq!(outcome, PushOutcome::Late);
-        assert_eq!(shard.weights(), [1.0]);
+        assert_eq!(shard.weights().to_vec(), [1.0]);
         assert_eq!((shard.counters().late, shard.counters().out_of_order), (1, 1));
     }
 

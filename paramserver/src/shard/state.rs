@@ -10,7 +10,7 @@ use super::{
     correction::{Factor, MeanSquare},
     staleness::Staleness,
 };
-use crate::rules::{self, OutOfMemory, UpdateRule};
+use crate::rules::{self, OutOfMemory, UpdateRule, Weights, copy_of};
 
 /// What a shard has been asked to do so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ pub(super) struct Change<'a> {
 /// Weights and marks, which change together, and all that their next change depends on.
 #[derive(Debug)]
 pub(super) struct State {
-    pub(super) weights: Box<[f32]>,
+    pub(super) weights: Weights,
     pub(super) rule: Box<dyn UpdateRule>,
     /// How the learning rate of the rule goes through the training.
     pub(super) pace: Pace,
@@ -64,7 +64,7 @@ impl State {
     pub(super) fn new(values: usize, spec: &ShardSpec) -> Result<Self, OutOfMemory> {
         let compensates = spec.correction.delay_compensation.is_some();
         Ok(Self {
-            weights: rules::zeros(values)?,
+            weights: Weights::zeros(values)?,
             rule: rules::build_for(spec, values)?,
             pace: spec.pace,
             mean_square: if compensates { Some(MeanSquare::new(values)?) } else { None },
@@ -92,12 +92,7 @@ impl State {
         self.staleness.count(change.staleness, pushes);
     }
 
-    /// What evaluation and the model take for the weights.
-    pub(super) fn result(&self) -> &[f32] {
-        self.rule.result(&self.weights)
-    }
-
-    /// Copies the state of a shard that follows `spec`.
+    /// Copies the state of a shard that follows `spec`; the weights are shared until they change.
     pub(super) fn copy(&self, spec: &ShardSpec) -> Result<Self, OutOfMemory> {
         let mut rule = rules::build_for(spec, self.weights.len())?;
         for (array, from) in rule.arrays_mut().into_iter().zip(self.rule.arrays()) {
@@ -108,7 +103,7 @@ impl State {
         }
         let mean_square = self.mean_square.as_ref();
         Ok(Self {
-            weights: copy_of(&self.weights)?,
+            weights: self.weights.clone(),
             rule,
             pace: self.pace,
             mean_square: mean_square.map(|mean| copy_of(mean.array()).map(MeanSquare::of)).transpose()?,
@@ -123,14 +118,6 @@ impl State {
     /// Tells how many bytes the weights and what belongs to them take.
     pub(super) fn bytes(&self) -> u64 {
         let mean_square = self.mean_square.as_ref().map_or(0, |mean| size_of_val(mean.array()));
-        (size_of_val(&*self.weights) + mean_square) as u64 + self.rule.state_bytes()
+        self.weights.bytes() + mean_square as u64 + self.rule.state_bytes()
     }
-}
-
-/// Copies values, or says that there is no memory for them.
-pub(super) fn copy_of(values: &[f32]) -> Result<Box<[f32]>, OutOfMemory> {
-    let mut copy = Vec::new();
-    copy.try_reserve_exact(values.len()).map_err(OutOfMemory::from_reserve(values.len()))?;
-    copy.extend_from_slice(values);
-    Ok(copy.into_boxed_slice())
 }

@@ -210,6 +210,35 @@ async fn many_pushers_at_once_add_up_exactly() {
     assert_eq!(parameters.status().await.unwrap()[0].steps_applied, 80);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pushes_go_on_while_a_pull_is_not_read_and_what_it_reads_is_made_of_whole_pushes() {
+    const VALUES: usize = 3_000_001;
+    let places = places(VALUES as u64, 1).await;
+    let parameters = Parameters::new(JOB, places.clone(), Patience::default()).unwrap();
+    parameters.create(&SPEC).await.unwrap();
+    let mut client = ExchangeClient::new(transport::connect(&places[0].address).await.unwrap());
+    let shard = Some(pb::ShardRef { job_id: JOB.0, shard: 0, term: 1 });
+    let mut pull = client.pull(pb::PullRequest { shard, ..Default::default() }).await.unwrap().into_inner();
+    assert!(matches!(pull.message().await.unwrap().unwrap().part, Some(pb::pull_reply::Part::Header(_))));
+
+    let ones = Values::from(vec![1.0; VALUES]);
+    for step in 1..=3 {
+        let pushed = parameters.push(&ones, &fence(0, 1, step, step)).await.unwrap();
+        assert_eq!(pushed, Combined::Accepted);
+    }
+    let mut read = Vec::new();
+    while let Some(reply) = pull.message().await.unwrap() {
+        let Some(pb::pull_reply::Part::Data(chunk)) = reply.part else { panic!("{reply:?}") };
+        let (values, _) = chunk.as_chunks();
+        let values = values.iter().map(|value| f32::from_le_bytes(*value));
+        assert!(values.clone().all(|value| value == values.clone().next().unwrap()));
+        read.extend(values);
+    }
+    assert!(read.is_sorted() && read.len() == VALUES);
+    // What was on its way stays as it was; the end was sent after all pushes.
+    assert_eq!((read[0], read[VALUES - 1]), (0.0, 3.0));
+}
+
 #[tokio::test]
 async fn an_unknown_shard_is_named() {
     let parameters = parameters(4, 1).await;

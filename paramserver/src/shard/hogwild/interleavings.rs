@@ -8,7 +8,10 @@ use loom::sync::{
 };
 
 use super::{task::TaskFence, weights::AtomicWeights, word::Word};
-use crate::shard::{Decision, Seen, fixture::attempt};
+use crate::{
+    rules::Weights,
+    shard::{Decision, Seen, fixture::attempt},
+};
 
 impl Word for AtomicU64 {
     fn new(value: u64) -> Self {
@@ -48,7 +51,7 @@ struct Shard {
 impl Shard {
     fn new() -> Arc<Self> {
         let task = TaskFence::new(Seen::default());
-        Arc::new(Self { task, weights: AtomicWeights::new(&[0.0]).unwrap() })
+        Arc::new(Self { task, weights: AtomicWeights::of(&Weights::zeros(1).unwrap()).unwrap() })
     }
 
     /// Pushes steps of an attempt, as a shard does.
@@ -101,7 +104,7 @@ fn an_attempt_that_was_told_the_mark_finds_it_so() {
 #[test]
 fn pushes_of_two_tasks_to_one_word_both_count() {
     loom::model(|| {
-        let weights = Arc::new(AtomicWeights::<AtomicU64>::new(&[0.0, 0.0]).unwrap());
+        let weights = Arc::new(AtomicWeights::<AtomicU64>::of(&Weights::zeros(2).unwrap()).unwrap());
         let other = Arc::clone(&weights);
         let other = loom::thread::spawn(move || other.add(&[1.0, 2.0], 1.0));
         weights.add(&[4.0, 8.0], 1.0);

@@ -75,7 +75,7 @@ impl HogwildShard {
         Ok(Self {
             spec: shard.spec,
             factor,
-            weights: AtomicWeights::new(shard.weights())?,
+            weights: AtomicWeights::of(shard.weights())?,
             tasks,
             retired_epochs: AtomicU64::new(retired.map_or(0, |retired| u64::from(retired.epoch.0) + 1)),
             retired_steps: AtomicU64::new(retired.map_or(0, |retired| retired.steps)),

@@ -83,7 +83,7 @@ impl HogwildShard {
     /// [`ShardError::OutOfMemory`].
     pub fn image(&self, start: u64) -> Result<Image, ShardError> {
         let mut state = State::new(self.weights.len(), &self.spec)?;
-        self.weights.read(0, &mut state.weights);
+        state.weights.change(|range, weights| self.weights.read(range.start, weights));
         state.fences = self.fences();
         state.version = self.version();
         state.sequence = state.version.0;

@@ -67,7 +67,7 @@ fn without_a_lock_fences_say_the_same_as_with_one() {
     assert_eq!(free.mark(task(0), Attempt(4)), locked.mark(task(0), Attempt(4)));
     assert_eq!(free.fences().retired(), locked.fences().retired());
     assert_eq!(free.fences().retired(), Some(Retired { epoch: Epoch(1), steps: 9 }));
-    assert_eq!(weights(&free), locked.weights());
+    assert_eq!(weights(&free), locked.weights().to_vec());
     assert_eq!(free.counters(), locked.counters());
 }
 

@@ -1,5 +1,5 @@
 use super::word::Word;
-use crate::rules::OutOfMemory;
+use crate::rules::{OutOfMemory, Weights};
 
 /// Weights that many threads add to at once, two in a word.
 ///
@@ -40,11 +40,14 @@ fn add_pair<W: Word>(word: &W, [first, second]: [f32; 2], factor: f32) {
 }
 
 impl<W: Word> AtomicWeights<W> {
-    pub(super) fn new(values: &[f32]) -> Result<Self, OutOfMemory> {
+    pub(super) fn of(weights: &Weights) -> Result<Self, OutOfMemory> {
+        const { assert!(Weights::PIECE_VALUES.is_multiple_of(2), "a pair lies in one piece") };
         let mut pairs = Vec::new();
-        let len = values.len();
+        let len = weights.len();
         pairs.try_reserve_exact(len.div_ceil(2)).map_err(OutOfMemory::from_reserve(len))?;
-        pairs.extend(values.chunks(2).map(|values| W::new(pack(pair(values)))));
+        for (_, piece) in weights.pieces() {
+            pairs.extend(piece.chunks(2).map(|values| W::new(pack(pair(values)))));
+        }
         Ok(Self { pairs: pairs.into_boxed_slice(), len })
     }
 
@@ -96,7 +99,7 @@ mod tests {
     #[test]
     fn any_range_of_the_weights_can_be_read() {
         let values: Vec<f32> = (0..7).map(|value| value as f32).collect();
-        let weights = AtomicWeights::<AtomicU64>::new(&values).unwrap();
+        let weights = AtomicWeights::<AtomicU64>::of(&Weights::of(&values).unwrap()).unwrap();
         for (start, end) in (0..=7).flat_map(|start| (start..=7).map(move |end| (start, end))) {
             let mut out = vec![-1.0; end - start];
             weights.read(start, &mut out);
@@ -106,7 +109,7 @@ mod tests {
 
     #[test]
     fn pushes_of_many_threads_all_count() {
-        let weights = AtomicWeights::<AtomicU64>::new(&[0.0; 5]).unwrap();
+        let weights = AtomicWeights::<AtomicU64>::of(&Weights::zeros(5).unwrap()).unwrap();
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| (0..1000).for_each(|_| weights.add(&[1.0, 2.0, 0.0, 0.0, 3.0], 1.0)));

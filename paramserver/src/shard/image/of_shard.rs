@@ -3,12 +3,12 @@ use std::sync::Arc;
 use howdah_proto::{Version, fence::RoundPart, settings::ShardSpec};
 
 use super::{Image, ImageHeader, PendingRound, bytes::bad};
-use crate::shard::{
-    Fences, Seen, Shard, ShardError, Tagged,
-    correction::MeanSquare,
-    fence::Retired,
-    staleness::Staleness,
-    state::{State, copy_of},
+use crate::{
+    rules::{OutOfMemory, Weights, copy_of},
+    shard::{
+        Fences, Seen, Shard, ShardError, Tagged, correction::MeanSquare, fence::Retired,
+        staleness::Staleness, state::State,
+    },
 };
 
 impl Shard {
@@ -18,7 +18,7 @@ impl Shard {
     /// # Errors
     /// [`ShardError::OutOfMemory`].
     pub fn image(&self, start: u64) -> Result<Image, ShardError> {
-        let mut image = Image::of_state(self.state.copy(&self.spec)?, &self.spec, start);
+        let mut image = Image::of_state(self.state.copy(&self.spec)?, &self.spec, start)?;
         image.header.written = self.written;
         let contribution =
             |fence: &howdah_proto::fence::Fence| (fence.task(), fence.attempt(), fence.first(), fence.last());
@@ -34,7 +34,7 @@ impl Shard {
         let is_last = |version: Version| version.0 + 1 == self.state.version.0;
         if let Some((version, weights)) = self.rounds.before().filter(|(version, _)| is_last(*version)) {
             image.header.before = Some(version);
-            image.arrays.push(copy_of(weights)?);
+            image.arrays.push(weights.in_one()?);
         }
         for (tag, tagged) in self.tags.iter() {
             image.header.tags.push((tag, tagged.version));
@@ -75,7 +75,7 @@ impl Shard {
         }
         if let Some(version) = header.before {
             let weights = arrays.next().ok_or_else(|| bad("an array is missing"))?;
-            shard.rounds.put_before(version, weights);
+            shard.rounds.put_before(version, Weights::of(&weights)?);
         }
         for ((tag, version), weights) in header.tags.iter().zip(arrays) {
             shard.tags.put(*tag, Tagged { weights: Arc::new(weights.into_vec()), version: *version });
@@ -85,8 +85,12 @@ impl Shard {
 }
 
 impl Image {
-    /// Makes the image of a state, without copying it.
-    pub(in crate::shard) fn of_state(mut state: State, spec: &ShardSpec, start: u64) -> Self {
+    /// Makes the image of a state, of which only the weights are copied.
+    pub(in crate::shard) fn of_state(
+        mut state: State,
+        spec: &ShardSpec,
+        start: u64,
+    ) -> Result<Self, OutOfMemory> {
         let seen = state.fences.iter().map(|(task, seen)| (task, seen.mark, seen.highest));
         let mut seen: Vec<_> = seen.collect();
         seen.sort_unstable();
@@ -108,10 +112,10 @@ impl Image {
             before: None,
             tags: Vec::new(),
         };
-        let mut arrays = vec![state.weights];
+        let mut arrays = vec![state.weights.in_one()?];
         arrays.extend(state.rule.arrays_mut().into_iter().map(std::mem::take));
         arrays.extend(state.mean_square.map(MeanSquare::into_array));
-        Self { header, arrays }
+        Ok(Self { header, arrays })
     }
 }
 
@@ -123,7 +127,7 @@ fn restore_state(
 ) -> Result<State, ShardError> {
     let missing = || bad("an array is missing");
     let mut state = State::new(header.len as usize, spec)?;
-    state.weights = arrays.next().ok_or_else(missing)?;
+    state.weights = Weights::of(&arrays.next().ok_or_else(missing)?)?;
     let (places, scalars) = (state.rule.arrays().len(), state.rule.scalars().len());
     if (places, scalars) != (header.rule_arrays as usize, header.scalars.len()) {
         return Err(bad("the state of its rule is not what this program keeps"));

@@ -266,7 +266,7 @@ impl Cluster {
     }
 
     pub(super) fn weights(&self) -> Vec<f32> {
-        self.shards().flat_map(|shard| shard.weights().iter().copied()).collect()
+        self.shards().flat_map(|shard| shard.weights().to_vec()).collect()
     }
 
     /// What the weights are when every step has been applied once.

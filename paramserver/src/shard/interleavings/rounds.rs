@@ -72,7 +72,7 @@ impl Job {
 
     fn compute(&mut self, partition: u32) {
         let round = self.primary.version().0 + 1;
-        self.sent.push((partition, round, contribution(self.primary.weights(), partition, round)));
+        self.sent.push((partition, round, contribution(&self.primary.weights().to_vec(), partition, round)));
     }
 
     fn deliver(&mut self, sent: usize) {
@@ -135,7 +135,7 @@ proptest! {
         job.finish(rounds);
         let mut undisturbed = Job::new();
         undisturbed.finish(rounds);
-        prop_assert_eq!(job.primary.weights(), undisturbed.primary.weights());
+        prop_assert_eq!(job.primary.weights().to_vec(), undisturbed.primary.weights().to_vec());
         prop_assert_eq!(job.primary.fences().steps_applied(), rounds * u64::from(PARTITIONS));
         prop_assert_eq!(job.primary.version(), Version(rounds));
     }

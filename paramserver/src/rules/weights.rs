@@ -1,0 +1,183 @@
+use std::{ops::Range, sync::Arc};
+
+use super::{OutOfMemory, zeros};
+
+/// Values that are kept together, which each lie in one place.
+pub type Piece = Arc<Box<[f32]>>;
+
+/// The weights of a shard, in pieces that can be shared with whoever sends them, or keeps them as they are.
+///
+/// A piece that is shared when it is to change is copied before: so nobody who reads one waits for a change, nor sees a
+/// part of it, and a change waits for nobody. A clone shares all pieces.
+#[derive(Debug, Clone, Default)]
+pub struct Weights {
+    pieces: Vec<Piece>,
+    len: usize,
+}
+
+impl Weights {
+    /// The values of a piece: 1 MB, of which the last has fewer.
+    pub const PIECE_VALUES: usize = 1 << 18;
+
+    /// Makes weights of zeros.
+    ///
+    /// # Errors
+    /// The memory for them can't be had.
+    pub fn zeros(values: usize) -> Result<Self, OutOfMemory> {
+        Self::of_pieces(values, |range| zeros(range.len()))
+    }
+
+    /// Makes weights of a copy of values.
+    ///
+    /// # Errors
+    /// The memory for the copy can't be had.
+    pub fn of(values: &[f32]) -> Result<Self, OutOfMemory> {
+        Self::of_pieces(values.len(), |range| copy_of(&values[range]))
+    }
+
+    fn of_pieces(
+        len: usize,
+        piece: impl Fn(Range<usize>) -> Result<Box<[f32]>, OutOfMemory>,
+    ) -> Result<Self, OutOfMemory> {
+        let starts = (0..len).step_by(Self::PIECE_VALUES);
+        let ranges = starts.map(|start| start..len.min(start + Self::PIECE_VALUES));
+        let pieces = ranges.map(|range| piece(range).map(Arc::new).map_err(|_| OutOfMemory { values: len }));
+        Ok(Self { pieces: pieces.collect::<Result<_, _>>()?, len })
+    }
+
+    /// Counts the values.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Tells whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Gives the pieces in order, and the places of their values.
+    pub fn pieces(&self) -> impl Iterator<Item = (Range<usize>, &Piece)> {
+        let starts = (0..self.len).step_by(Self::PIECE_VALUES);
+        starts.zip(&self.pieces).map(|(start, piece)| (start..start + piece.len(), piece))
+    }
+
+    /// Gives the piece that a range of values lies in, and where in it they lie; none if they lie in several.
+    pub fn piece(&self, range: Range<usize>) -> Option<(&Piece, Range<usize>)> {
+        let place = range.start / Self::PIECE_VALUES;
+        let start = place * Self::PIECE_VALUES;
+        let piece = self.pieces.get(place)?;
+        let within = range.start - start..range.end.checked_sub(start)?;
+        (within.end <= piece.len()).then_some((piece, within))
+    }
+
+    /// Gives every piece to `change`, in order, with the places of its values.
+    pub fn change(&mut self, mut change: impl FnMut(Range<usize>, &mut [f32])) {
+        let starts = (0..self.len).step_by(Self::PIECE_VALUES);
+        for (start, piece) in starts.zip(&mut self.pieces) {
+            let values: &mut Box<[f32]> = Arc::make_mut(piece);
+            change(start..start + values.len(), values);
+        }
+    }
+
+    /// Copies the values into one place.
+    ///
+    /// # Errors
+    /// The memory for the copy can't be had.
+    pub fn in_one(&self) -> Result<Box<[f32]>, OutOfMemory> {
+        let mut copy = room(self.len)?;
+        self.pieces.iter().for_each(|piece| copy.extend_from_slice(piece));
+        Ok(copy.into_boxed_slice())
+    }
+
+    /// Tells whether the values are these.
+    pub fn are(&self, values: &[f32]) -> bool {
+        values.len() == self.len && self.pieces().all(|(range, piece)| piece[..] == values[range])
+    }
+
+    /// Tells how many bytes the values take.
+    pub fn bytes(&self) -> u64 {
+        (self.len * size_of::<f32>()) as u64
+    }
+
+    #[cfg(test)]
+    pub(crate) fn to_vec(&self) -> Vec<f32> {
+        self.in_one().unwrap().into_vec()
+    }
+}
+
+/// Copies values, or says that there is no memory for them.
+pub(crate) fn copy_of(values: &[f32]) -> Result<Box<[f32]>, OutOfMemory> {
+    let mut copy = room(values.len())?;
+    copy.extend_from_slice(values);
+    Ok(copy.into_boxed_slice())
+}
+
+fn room(values: usize) -> Result<Vec<f32>, OutOfMemory> {
+    let mut room = Vec::new();
+    room.try_reserve_exact(values).map_err(OutOfMemory::from_reserve(values))?;
+    Ok(room)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PIECE: usize = Weights::PIECE_VALUES;
+
+    fn values(len: usize) -> Vec<f32> {
+        (0..len).map(|place| place as f32).collect()
+    }
+
+    #[test]
+    fn weights_are_the_values_they_are_made_of_however_many_pieces_they_take() {
+        for len in [0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE + 3] {
+            let (values, weights) = (values(len), Weights::of(&values(len)).unwrap());
+            assert_eq!((weights.len(), weights.bytes()), (len, 4 * len as u64));
+            assert!(weights.are(&values) && weights.to_vec() == values);
+            assert_eq!(weights.is_empty(), len == 0);
+            assert!(!weights.are(&[&values[..], &[0.0]].concat()));
+            let mut seen = Vec::new();
+            weights.pieces().for_each(|(range, piece)| {
+                assert_eq!(range.start, seen.len());
+                seen.extend_from_slice(piece);
+            });
+            assert_eq!(seen, values);
+        }
+    }
+
+    #[test]
+    fn a_change_reaches_every_value_once_and_at_its_place() {
+        let mut weights = Weights::zeros(2 * PIECE + 3).unwrap();
+        weights.change(|range, piece| {
+            piece.iter_mut().zip(range).for_each(|(value, place)| *value += place as f32);
+        });
+        assert!(weights.are(&values(2 * PIECE + 3)));
+    }
+
+    #[test]
+    fn who_shares_a_piece_keeps_what_it_was_and_only_that_piece_is_copied() {
+        let mut weights = Weights::zeros(PIECE + 1).unwrap();
+        let (shared, _) = weights.piece(5..7).unwrap();
+        let shared = Arc::clone(shared);
+        let other = weights.piece(PIECE..PIECE + 1).unwrap().0.as_ptr();
+        weights.change(|_, piece| piece.fill(2.0));
+        assert!(shared.iter().all(|value| *value == 0.0));
+        assert!(weights.are(&[2.0; PIECE + 1]));
+        assert_eq!(weights.piece(PIECE..PIECE + 1).unwrap().0.as_ptr(), other);
+        let before = weights.clone();
+        weights.change(|_, piece| piece.fill(3.0));
+        assert!(before.are(&[2.0; PIECE + 1]) && weights.are(&[3.0; PIECE + 1]));
+    }
+
+    #[test]
+    fn a_range_is_given_where_it_lies_in_one_piece() {
+        let weights = Weights::of(&values(2 * PIECE + 3)).unwrap();
+        for range in [0..PIECE, 5..7, PIECE..2 * PIECE, 2 * PIECE + 1..2 * PIECE + 3] {
+            let (piece, within) = weights.piece(range.clone()).unwrap();
+            assert!(piece[within].iter().zip(range).all(|(value, place)| *value == place as f32));
+        }
+        for range in [PIECE - 1..PIECE + 1, 2 * PIECE..2 * PIECE + 4, 3 * PIECE..3 * PIECE + 1] {
+            assert!(weights.piece(range).is_none());
+        }
+    }
+}
