@@ -18,8 +18,8 @@ pub(super) struct Connection {
     pub(super) shard: pb::ShardRef,
     pub(super) client: ParametersClient<Channel>,
     pub(super) exchange: ExchangeClient,
-    // Pushes that wait for room at the server would fill the connection's window and hold up the one that has
-    // room, so one goes at a time.
+    // Pushes that wait for room at the server hold a part of the connection's window each, which the one that has room
+    // may need, so one goes at a time.
     pub(super) sender: Arc<Semaphore>,
 }
 

@@ -1,7 +1,8 @@
 //! Update rules: what a shard does with a push.
 //!
-//! A push is the sum, over the steps it carries, of what the replica computed at each step. A rule works in
-//! place and in one pass, because a shard is as large as memory allows and is locked meanwhile.
+//! A push is the sum, over the steps it carries, of what the replica computed at each step. A rule makes one
+//! pass, because a shard is as large as memory allows and is locked meanwhile, and works in place but for the pieces that are
+//! being sent.
 
 mod adagrad;
 mod adam;
@@ -37,7 +38,7 @@ pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 pub use sum::Sum;
 pub(crate) use weights::copy_of;
-pub use weights::{Piece, Weights};
+pub use weights::{Part, Weights};
 
 /// A way to turn a push into new weights.
 ///
@@ -133,7 +134,7 @@ pub struct OutOfMemory {
     pub values: usize,
 }
 
-/// Allocates zeros. Large ones come from the kernel as zero pages, so this is quick at any size.
+/// Allocates zeros. Memory that is new comes from the kernel as zero pages, so this is quick at any size.
 pub(crate) fn zeros(values: usize) -> Result<Box<[f32]>, OutOfMemory> {
     bytemuck::allocation::try_zeroed_slice_box(values).map_err(|()| OutOfMemory { values })
 }

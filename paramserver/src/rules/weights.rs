@@ -1,15 +1,17 @@
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::{Deref, Range},
+    sync::Arc,
+};
 
 use super::{OutOfMemory, zeros};
 
-/// Values that are kept together, which each lie in one place.
-pub type Piece = Arc<Box<[f32]>>;
+type Piece = Arc<Box<[f32]>>;
 
-/// The weights of a shard, in pieces that can be shared with whoever sends them, or keeps them as they are.
+/// The weights of a shard, in pieces that are shared with whoever is about to send them.
 ///
-/// A piece that is shared when it is to change is copied before: so nobody who reads one waits for a change, nor sees a
-/// part of it, and a change waits for nobody. A clone shares all pieces.
-#[derive(Debug, Clone, Default)]
+/// A piece that is shared when it is to change is copied before: so nobody who sends one sees a part of a change, and no
+/// change waits until it has been sent. A clone shares all pieces.
+#[derive(Debug, Clone)]
 pub struct Weights {
     pieces: Vec<Piece>,
     len: usize,
@@ -35,7 +37,11 @@ impl Weights {
         Self::of_pieces(values.len(), |range| copy_of(&values[range]))
     }
 
-    fn of_pieces(
+    /// Makes weights of what `piece` gives for the places of each.
+    ///
+    /// # Errors
+    /// The first error of `piece`.
+    pub(crate) fn of_pieces(
         len: usize,
         piece: impl Fn(Range<usize>) -> Result<Box<[f32]>, OutOfMemory>,
     ) -> Result<Self, OutOfMemory> {
@@ -56,27 +62,48 @@ impl Weights {
     }
 
     /// Gives the pieces in order, and the places of their values.
-    pub fn pieces(&self) -> impl Iterator<Item = (Range<usize>, &Piece)> {
+    pub fn pieces(&self) -> impl Iterator<Item = (Range<usize>, &[f32])> {
         let starts = (0..self.len).step_by(Self::PIECE_VALUES);
-        starts.zip(&self.pieces).map(|(start, piece)| (start..start + piece.len(), piece))
+        starts.zip(&self.pieces).map(|(start, piece)| (start..start + piece.len(), &***piece))
     }
 
-    /// Gives the piece that a range of values lies in, and where in it they lie; none if they lie in several.
-    pub fn piece(&self, range: Range<usize>) -> Option<(&Piece, Range<usize>)> {
+    /// Shares the values of a range; none if they don't lie in one piece.
+    pub fn part(&self, range: Range<usize>) -> Option<Part> {
         let place = range.start / Self::PIECE_VALUES;
         let start = place * Self::PIECE_VALUES;
         let piece = self.pieces.get(place)?;
         let within = range.start - start..range.end.checked_sub(start)?;
-        (within.end <= piece.len()).then_some((piece, within))
+        (within.end <= piece.len()).then(|| Part { piece: Arc::clone(piece), within })
     }
 
-    /// Gives every piece to `change`, in order, with the places of its values.
+    /// Copies the pieces that are shared, so that a change that comes next needs no memory.
+    ///
+    /// # Errors
+    /// The memory for them can't be had; the values are as they were.
+    pub fn own(&mut self) -> Result<(), OutOfMemory> {
+        for piece in &mut self.pieces {
+            if Arc::get_mut(piece).is_none() {
+                *piece = Arc::new(copy_of(piece)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives every piece to `change`, in order, with the places of its values. Pieces that are shared are copied.
     pub fn change(&mut self, mut change: impl FnMut(Range<usize>, &mut [f32])) {
         let starts = (0..self.len).step_by(Self::PIECE_VALUES);
         for (start, piece) in starts.zip(&mut self.pieces) {
             let values: &mut Box<[f32]> = Arc::make_mut(piece);
             change(start..start + values.len(), values);
         }
+    }
+
+    /// Copies the values; no piece is shared.
+    ///
+    /// # Errors
+    /// The memory for the copy can't be had.
+    pub fn copy(&self) -> Result<Self, OutOfMemory> {
+        Self::of_pieces(self.len, |range| copy_of(&self.pieces[range.start / Self::PIECE_VALUES]))
     }
 
     /// Copies the values into one place.
@@ -91,7 +118,7 @@ impl Weights {
 
     /// Tells whether the values are these.
     pub fn are(&self, values: &[f32]) -> bool {
-        values.len() == self.len && self.pieces().all(|(range, piece)| piece[..] == values[range])
+        values.len() == self.len && self.pieces().all(|(range, piece)| *piece == values[range])
     }
 
     /// Tells how many bytes the values take.
@@ -102,6 +129,28 @@ impl Weights {
     #[cfg(test)]
     pub(crate) fn to_vec(&self) -> Vec<f32> {
         self.in_one().unwrap().into_vec()
+    }
+}
+
+/// Values that are shared: they stay as they are, whatever the weights become.
+#[derive(Debug)]
+pub struct Part {
+    piece: Piece,
+    within: Range<usize>,
+}
+
+impl From<Box<[f32]>> for Part {
+    fn from(values: Box<[f32]>) -> Self {
+        let within = 0..values.len();
+        Self { piece: Arc::new(values), within }
+    }
+}
+
+impl Deref for Part {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.piece[self.within.clone()]
     }
 }
 
@@ -157,27 +206,44 @@ mod tests {
     #[test]
     fn who_shares_a_piece_keeps_what_it_was_and_only_that_piece_is_copied() {
         let mut weights = Weights::zeros(PIECE + 1).unwrap();
-        let (shared, _) = weights.piece(5..7).unwrap();
-        let shared = Arc::clone(shared);
-        let other = weights.piece(PIECE..PIECE + 1).unwrap().0.as_ptr();
+        let places =
+            |weights: &Weights| [5..7, PIECE..PIECE + 1].map(|range| weights.part(range).unwrap().as_ptr());
+        let (shared, [one, other]) = (weights.part(5..7).unwrap(), places(&weights));
         weights.change(|_, piece| piece.fill(2.0));
-        assert!(shared.iter().all(|value| *value == 0.0));
+        assert_eq!(*shared, [0.0; 2]);
         assert!(weights.are(&[2.0; PIECE + 1]));
-        assert_eq!(weights.piece(PIECE..PIECE + 1).unwrap().0.as_ptr(), other);
+        assert!(places(&weights)[0] != one && places(&weights)[1] == other);
         let before = weights.clone();
         weights.change(|_, piece| piece.fill(3.0));
         assert!(before.are(&[2.0; PIECE + 1]) && weights.are(&[3.0; PIECE + 1]));
     }
 
     #[test]
-    fn a_range_is_given_where_it_lies_in_one_piece() {
+    fn a_change_of_what_is_owned_copies_nothing() {
+        let mut weights = Weights::of(&values(PIECE + 1)).unwrap();
+        let place = |weights: &Weights| weights.part(0..1).unwrap().as_ptr();
+        let (shared, before) = (weights.part(0..2).unwrap(), place(&weights));
+        weights.own().unwrap();
+        let owned = place(&weights);
+        assert!(owned != before && weights.are(&values(PIECE + 1)));
+        weights.change(|_, piece| piece.fill(2.0));
+        assert_eq!((place(&weights), &*shared), (owned, &[0.0, 1.0][..]));
+        let mut copy = weights.copy().unwrap();
+        copy.change(|_, piece| piece.fill(3.0));
+        assert!(copy.are(&[3.0; PIECE + 1]) && weights.are(&[2.0; PIECE + 1]));
+        assert_eq!(place(&weights), owned);
+    }
+
+    #[test]
+    fn a_range_is_shared_where_it_lies_in_one_piece() {
         let weights = Weights::of(&values(2 * PIECE + 3)).unwrap();
         for range in [0..PIECE, 5..7, PIECE..2 * PIECE, 2 * PIECE + 1..2 * PIECE + 3] {
-            let (piece, within) = weights.piece(range.clone()).unwrap();
-            assert!(piece[within].iter().zip(range).all(|(value, place)| *value == place as f32));
+            let part = weights.part(range.clone()).unwrap();
+            assert!(part.iter().zip(range.clone()).all(|(value, place)| *value == place as f32));
+            assert_eq!(part.len(), range.len());
         }
         for range in [PIECE - 1..PIECE + 1, 2 * PIECE..2 * PIECE + 4, 3 * PIECE..3 * PIECE + 1] {
-            assert!(weights.piece(range).is_none());
+            assert!(weights.part(range).is_none());
         }
     }
 }

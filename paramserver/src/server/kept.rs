@@ -1,15 +1,13 @@
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::{collections::BTreeMap, ops::Range};
 
-use bytes::Bytes;
 use howdah_proto::{
     Attempt, Epoch, MemberId, Step, Version,
     fence::TrainTask,
-    settings::{Encoding, Mode, ShardSpec},
+    settings::{Mode, ShardSpec},
 };
 
-use super::owned::bytes_of;
 use crate::{
-    codec,
+    rules::Part,
     shard::{CutId, Fences, HogwildShard, Image, PlanError, Seen, Shard, ShardError, Tagged},
 };
 
@@ -65,37 +63,20 @@ impl Kept {
         }
     }
 
-    /// Gives some of the weights of a version, or of the newest, as the bytes that travel: shared if they are plain.
-    /// None if that version can't be had. The range lies within a [piece](Weights).
-    pub(super) fn bytes_of(
-        &self,
-        at: Option<Version>,
-        range: Range<usize>,
-        encoding: Encoding,
-    ) -> Option<Bytes> {
+    /// Gives some of the weights of a version, or of the newest, which don't change any more; none if that version can't
+    /// be had. The range lies within a piece.
+    pub(super) fn part(&self, at: Option<Version>, range: Range<usize>) -> Option<Part> {
         if at.is_some_and(|at| !self.has(at)) {
             return None;
         }
-        let encoded = |weights: &[f32]| {
-            let mut bytes = Vec::new();
-            codec::encode(encoding, weights, None, &mut bytes);
-            Bytes::from(bytes)
-        };
-        Some(match self {
-            Self::Locked(shard) => {
-                let weights = at.map_or(Some(shard.weights()), |at| shard.weights_at(at))?;
-                let (piece, within) = weights.piece(range)?;
-                match encoding {
-                    Encoding::F32 => bytes_of(Arc::clone(piece)).slice(bytes_at(within)),
-                    _ => encoded(&piece[within]),
-                }
-            }
+        match self {
+            Self::Locked(shard) => at.map_or(Some(shard.weights()), |at| shard.weights_at(at))?.part(range),
             Self::Free(shard) => {
-                let mut copy = vec![0.0; range.len()];
+                let mut copy = vec![0.0; range.len()].into_boxed_slice();
                 shard.read(range.start, &mut copy);
-                if encoding == Encoding::F32 { bytes_of(copy) } else { encoded(&copy) }
+                Some(copy.into())
             }
-        })
+        }
     }
 
     pub(super) fn tagged(&self, tag: u64) -> Option<Tagged> {
@@ -194,8 +175,4 @@ impl Kept {
             Self::Free(shard) => shard.drop_cut(id),
         }
     }
-}
-
-fn bytes_at(values: Range<usize>) -> Range<usize> {
-    values.start * size_of::<f32>()..values.end * size_of::<f32>()
 }

@@ -83,16 +83,21 @@ fn other_version(access: &Access, at: Option<Version>, is: Version) -> Status {
     Status::failed_precondition(format!("{key} is at version {is}, version {at} is asked for"))
 }
 
-/// Shares plain weights, and encodes others where they lie, so that pushes wait for no more than a chunk.
+/// Takes weights that stay as they are, and encodes them while pushes go on.
 async fn chunk(
     access: &Access,
     at: Option<Version>,
     range: Range<usize>,
     encoding: Encoding,
 ) -> Result<Bytes, Status> {
-    let (version, chunk) =
-        access.read(move |shard| (shard.version(), shard.bytes_of(at, range, encoding))).await?;
-    chunk.ok_or_else(|| other_version(access, at, version))
+    let (version, part) = access.read(move |shard| (shard.version(), shard.part(at, range))).await?;
+    let part = part.ok_or_else(|| other_version(access, at, version))?;
+    if encoding == Encoding::F32 {
+        return Ok(bytes_of(part));
+    }
+    let mut bytes = Vec::new();
+    codec::encode(encoding, &part, None, &mut bytes);
+    Ok(bytes.into())
 }
 
 /// Encodes the newest weights for a replica whose copy the shard keeps a mirror of; nothing if older ones are wanted.

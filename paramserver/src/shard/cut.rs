@@ -1,3 +1,5 @@
+mod marks;
+
 use std::collections::BTreeMap;
 
 use howdah_proto::{
@@ -11,16 +13,10 @@ use super::{
     error::MAX_CUTS,
     state::{Change, State},
 };
+use crate::rules::OutOfMemory;
 
-/// A cut that lies behind what a shard has applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{task} is at step {mark} already")]
-pub struct PlanError {
-    /// The task that has gone too far.
-    pub task: TrainTask,
-    /// How far it is.
-    pub mark: Step,
-}
+pub(super) use marks::Marks;
+pub use marks::PlanError;
 
 /// A plan of a snapshot. One that was planned anew has the same number, and a higher attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,7 +47,7 @@ impl std::fmt::Display for CutId {
 #[derive(Debug)]
 struct Plan {
     id: CutId,
-    marks: BTreeMap<TrainTask, Step>,
+    marks: Marks,
     copy: Option<Box<State>>,
 }
 
@@ -64,13 +60,9 @@ enum Side {
 }
 
 impl Plan {
-    fn mark(&self, task: TrainTask) -> Step {
-        self.marks.get(&task).copied().unwrap_or_default()
-    }
-
     fn side(&self, fences: &[Fence]) -> Side {
-        let within = |fence: &Fence| fence.last() <= self.mark(fence.task());
-        let beyond = |fence: &Fence| fence.first() > self.mark(fence.task());
+        let within = |fence: &Fence| fence.last() <= self.marks.of(fence.task());
+        let beyond = |fence: &Fence| fence.first() > self.marks.of(fence.task());
         if fences.iter().all(within) {
             Side::Within
         } else if fences.iter().all(beyond) {
@@ -81,18 +73,8 @@ impl Plan {
     }
 
     fn is_complete(&self, live: &Fences) -> bool {
-        let fences = self.copy.as_ref().map_or(live, |copy| &copy.fences);
-        self.marks.iter().all(|(task, mark)| fences.seen(*task).mark >= *mark)
+        self.marks.are_reached(self.copy.as_ref().map_or(live, |copy| &copy.fences))
     }
-}
-
-/// What is taken out of a shard for a snapshot.
-#[derive(Debug)]
-pub(super) enum Cut {
-    /// The shard is the cut as it stands.
-    Live,
-    /// The shard has gone on; this is what the cut has.
-    Copied(Box<State>),
 }
 
 /// The cuts that are planned.
@@ -116,16 +98,14 @@ impl Cuts {
         if self.plans.iter().any(|plan| plan.id.snapshot == id.snapshot) {
             return Err(ShardError::PlannedAnew(id));
         }
-        let plan = Plan { id, marks, copy: None };
-        let passed =
-            live.iter().filter(|(task, seen)| seen.mark > plan.mark(*task)).min_by_key(|(task, _)| *task);
-        if let Some((task, seen)) = passed {
-            return Ok(Err(PlanError { task, mark: seen.mark }));
+        let marks = Marks::from(marks);
+        if let Some(passed) = marks.passed(live) {
+            return Ok(Err(passed));
         }
         if self.plans.len() >= MAX_CUTS {
             return Err(ShardError::TooManyCuts);
         }
-        self.plans.push(plan);
+        self.plans.push(Plan { id, marks, copy: None });
         Ok(Ok(()))
     }
 
@@ -149,11 +129,21 @@ impl Cuts {
         self.plans.iter().find(|plan| plan.id == id).map(|plan| plan.is_complete(live))
     }
 
-    /// Takes a cut that is complete.
-    pub(super) fn take(&mut self, id: CutId, live: &Fences) -> Option<Cut> {
-        let is_it = |plan: &Plan| plan.id == id && plan.is_complete(live);
-        let place = self.plans.iter().position(is_it)?;
-        Some(self.plans.swap_remove(place).copy.map_or(Cut::Live, Cut::Copied))
+    /// Takes a cut that is complete, and forgets its plan unless there is no memory for a copy of the live state.
+    pub(super) fn take(
+        &mut self,
+        id: CutId,
+        live: &State,
+        spec: &ShardSpec,
+    ) -> Result<Option<State>, OutOfMemory> {
+        let is_it = |plan: &Plan| plan.id == id && plan.is_complete(&live.fences);
+        let Some(place) = self.plans.iter().position(is_it) else { return Ok(None) };
+        let state = match self.plans[place].copy.take() {
+            Some(copy) => *copy,
+            None => live.copy(spec)?,
+        };
+        self.plans.swap_remove(place);
+        Ok(Some(state))
     }
 
     pub(super) fn drop(&mut self, id: CutId) {
@@ -249,7 +239,7 @@ mod tests {
     impl Shard {
         /// The cut of a shard as it stands.
         fn take_live(&self) -> Image {
-            Image::of_state(self.state.copy(&self.spec).unwrap(), &self.spec, 0).unwrap()
+            Image::of_state(self.state.copy(&self.spec).unwrap(), &self.spec, 0)
         }
     }
 
@@ -264,7 +254,7 @@ mod tests {
         assert_eq!(shard.is_cut_complete(ONE), Some(false));
         push(&mut shard, &fence(1, 1, 1), &[8.0; 2]).unwrap();
         assert_eq!(shard.is_cut_complete(ONE), Some(true));
-        assert_eq!(*taken(&mut shard).arrays[0], [10.0; 2]);
+        assert_eq!(taken(&mut shard).arrays[0].to_vec(), [10.0; 2]);
         assert_eq!(shard.weights().to_vec(), [14.0; 2]);
         assert_eq!(shard.bytes(), 8);
     }
@@ -288,7 +278,7 @@ mod tests {
         push(&mut shard, &fence(0, 2, 2), &[2.0]).unwrap();
         // Asked again after a lost answer: what it has is kept.
         shard.plan_cut(cut(1, 1), marks([(0, 1)])).unwrap().unwrap();
-        assert_eq!(*shard.take_cut(cut(1, 1), 0).unwrap().unwrap().arrays[0], [1.0]);
+        assert_eq!(shard.take_cut(cut(1, 1), 0).unwrap().unwrap().arrays[0].to_vec(), [1.0]);
     }
 
     #[test]
@@ -330,7 +320,7 @@ mod tests {
         assert_eq!(shard.is_cut_complete(ONE), Some(true));
         contribute(&mut shard, &fence(1, 2, 2), part(2), &[2.0]).unwrap();
         let image = taken(&mut shard);
-        assert_eq!((&*image.arrays[0], image.header.version.0), (&[1.0][..], 1));
+        assert_eq!((image.arrays[0].to_vec(), image.header.version.0), (vec![1.0], 1));
         assert_eq!(image.header.pending, None);
         assert_eq!(shard.weights().to_vec(), [4.0]);
     }

@@ -8,7 +8,7 @@ use howdah_proto::{
 
 use super::{
     Counters, Fences, Image, PlanError, PulledFor, Seen, ShardError, Tagged,
-    cut::{Cut, CutId, Cuts},
+    cut::{CutId, Cuts},
     error::{MAX_TASKS, MAX_VALUES},
     finite::check_finite,
     mirrors::Mirrors,
@@ -169,13 +169,8 @@ impl Shard {
     /// # Errors
     /// [`ShardError::OutOfMemory`].
     pub fn take_cut(&mut self, id: CutId, start: u64) -> Result<Option<Image>, ShardError> {
-        let cut = self.cuts.take(id, &self.state.fences);
-        let state = match cut {
-            None => return Ok(None),
-            Some(Cut::Live) => self.state.copy(&self.spec)?,
-            Some(Cut::Copied(state)) => *state,
-        };
-        Ok(Some(Image::of_state(state, &self.spec, start)?))
+        let state = self.cuts.take(id, &self.state, &self.spec)?;
+        Ok(state.map(|state| Image::of_state(state, &self.spec, start)))
     }
 
     /// Drops a plan, and those of the same snapshot before it.

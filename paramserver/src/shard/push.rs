@@ -89,6 +89,7 @@ impl Shard {
             None if self.state.fences.decide_steps(fence) != Decision::Apply => Err(diverged),
             None => {
                 check_finite(values)?;
+                self.state.weights.own()?;
                 let staleness = staleness(self.state.version, base);
                 let scale = correction::scale(self.spec.correction.scale, staleness);
                 let (fences, steps) = (&[*fence], fence.steps());
@@ -104,6 +105,7 @@ impl Shard {
         let staleness = staleness(self.state.version, base);
         let scale = correction::scale(self.spec.correction.scale, staleness);
         if decision == Decision::Apply {
+            self.state.weights.own()?;
             self.correct(values, fence.steps(), scale, replica);
             // A scale is at most 1, but what compensates a delay can be anything.
             if finite == Finite::Unknown || self.spec.correction.delay_compensation.is_some() {
@@ -152,9 +154,13 @@ impl Shard {
         if finite == Finite::Unknown {
             check_finite(values)?;
         }
-        self.rounds.remember(&self.state, part);
+        // All memory is there before anything changes: a contribution that is kept completes its round.
+        let next = self.rounds.lacks_one(part).then(|| self.state.weights.copy()).transpose()?;
         self.rounds.keep(fence, part, values)?;
+        let Some(next) = next else { return Ok(PushOutcome::Applied { mark: fence.last() }) };
         if let Some(round) = self.rounds.complete(self.spec.combine) {
+            let before = std::mem::replace(&mut self.state.weights, next);
+            self.rounds.put_before(self.state.version, before);
             let staleness = staleness(self.state.version, base);
             let (fences, values, steps) = (&*round.fences, &*round.values, round.steps);
             self.advance(&Change { fences, values, steps, staleness, scale: 1.0 });

@@ -108,11 +108,9 @@ impl Rounds {
         self.kept.insert(fence.task(), (*fence, values));
     }
 
-    /// Keeps the weights as they are if one more contribution completes their round.
-    pub(super) fn remember(&mut self, state: &State, part: RoundPart) {
-        if self.len() + 1 >= u64::from(part.contributions) {
-            self.before = Some((state.version, state.weights.clone()));
-        }
+    /// Tells whether one more contribution completes the round.
+    pub(super) fn lacks_one(&self, part: RoundPart) -> bool {
+        self.len() + 1 >= u64::from(part.contributions)
     }
 
     /// Gives the weights before the last round, and their version.
@@ -120,7 +118,7 @@ impl Rounds {
         self.before.as_ref().map(|(version, weights)| (*version, weights))
     }
 
-    /// Keeps weights before the last round that come from elsewhere.
+    /// Keeps the weights before the last round.
     pub(super) fn put_before(&mut self, version: Version, weights: Weights) {
         self.before = Some((version, weights));
     }

@@ -62,9 +62,15 @@ pub(super) struct State {
 impl State {
     /// Makes the state of zeros.
     pub(super) fn new(values: usize, spec: &ShardSpec) -> Result<Self, OutOfMemory> {
+        Self::of(Weights::zeros(values)?, spec)
+    }
+
+    /// Makes the state that begins with these weights.
+    pub(super) fn of(weights: Weights, spec: &ShardSpec) -> Result<Self, OutOfMemory> {
+        let values = weights.len();
         let compensates = spec.correction.delay_compensation.is_some();
         Ok(Self {
-            weights: Weights::zeros(values)?,
+            weights,
             rule: rules::build_for(spec, values)?,
             pace: spec.pace,
             mean_square: if compensates { Some(MeanSquare::new(values)?) } else { None },
@@ -92,7 +98,7 @@ impl State {
         self.staleness.count(change.staleness, pushes);
     }
 
-    /// Copies the state of a shard that follows `spec`; the weights are shared until they change.
+    /// Copies the state of a shard that follows `spec`.
     pub(super) fn copy(&self, spec: &ShardSpec) -> Result<Self, OutOfMemory> {
         let mut rule = rules::build_for(spec, self.weights.len())?;
         for (array, from) in rule.arrays_mut().into_iter().zip(self.rule.arrays()) {
@@ -103,7 +109,7 @@ impl State {
         }
         let mean_square = self.mean_square.as_ref();
         Ok(Self {
-            weights: self.weights.clone(),
+            weights: self.weights.copy()?,
             rule,
             pace: self.pace,
             mean_square: mean_square.map(|mean| copy_of(mean.array()).map(MeanSquare::of)).transpose()?,

@@ -77,7 +77,9 @@ async fn build(
     let standing = Standing { term, role: Role::Standby };
     let (wanted, pairing) = (range.clone(), begin.pairing);
     let made = move || {
-        let image = Image::read(&image).map_err(|error| refusal(key, error))?;
+        let bytes = image;
+        let image = Image::read(&bytes).map_err(|error| refusal(key, error))?;
+        drop(bytes);
         if image.header.start != wanted.start || image.header.len != wanted.end - wanted.start {
             return Err(Status::invalid_argument(format!("{key}: the image is of another range")));
         }

@@ -3,10 +3,10 @@ use std::collections::BTreeMap;
 use howdah_proto::{Step, fence::TrainTask};
 
 use super::HogwildShard;
-use crate::shard::{CutId, Fences, Image, PlanError, Seen, ShardError};
+use crate::shard::{CutId, Image, PlanError, ShardError, cut::Marks};
 
 /// The snapshots that are planned, and what they have of each task.
-pub(super) type Plans = BTreeMap<CutId, BTreeMap<TrainTask, Step>>;
+pub(super) type Plans = BTreeMap<CutId, Marks>;
 
 /// Snapshots of a shard that can't hold pushes back: a plan is good while no task has gone beyond its mark.
 impl HogwildShard {
@@ -20,11 +20,12 @@ impl HogwildShard {
         id: CutId,
         marks: BTreeMap<TrainTask, Step>,
     ) -> Result<Result<(), PlanError>, ShardError> {
+        let marks = Marks::from(marks);
         self.plans.retain(|plan, _| *plan >= id);
         if self.plans.keys().any(|plan| *plan != id && plan.covers(id)) {
             return Err(ShardError::PlannedAnew(id));
         }
-        Ok(match passed(&self.fences(), &marks) {
+        Ok(match marks.passed(&self.fences()) {
             Some(passed) => Err(passed),
             None => {
                 self.plans.insert(id, marks);
@@ -36,13 +37,11 @@ impl HogwildShard {
     /// Whether a planned snapshot has all its pushes; none if there is no such plan, or no more.
     pub fn is_cut_complete(&self, id: CutId) -> Option<bool> {
         let (marks, fences) = (self.plans.get(&id)?, self.fences());
-        if passed(&fences, marks).is_some() {
-            return None;
-        }
-        Some(marks.iter().all(|(task, mark)| fences.seen(*task).mark >= *mark))
+        // The shard can't tell what is beyond from what is within any more.
+        marks.passed(&fences).is_none().then(|| marks.are_reached(&fences))
     }
 
-    /// Takes a snapshot that is complete, and forgets its plan.
+    /// Takes a snapshot that is complete, and forgets its plan then.
     ///
     /// # Errors
     /// As [`HogwildShard::image`].
@@ -50,21 +49,15 @@ impl HogwildShard {
         if self.is_cut_complete(id) != Some(true) {
             return Ok(None);
         }
+        let image = self.image(start)?;
         self.plans.remove(&id);
-        self.image(start).map(Some)
+        Ok(Some(image))
     }
 
     /// Drops a plan, and those of the same snapshot before it.
     pub fn drop_cut(&mut self, id: CutId) {
         self.plans.retain(|plan, _| !id.covers(*plan));
     }
-}
-
-/// A task that has gone beyond its mark in a snapshot: a shard without a lock can't tell the two apart any more.
-fn passed(fences: &Fences, marks: &BTreeMap<TrainTask, Step>) -> Option<PlanError> {
-    let beyond = |(task, seen): &(TrainTask, Seen)| seen.mark > marks.get(task).copied().unwrap_or_default();
-    let passed = fences.iter().filter(beyond).min_by_key(|(task, _)| *task);
-    passed.map(|(task, seen)| PlanError { task, mark: seen.mark })
 }
 
 #[cfg(test)]
@@ -88,7 +81,7 @@ mod tests {
         assert_eq!([older, newer].map(|id| shard.is_cut_complete(id)), [None, Some(false)]);
         shard.apply(&fence(0, 1, 1), &[2.0]).unwrap();
         shard.plan_cut(newer, marks()).unwrap().unwrap();
-        assert_eq!(*shard.take_cut(newer, 0).unwrap().unwrap().arrays[0], [2.0]);
+        assert_eq!(shard.take_cut(newer, 0).unwrap().unwrap().arrays[0].to_vec(), [2.0]);
         assert!(shard.take_cut(newer, 0).unwrap().is_none());
     }
 

@@ -81,7 +81,7 @@ fn an_image_goes_both_ways() {
     shard.apply(&attempt(2, 1, 4), &[2.0, 4.0, 6.0]).unwrap();
     shard.tag(7).unwrap();
     let image = shard.image(11).unwrap();
-    assert_eq!(*image.arrays[0], [0.0; 3]);
+    assert_eq!(image.arrays[0].to_vec(), [0.0; 3]);
     let copy = HogwildShard::from_image(image.clone(), &spec).unwrap();
     assert_eq!(copy.image(11).unwrap(), image);
     assert_eq!(**copy.tagged(7).unwrap().weights, [0.0; 3]);

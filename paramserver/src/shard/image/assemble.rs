@@ -2,9 +2,9 @@ use std::{collections::BTreeMap, ops::Range};
 
 use howdah_proto::{Attempt, Step, fence::TrainTask, settings::Course};
 
-use super::{Image, ImageHeader, bytes::bad};
+use super::{Array, Image, ImageHeader, bytes::bad};
 use crate::{
-    rules,
+    rules::{self, OutOfMemory, Weights},
     shard::{Fences, Seen, ShardError, fence::Retired},
 };
 
@@ -42,7 +42,8 @@ impl Image {
             arrays.truncate(own);
             return Ok(Self { header, arrays });
         }
-        let arrays = (0..own).map(|array| join_arrays(&range, &pieces, array)).collect::<Result<_, _>>()?;
+        let arrays =
+            (0..own).map(|array| join_arrays(&range, &pieces, array)).collect::<Result<_, OutOfMemory>>()?;
         Ok(Self { header, arrays })
     }
 
@@ -125,14 +126,24 @@ fn join_headers(range: &Range<u64>, pieces: &[Image]) -> Result<ImageHeader, Sha
     })
 }
 
-fn join_arrays(range: &Range<u64>, pieces: &[Image], array: usize) -> Result<Box<[f32]>, ShardError> {
+fn join_arrays(range: &Range<u64>, pieces: &[Image], array: usize) -> Result<Array, OutOfMemory> {
     // The cover has been checked, so every place below lies within its array.
-    let mut joined = rules::zeros((range.end - range.start) as usize)?;
-    for piece in pieces {
-        let (from, to) = (piece.header.start.max(range.start), piece.end().min(range.end));
-        let here = (from - range.start) as usize..(to - range.start) as usize;
-        let there = (from - piece.header.start) as usize..(to - piece.header.start) as usize;
-        joined[here].copy_from_slice(&piece.arrays[array][there]);
+    let joined = |part: Range<usize>| {
+        let mut joined = rules::zeros(part.len())?;
+        let (start, end) = (range.start + part.start as u64, range.start + part.end as u64);
+        for piece in pieces {
+            let (from, to) = (piece.header.start.max(start), piece.end().min(end));
+            if from < to {
+                let there = (from - piece.header.start) as usize..(to - piece.header.start) as usize;
+                let here = (from - start) as usize..(to - start) as usize;
+                piece.arrays[array].copy_to(there, &mut joined[here]);
+            }
+        }
+        Ok(joined)
+    };
+    let len = (range.end - range.start) as usize;
+    if array == 0 {
+        return Weights::of_pieces(len, joined).map(Array::Pieces);
     }
-    Ok(joined)
+    joined(0..len).map(Array::Whole)
 }

@@ -1,5 +1,7 @@
-use super::{super::ShardError, Image, ImageHeader};
-use crate::rules;
+use std::ops::Range;
+
+use super::{super::ShardError, Array, Image, ImageHeader};
+use crate::rules::{self, OutOfMemory, Weights};
 
 const MAGIC: &[u8; 8] = b"HOWDAHSH";
 const FORMAT: u32 = 1;
@@ -15,7 +17,7 @@ const PIECE_BYTES: usize = 1 << 20;
 impl Image {
     /// The number of bytes that [`Self::write`] gives.
     pub fn bytes(&self) -> u64 {
-        let arrays: u64 = self.arrays.iter().map(|array| size_of_val(&**array) as u64).sum();
+        let arrays: u64 = self.arrays.iter().map(|array| (array.len() * size_of::<f32>()) as u64).sum();
         (PREFIX_BYTES + self.header_json().len() + CHECKSUM_BYTES) as u64 + arrays
     }
 
@@ -32,7 +34,9 @@ impl Image {
         give(&(header.len() as u64).to_le_bytes());
         header.chunks(PIECE_BYTES).for_each(&mut give);
         for array in &self.arrays {
-            bytemuck::cast_slice::<f32, u8>(array).chunks(PIECE_BYTES).for_each(&mut give);
+            array.each(|_, values| {
+                bytemuck::cast_slice::<f32, u8>(values).chunks(PIECE_BYTES).for_each(&mut give);
+            });
         }
         sink(&checksum.finalize().to_le_bytes());
     }
@@ -41,7 +45,7 @@ impl Image {
     /// the shard that refuses pushes that aren't.
     ///
     /// # Errors
-    /// [`ShardError::Image`] if they are not whole, or not of an image.
+    /// [`ShardError::Image`] if they are not whole, or not of an image, and [`ShardError::OutOfMemory`].
     pub fn read(bytes: &[u8]) -> Result<Self, ShardError> {
         let (body, checksum) =
             bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or_else(|| bad("it is too short"))?;
@@ -65,12 +69,20 @@ impl Image {
             let given = values.len();
             return Err(bad(format!("{given} bytes are not {arrays} arrays of {} values", header.len)));
         }
-        let arrays = values.chunks_exact(array_bytes as usize).map(|values| {
-            let mut array = rules::zeros(header.len as usize)?;
-            bytemuck::cast_slice_mut(&mut array).copy_from_slice(values);
-            Ok(array)
+        let (len, before) = (header.len as usize, header.place_of_before());
+        let arrays = values.chunks_exact(array_bytes as usize).enumerate().map(|(place, bytes)| {
+            let values = |range: Range<usize>| {
+                let mut values = rules::zeros(range.len())?;
+                let bytes = &bytes[range.start * size_of::<f32>()..range.end * size_of::<f32>()];
+                bytemuck::cast_slice_mut(&mut values).copy_from_slice(bytes);
+                Ok(values)
+            };
+            if place == 0 || Some(place) == before {
+                return Weights::of_pieces(len, values).map(Array::Pieces);
+            }
+            values(0..len).map(Array::Whole)
         });
-        let arrays = arrays.collect::<Result<_, ShardError>>()?;
+        let arrays = arrays.collect::<Result<_, OutOfMemory>>()?;
         Ok(Self { header, arrays })
     }
 

@@ -104,11 +104,19 @@ impl ImageHeader {
         let is_last = |before: Version| before.0.checked_add(1) == Some(self.version.0);
         let fits = self.before.is_none_or(|before| self.spec.mode.in_rounds() && is_last(before));
         check(fits, "its weights before the last round are of another version")?;
-        let pending = self.pending.as_ref().map(PendingRound::fences).transpose()?;
-        let pending = pending.map_or(0, |fences| fences.len() as u64);
-        let before = u64::from(self.before.is_some());
-        let own = 1 + u64::from(self.rule_arrays) + u64::from(self.mean_square);
-        Ok(own + pending + before + self.tags.len() as u64)
+        self.pending.as_ref().map(PendingRound::fences).transpose()?;
+        Ok(self.arrays_of_now() + u64::from(self.before.is_some()) + self.tags.len() as u64)
+    }
+
+    /// The place of the weights before the last round among the arrays, if they are there.
+    pub(super) fn place_of_before(&self) -> Option<usize> {
+        self.before.and_then(|_| usize::try_from(self.arrays_of_now()).ok())
+    }
+
+    /// How many arrays there are of the weights, the rule, the mean square and the round that isn't complete.
+    fn arrays_of_now(&self) -> u64 {
+        let pending = self.pending.as_ref().map_or(0, |pending| pending.contributions.len() as u64);
+        1 + u64::from(self.rule_arrays) + u64::from(self.mean_square) + pending
     }
 }
 

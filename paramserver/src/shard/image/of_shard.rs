@@ -1,14 +1,11 @@
 use std::sync::Arc;
 
-use howdah_proto::{Version, fence::RoundPart, settings::ShardSpec};
+use howdah_proto::{fence::RoundPart, settings::ShardSpec};
 
-use super::{Image, ImageHeader, PendingRound, bytes::bad};
-use crate::{
-    rules::{OutOfMemory, Weights, copy_of},
-    shard::{
-        Fences, Seen, Shard, ShardError, Tagged, correction::MeanSquare, fence::Retired,
-        staleness::Staleness, state::State,
-    },
+use super::{Array, Image, ImageHeader, PendingRound, bytes::bad};
+use crate::shard::{
+    Fences, Seen, Shard, ShardError, Tagged, correction::MeanSquare, fence::Retired, staleness::Staleness,
+    state::State,
 };
 
 impl Shard {
@@ -18,7 +15,7 @@ impl Shard {
     /// # Errors
     /// [`ShardError::OutOfMemory`].
     pub fn image(&self, start: u64) -> Result<Image, ShardError> {
-        let mut image = Image::of_state(self.state.copy(&self.spec)?, &self.spec, start)?;
+        let mut image = Image::of_state(self.state.copy(&self.spec)?, &self.spec, start);
         image.header.written = self.written;
         let contribution =
             |fence: &howdah_proto::fence::Fence| (fence.task(), fence.attempt(), fence.first(), fence.last());
@@ -28,17 +25,15 @@ impl Shard {
         };
         image.header.pending = self.rounds.part().map(pending);
         for (_, values) in self.rounds.iter() {
-            image.arrays.push(copy_of(values)?);
+            image.arrays.push(Array::copy_of(values)?);
         }
-        // Those that were kept for a round that then had no memory are the newest.
-        let is_last = |version: Version| version.0 + 1 == self.state.version.0;
-        if let Some((version, weights)) = self.rounds.before().filter(|(version, _)| is_last(*version)) {
+        if let Some((version, weights)) = self.rounds.before() {
             image.header.before = Some(version);
-            image.arrays.push(weights.in_one()?);
+            image.arrays.push(Array::Pieces(weights.copy()?));
         }
         for (tag, tagged) in self.tags.iter() {
             image.header.tags.push((tag, tagged.version));
-            image.arrays.push(copy_of(&tagged.weights)?);
+            image.arrays.push(Array::copy_of(&tagged.weights)?);
         }
         Ok(image)
     }
@@ -46,7 +41,8 @@ impl Shard {
     /// Makes a shard of an image.
     ///
     /// # Errors
-    /// [`ShardError::Image`] if the image is not of a shard with this spec's rule and course.
+    /// [`ShardError::Image`] if the image is not of a shard with this spec's rule and course, and
+    /// [`ShardError::OutOfMemory`].
     pub fn from_image(image: Image, spec: &ShardSpec) -> Result<Self, ShardError> {
         let Image { header, arrays } = image;
         let (count, given) = (header.check()?, arrays.len());
@@ -70,27 +66,24 @@ impl Shard {
                 return Err(bad("it is in the middle of a round, and there are no rounds"));
             }
             for (fence, values) in pending.fences()?.iter().zip(&mut arrays) {
-                shard.rounds.put(fence, pending.part, values);
+                shard.rounds.put(fence, pending.part, values.into_box()?);
             }
         }
         if let Some(version) = header.before {
             let weights = arrays.next().ok_or_else(|| bad("an array is missing"))?;
-            shard.rounds.put_before(version, Weights::of(&weights)?);
+            shard.rounds.put_before(version, weights.into_weights()?);
         }
         for ((tag, version), weights) in header.tags.iter().zip(arrays) {
-            shard.tags.put(*tag, Tagged { weights: Arc::new(weights.into_vec()), version: *version });
+            let weights = Arc::new(weights.into_box()?.into_vec());
+            shard.tags.put(*tag, Tagged { weights, version: *version });
         }
         Ok(shard)
     }
 }
 
 impl Image {
-    /// Makes the image of a state, of which only the weights are copied.
-    pub(in crate::shard) fn of_state(
-        mut state: State,
-        spec: &ShardSpec,
-        start: u64,
-    ) -> Result<Self, OutOfMemory> {
+    /// Makes the image of a state, without copying it.
+    pub(in crate::shard) fn of_state(mut state: State, spec: &ShardSpec, start: u64) -> Self {
         let seen = state.fences.iter().map(|(task, seen)| (task, seen.mark, seen.highest));
         let mut seen: Vec<_> = seen.collect();
         seen.sort_unstable();
@@ -112,32 +105,31 @@ impl Image {
             before: None,
             tags: Vec::new(),
         };
-        let mut arrays = vec![state.weights.in_one()?];
-        arrays.extend(state.rule.arrays_mut().into_iter().map(std::mem::take));
-        arrays.extend(state.mean_square.map(MeanSquare::into_array));
-        Ok(Self { header, arrays })
+        let mut arrays = vec![Array::Pieces(state.weights)];
+        arrays.extend(state.rule.arrays_mut().into_iter().map(std::mem::take).map(Array::Whole));
+        arrays.extend(state.mean_square.map(MeanSquare::into_array).map(Array::Whole));
+        Self { header, arrays }
     }
 }
 
 /// Takes the arrays of a state out of an image that has been checked.
 fn restore_state(
     header: &ImageHeader,
-    arrays: &mut impl Iterator<Item = Box<[f32]>>,
+    arrays: &mut impl Iterator<Item = Array>,
     spec: &ShardSpec,
 ) -> Result<State, ShardError> {
     let missing = || bad("an array is missing");
-    let mut state = State::new(header.len as usize, spec)?;
-    state.weights = Weights::of(&arrays.next().ok_or_else(missing)?)?;
+    let mut state = State::of(arrays.next().ok_or_else(missing)?.into_weights()?, spec)?;
     let (places, scalars) = (state.rule.arrays().len(), state.rule.scalars().len());
     if (places, scalars) != (header.rule_arrays as usize, header.scalars.len()) {
         return Err(bad("the state of its rule is not what this program keeps"));
     }
     for place in state.rule.arrays_mut() {
-        *place = arrays.next().ok_or_else(missing)?;
+        *place = arrays.next().ok_or_else(missing)?.into_box()?;
     }
     state.rule.scalars_mut().into_iter().zip(&header.scalars).for_each(|(place, scalar)| *place = *scalar);
     if header.mean_square {
-        let mean_square = MeanSquare::of(arrays.next().ok_or_else(missing)?);
+        let mean_square = MeanSquare::of(arrays.next().ok_or_else(missing)?.into_box()?);
         state.mean_square = spec.correction.delay_compensation.map(|_| mean_square);
     }
     let seen = header.seen.iter();
