@@ -106,6 +106,15 @@ impl Weights {
         Self::of_pieces(self.len, |range| copy_of(&self.pieces[range.start / Self::PIECE_VALUES]))
     }
 
+    /// Copies the values of as many others, piece by piece into the memory that there is; pieces that are shared get their
+    /// own.
+    pub fn copy_from(&mut self, other: &Self) {
+        for (piece, other) in self.pieces.iter_mut().zip(&other.pieces) {
+            let values: &mut Box<[f32]> = Arc::make_mut(piece);
+            values.copy_from_slice(other);
+        }
+    }
+
     /// Copies the values into one place.
     ///
     /// # Errors
@@ -231,6 +240,9 @@ mod tests {
         let mut copy = weights.copy().unwrap();
         copy.change(|_, piece| piece.fill(3.0));
         assert!(copy.are(&[3.0; PIECE + 1]) && weights.are(&[2.0; PIECE + 1]));
+        copy.copy_from(&weights);
+        weights.change(|_, piece| piece.fill(4.0));
+        assert!(copy.are(&[2.0; PIECE + 1]));
         assert_eq!(place(&weights), owned);
     }
 

@@ -74,18 +74,19 @@ pub(super) async fn push(
     // Whoever comes to the wrong place learns it before the values have travelled.
     access.read(|_| ()).await?;
     let may_wait = server.staging.may_wait(values);
-    if !may_wait {
-        // Nobody waits meanwhile for the room that it will take.
-        access.cell.link.caught_up().await;
-    }
+    // Nobody waits meanwhile for the room that it will take.
+    let is_patient = may_wait || access.cell.link.caught_up().await;
     let (staged, finite) = values_of(server, &access, &header, &mut parts).await?;
     if may_wait {
         tokio::select! {
             // First, as most need no room: they have no standby, or one that follows.
             biased;
-            () = access.cell.link.caught_up() => {}
+            _ = access.cell.link.caught_up() => {}
             () = staged.room_to_wait() => {}
         }
+    } else if is_patient {
+        // A standby may have come while it waited for its room: each push that didn't see it would cost an image.
+        access.cell.link.caught_up().await;
     }
     let (outcome, position) = apply(&access, header, staged, finite).await?;
     access.cell.link.settled(position).await?;

@@ -54,7 +54,7 @@ impl Shard {
     /// Sets the initial weights. Setting the same ones again is fine, so that a lost answer does no harm.
     ///
     /// # Errors
-    /// [`ShardError::Length`], [`ShardError::NotFinite`] and [`ShardError::NotInitial`].
+    /// [`ShardError::Length`], [`ShardError::NotFinite`], [`ShardError::NotInitial`] and [`ShardError::OutOfMemory`].
     pub fn write(&mut self, values: &[f32]) -> Result<(), ShardError> {
         self.check_len(values)?;
         if self.written && self.state.weights.are(values) {
@@ -64,6 +64,7 @@ impl Shard {
             return Err(ShardError::NotInitial);
         }
         check_finite(values)?;
+        self.state.weights.own()?;
         self.state.weights.change(|range, weights| weights.copy_from_slice(&values[range]));
         self.written = true;
         Ok(())

@@ -154,13 +154,11 @@ impl Shard {
         if finite == Finite::Unknown {
             check_finite(values)?;
         }
-        // All memory is there before anything changes: a contribution that is kept completes its round.
-        let next = self.rounds.lacks_one(part).then(|| self.state.weights.copy()).transpose()?;
+        // All memory is there before anything changes: the last contribution, once it is kept, completes its round.
+        let spare = if self.rounds.lacks_one(part) { self.rounds.spare(&self.state.weights)? } else { None };
         self.rounds.keep(fence, part, values)?;
-        let Some(next) = next else { return Ok(PushOutcome::Applied { mark: fence.last() }) };
         if let Some(round) = self.rounds.complete(self.spec.combine) {
-            let before = std::mem::replace(&mut self.state.weights, next);
-            self.rounds.put_before(self.state.version, before);
+            self.rounds.put_aside(self.state.version, &mut self.state.weights, spare);
             let staleness = staleness(self.state.version, base);
             let (fences, values, steps) = (&*round.fences, &*round.values, round.steps);
             self.advance(&Change { fences, values, steps, staleness, scale: 1.0 });

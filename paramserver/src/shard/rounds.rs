@@ -118,7 +118,30 @@ impl Rounds {
         self.before.as_ref().map(|(version, weights)| (*version, weights))
     }
 
-    /// Keeps the weights before the last round.
+    /// Makes sure that there is memory for a copy of the weights: gives it, or nothing if it is that of the weights before
+    /// the last round.
+    ///
+    /// # Errors
+    /// The memory can't be had.
+    pub(super) fn spare(&mut self, weights: &Weights) -> Result<Option<Weights>, OutOfMemory> {
+        match &mut self.before {
+            Some((_, before)) => before.own().map(|()| None),
+            None => weights.copy().map(Some),
+        }
+    }
+
+    /// Keeps the weights as those before the last round, and leaves a copy in their place, in the memory that was got.
+    pub(super) fn put_aside(&mut self, version: Version, weights: &mut Weights, spare: Option<Weights>) {
+        let mut next = match (spare, self.before.take()) {
+            (Some(spare), _) => spare,
+            (None, Some((_, before))) => before,
+            (None, None) => weights.clone(),
+        };
+        next.copy_from(weights);
+        self.before = Some((version, std::mem::replace(weights, next)));
+    }
+
+    /// Keeps weights before the last round that come from elsewhere.
     pub(super) fn put_before(&mut self, version: Version, weights: Weights) {
         self.before = Some((version, weights));
     }

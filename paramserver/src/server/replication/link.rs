@@ -140,19 +140,18 @@ impl Link {
     }
 
     /// Waits, as long as a push should, for a standby that is being brought up to date and can still be with what it was
-    /// sent; not at all for another.
-    pub(in crate::server) async fn caught_up(&self) {
+    /// sent; not at all for another. Tells whether there is none to wait for any more.
+    pub(in crate::server) async fn caught_up(&self) -> bool {
         let patience = {
             let state = self.state();
             state
                 .catches_up()
                 .then(|| FIRST_WAIT_BEHIND * (1 << state.images.saturating_sub(1).min(MOST_IMAGES)))
         };
-        if let Some(patience) = patience {
-            let caught_up = self.when(|state| (!state.catches_up()).then_some(()));
-            // It is sent another image then.
-            let _in_time = tokio::time::timeout(patience, caught_up).await;
-        }
+        let Some(patience) = patience else { return true };
+        let caught_up = self.when(|state| (!state.catches_up()).then_some(()));
+        // If it isn't in time, it is sent another image.
+        tokio::time::timeout(patience, caught_up).await.is_ok()
     }
 
     /// Waits until the standby has all before a position, if there is one, for as long as it comes nearer.
