@@ -37,8 +37,8 @@ use oracle::assert_follows;
 pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 pub use sum::Sum;
-pub(crate) use weights::copy_of;
 pub use weights::{Part, Weights};
+pub(crate) use weights::{copy_of, room};
 
 /// A way to turn a push into new weights.
 ///

@@ -45,9 +45,8 @@ impl Weights {
         len: usize,
         piece: impl Fn(Range<usize>) -> Result<Box<[f32]>, OutOfMemory>,
     ) -> Result<Self, OutOfMemory> {
-        let starts = (0..len).step_by(Self::PIECE_VALUES);
-        let ranges = starts.map(|start| start..len.min(start + Self::PIECE_VALUES));
-        let pieces = ranges.map(|range| piece(range).map(Arc::new).map_err(|_| OutOfMemory { values: len }));
+        let pieces =
+            places(len).map(|range| piece(range).map(Arc::new).map_err(|_| OutOfMemory { values: len }));
         Ok(Self { pieces: pieces.collect::<Result<_, _>>()?, len })
     }
 
@@ -63,8 +62,7 @@ impl Weights {
 
     /// Gives the pieces in order, and the places of their values.
     pub fn pieces(&self) -> impl Iterator<Item = (Range<usize>, &[f32])> {
-        let starts = (0..self.len).step_by(Self::PIECE_VALUES);
-        starts.zip(&self.pieces).map(|(start, piece)| (start..start + piece.len(), &***piece))
+        places(self.len).zip(self.pieces.iter().map(|piece| &***piece))
     }
 
     /// Shares the values of a range; none if they don't lie in one piece.
@@ -91,10 +89,9 @@ impl Weights {
 
     /// Gives every piece to `change`, in order, with the places of its values. Pieces that are shared are copied.
     pub fn change(&mut self, mut change: impl FnMut(Range<usize>, &mut [f32])) {
-        let starts = (0..self.len).step_by(Self::PIECE_VALUES);
-        for (start, piece) in starts.zip(&mut self.pieces) {
+        for (range, piece) in places(self.len).zip(&mut self.pieces) {
             let values: &mut Box<[f32]> = Arc::make_mut(piece);
-            change(start..start + values.len(), values);
+            change(range, values);
         }
     }
 
@@ -141,6 +138,12 @@ impl Weights {
     }
 }
 
+/// The places of the values of each piece.
+fn places(len: usize) -> impl Iterator<Item = Range<usize>> {
+    let starts = (0..len).step_by(Weights::PIECE_VALUES);
+    starts.map(move |start| start..len.min(start + Weights::PIECE_VALUES))
+}
+
 /// Values that are shared: they stay as they are, whatever the weights become.
 #[derive(Debug)]
 pub struct Part {
@@ -170,7 +173,8 @@ pub(crate) fn copy_of(values: &[f32]) -> Result<Box<[f32]>, OutOfMemory> {
     Ok(copy.into_boxed_slice())
 }
 
-fn room(values: usize) -> Result<Vec<f32>, OutOfMemory> {
+/// An empty buffer with memory for so many values, or that there is none.
+pub(crate) fn room(values: usize) -> Result<Vec<f32>, OutOfMemory> {
     let mut room = Vec::new();
     room.try_reserve_exact(values).map_err(OutOfMemory::from_reserve(values))?;
     Ok(room)

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use howdah_proto::Version;
 
 use super::{ShardError, error::MAX_TAGS};
-use crate::rules::OutOfMemory;
+use crate::rules;
 
 /// A copy of the weights that later pushes don't touch.
 #[derive(Debug, Clone)]
@@ -36,8 +36,7 @@ impl Tags {
         if self.kept.len() >= MAX_TAGS {
             return Err(ShardError::TooManyTags);
         }
-        let mut copy = Vec::new();
-        copy.try_reserve_exact(values).map_err(OutOfMemory::from_reserve(values))?;
+        let mut copy = rules::room(values)?;
         fill(&mut copy);
         self.put(tag, Tagged { weights: Arc::new(copy), version });
         Ok(())

@@ -73,11 +73,10 @@ async fn build(
     let range = range(key, begin.start, begin.len)?;
     let spec: ShardSpec = shard_spec(key, &begin.spec)?;
     let most = HEADER_BYTES + begin.len.saturating_mul(4).saturating_mul(2048);
-    let image = receive::bytes(parts, key, begin.image_bytes, most).await?;
+    let bytes = receive::bytes(parts, key, begin.image_bytes, most).await?;
     let standing = Standing { term, role: Role::Standby };
     let (wanted, pairing) = (range.clone(), begin.pairing);
     let made = move || {
-        let bytes = image;
         let image = Image::read(&bytes).map_err(|error| refusal(key, error))?;
         drop(bytes);
         if image.header.start != wanted.start || image.header.len != wanted.end - wanted.start {

@@ -74,14 +74,10 @@ impl Array {
 impl PartialEq for Array {
     fn eq(&self, other: &Self) -> bool {
         let mut is_equal = self.len() == other.len();
-        self.each(|place, values| {
-            other.each(|there, others| {
-                let (start, end) = (place.start.max(there.start), place.end.min(there.end));
-                if is_equal && start < end {
-                    let (values, others) = (&values[start - place.start..], &others[start - there.start..]);
-                    is_equal = values[..end - start] == others[..end - start];
-                }
-            });
+        self.each(|range, values| {
+            let mut others = vec![0.0; values.len()];
+            other.copy_to(range, &mut others);
+            is_equal &= *values == *others;
         });
         is_equal
     }
