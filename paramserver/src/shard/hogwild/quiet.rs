@@ -5,12 +5,12 @@ use howdah_proto::{Attempt, Epoch, Version, fence::TrainTask};
 use super::HogwildShard;
 use crate::{
     rules,
-    shard::{Fences, Image, Retired, Seen, Shard, ShardError, Tagged, finite::check_finite, state::State},
+    shard::{Fences, Image, Retired, Seen, ShardError, Tagged, finite::check_finite, state::State},
 };
 
 /// What is asked of a shard beside pushes and pulls. Only pushes that are over are surely in what is copied here.
 impl HogwildShard {
-    /// Sets the initial weights, as [`Shard::write`] does.
+    /// Sets the initial weights, as [`Shard::write`](crate::shard::Shard::write) does.
     ///
     /// # Errors
     /// [`ShardError::Length`], [`ShardError::NotFinite`] and [`ShardError::NotInitial`].
@@ -88,11 +88,9 @@ impl HogwildShard {
         state.version = self.version();
         state.sequence = state.version.0;
         state.counters = self.counters();
-        let mut shard = Shard::of(state, &self.spec);
-        shard.written = self.written.load(Ordering::Acquire);
-        for (tag, tagged) in self.tags().iter() {
-            shard.tags.put(tag, tagged.clone());
-        }
-        shard.image(start)
+        let mut image = Image::of_state(state, &self.spec, start);
+        image.header.written = self.written.load(Ordering::Acquire);
+        image.add_tags(&self.tags())?;
+        Ok(image)
     }
 }

@@ -3,9 +3,12 @@ use std::sync::Arc;
 use howdah_proto::{fence::RoundPart, settings::ShardSpec};
 
 use super::{Array, Image, ImageHeader, PendingRound, bytes::bad};
-use crate::shard::{
-    Fences, Seen, Shard, ShardError, Tagged, correction::MeanSquare, fence::Retired, staleness::Staleness,
-    state::State,
+use crate::{
+    rules::OutOfMemory,
+    shard::{
+        Fences, Seen, Shard, ShardError, Tagged, correction::MeanSquare, fence::Retired,
+        staleness::Staleness, state::State, tags::Tags,
+    },
 };
 
 impl Shard {
@@ -31,10 +34,7 @@ impl Shard {
             image.header.before = Some(version);
             image.arrays.push(Array::Pieces(weights.copy()?));
         }
-        for (tag, tagged) in self.tags.iter() {
-            image.header.tags.push((tag, tagged.version));
-            image.arrays.push(Array::copy_of(&tagged.weights)?);
-        }
+        image.add_tags(&self.tags)?;
         Ok(image)
     }
 
@@ -109,6 +109,15 @@ impl Image {
         arrays.extend(state.rule.arrays_mut().into_iter().map(std::mem::take).map(Array::Whole));
         arrays.extend(state.mean_square.map(MeanSquare::into_array).map(Array::Whole));
         Self { header, arrays }
+    }
+
+    /// Copies what is kept under tags behind everything else.
+    pub(in crate::shard) fn add_tags(&mut self, tags: &Tags) -> Result<(), OutOfMemory> {
+        for (tag, tagged) in tags.iter() {
+            self.header.tags.push((tag, tagged.version));
+            self.arrays.push(Array::copy_of(&tagged.weights)?);
+        }
+        Ok(())
     }
 }
 
