@@ -69,7 +69,7 @@ pub(super) async fn save(
     let access = server.primary(request.shard)?;
     let id = cut_id(request.snapshot, request.attempt);
     if begun(&access.cell, id).is_none() {
-        let folder = Folder::open(&request.location)?;
+        let folder = Folder::open(&request.location).await?;
         if is_complete(&access, id).await? == Some(false) {
             return Ok(pb::SaveCutReply::default());
         }
@@ -157,7 +157,7 @@ pub(super) async fn restore(
     let (key, term) = shard_in_term(request.shard)?;
     let wanted = range(key, request.start, request.len)?;
     let spec = shard_spec(key, &request.spec)?;
-    let folder = Folder::open(&request.location)?;
+    let folder = Folder::open(&request.location).await?;
     let overlaps = |saved: &pb::SavedShard| {
         saved.start < wanted.end && saved.start.saturating_add(saved.len) > wanted.start
     };

@@ -6,6 +6,9 @@ pub(in crate::server) enum SnapshotError {
     /// The place of the snapshot makes no sense.
     #[error("`{location}` is no place for snapshots: {reason}")]
     Location { location: String, reason: String },
+    /// The place of the snapshot doesn't answer.
+    #[error("{location} has not answered for {seconds} s")]
+    Silent { location: String, seconds: u64 },
     /// A file's name would lead out of the folder.
     #[error("`{file}` is no name of a file in a snapshot")]
     Name { file: String },
@@ -22,7 +25,7 @@ impl From<SnapshotError> for Status {
         let message = error.to_string();
         match error {
             SnapshotError::Location { .. } | SnapshotError::Name { .. } => Self::invalid_argument(message),
-            SnapshotError::Store { .. } => Self::aborted(message),
+            SnapshotError::Silent { .. } | SnapshotError::Store { .. } => Self::aborted(message),
             SnapshotError::Foreign { .. } => Self::data_loss(message),
         }
     }

@@ -1,9 +1,10 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use howdah_proto::{pb, transport::root_cause};
 use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart, path::Path};
 use sha2::{Digest, Sha256};
+use tokio::{runtime::Handle, task::JoinError};
 
 use super::{error::SnapshotError, pieces};
 use crate::{
@@ -13,6 +14,8 @@ use crate::{
 
 /// How many parts of a file are on their way to the store at a time.
 const CONCURRENT_PARTS: usize = 4;
+/// How long a folder may take to be opened: a file system on a network may never answer.
+const OPENING: Duration = Duration::from_secs(60);
 
 /// The folder of a snapshot.
 #[derive(Debug)]
@@ -50,10 +53,17 @@ impl From<ShardError> for Unread {
 impl Folder {
     /// Opens a folder: an absolute path, or the URL of one in an object store, whose credentials come from the
     /// environment.
-    pub(in crate::server) fn open(location: &str) -> Result<Self, SnapshotError> {
-        let (store, path) = open_folder(location)
-            .map_err(|reason| SnapshotError::Location { location: location.to_owned(), reason })?;
-        Ok(Self { store, path, location: location.to_owned() })
+    pub(in crate::server) async fn open(location: &str) -> Result<Self, SnapshotError> {
+        let (location, place) = (location.to_owned(), location.to_owned());
+        let opening = aside(async move { open_folder(&place) });
+        let opened = match tokio::time::timeout(OPENING, opening).await {
+            Ok(opened) => opened.unwrap_or_else(|_| Err("opening it broke off".to_owned())),
+            Err(_) => return Err(SnapshotError::Silent { location, seconds: OPENING.as_secs() }),
+        };
+        match opened {
+            Ok((store, path)) => Ok(Self { store, path, location }),
+            Err(reason) => Err(SnapshotError::Location { location, reason }),
+        }
     }
 
     /// Writes the image of a shard: the file appears under its name when it is whole.
@@ -64,7 +74,10 @@ impl Folder {
     ) -> Result<SavedFile, SnapshotError> {
         let path = self.path_of(file)?;
         let failed = |error: object_store::Error| self.failed(file, "written", &error);
-        let writer = WriteMultipart::new(self.store.put_multipart(&path).await.map_err(failed)?);
+        let store = Arc::clone(&self.store);
+        let broken = |_| self.store_error(file, "written", "its beginning broke off".to_owned());
+        let begun = aside(async move { store.put_multipart(&path).await }).await.map_err(broken)?;
+        let writer = WriteMultipart::new(begun.map_err(failed)?);
         send(writer, image).await.map_err(|reason| self.store_error(file, "written", reason))
     }
 
@@ -133,6 +146,12 @@ impl Folder {
     }
 }
 
+/// Does what waits for a disk in the thread that it is called in, where that doesn't hold up the network.
+async fn aside<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T, JoinError> {
+    let runtime = Handle::current();
+    tokio::task::spawn_blocking(move || runtime.block_on(work)).await
+}
+
 /// Writes an image in parts, of which none stay if it fails.
 async fn send(mut writer: WriteMultipart, image: Image) -> Result<SavedFile, String> {
     let (mut pieces, checksum) = pieces(image);
@@ -193,6 +212,46 @@ mod tests {
             self.is_aborted.store(true, Ordering::SeqCst);
             Ok(())
         }
+    }
+
+    /// A runtime whose threads for what waits are all taken until something is sent.
+    fn held_up(paused: bool) -> (tokio::runtime::Runtime, std::sync::mpsc::Sender<()>) {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.max_blocking_threads(1).enable_all().start_paused(paused).build().unwrap();
+        let (lets_go, held) = std::sync::mpsc::channel();
+        runtime.spawn_blocking(move || held.recv());
+        (runtime, lets_go)
+    }
+
+    #[test]
+    fn a_folder_that_takes_its_time_holds_up_nobody_else() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("a run");
+        let (runtime, lets_go) = held_up(false);
+        runtime.block_on(async {
+            let mut opening = std::pin::pin!(Folder::open(path.to_str().unwrap()));
+            assert!(futures::poll!(&mut opening).is_pending() && !path.exists());
+            lets_go.send(()).unwrap();
+            let folder = opening.await.unwrap();
+            let image = Shard::new(1, &SPEC).unwrap().image(0).unwrap();
+            let written = folder.write("shard", image).await.unwrap();
+            assert_eq!(path.join("shard").metadata().unwrap().len(), written.bytes);
+        });
+    }
+
+    #[test]
+    fn a_folder_that_never_answers_is_named() {
+        let base = tempfile::tempdir().unwrap();
+        let location = base.path().to_str().unwrap();
+        let (runtime, lets_go) = held_up(true);
+        runtime.block_on(async {
+            let mut opening = std::pin::pin!(Folder::open(location));
+            assert!(futures::poll!(&mut opening).is_pending());
+            tokio::time::advance(OPENING).await;
+            let error = opening.await.unwrap_err().to_string();
+            assert!(error.contains(location) && error.contains("60 s"), "{error}");
+            lets_go.send(()).unwrap();
+        });
     }
 
     #[tokio::test]
