@@ -107,8 +107,11 @@ impl TrainJob {
         commands
     }
 
-    /// Begins an epoch with all its tasks, or its first round.
+    /// Begins the next epoch with all its tasks, or its first round, once it is decided what is in a snapshot.
     pub(super) fn begin_epoch(&mut self, epoch: Epoch, now: Millis) -> Vec<JobCommand> {
+        if self.saves.hold_next_epoch() {
+            return Vec::new();
+        }
         self.position.epoch = epoch;
         self.epochs.start(epoch, now);
         if self.settings.mode.in_rounds() {

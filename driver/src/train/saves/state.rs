@@ -118,6 +118,8 @@ pub(super) struct Taking {
     pub(super) progress: Progress,
     /// Whether training waits until it is planned.
     pub(super) holds: bool,
+    /// Whether it is decided what is in it.
+    pub(super) planned: bool,
 }
 
 /// How many snapshots that came to nothing are remembered: by then, no server writes to an older one any more.
@@ -134,6 +136,14 @@ impl Saves {
 
     pub(in crate::train) fn is_taking(&self) -> bool {
         self.taking.is_some()
+    }
+
+    /// Whether the next epoch waits for a snapshot to be planned, which must have nothing of it: where it is from is the
+    /// epoch that it was begun in.
+    pub(in crate::train) fn hold_next_epoch(&mut self) -> bool {
+        let Some(taking) = self.taking.as_mut().filter(|taking| !taking.planned) else { return false };
+        taking.holds = true;
+        true
     }
 
     /// Forgets the one that is being taken; what becomes of it is of no use any more.

@@ -105,7 +105,7 @@ impl TrainJob {
             progress: progress.clone(),
             shards: Vec::new(),
         };
-        self.saves.taking = Some(Taking { snapshot, since: now, position, progress, holds });
+        self.saves.taking = Some(Taking { snapshot, since: now, position, progress, holds, planned: false });
         let keep = self.saves.durable.as_ref().map(|durable| durable.snapshot);
         let (places, steps) = (self.places(), self.train_steps());
         let tasks = self.streaming.iter().flat_map(|(epoch, partitions)| {
@@ -119,13 +119,11 @@ impl TrainJob {
 
     /// It is decided what is in a snapshot: pushes that come now change nothing about it.
     pub fn on_snapshot_planned(&mut self, snapshot: SnapshotId, now: Millis) -> Vec<JobCommand> {
-        match &mut self.saves.taking {
-            Some(taking) if taking.snapshot == snapshot && taking.holds => {
-                taking.holds = false;
-                self.go_on(now)
-            }
-            _ => Vec::new(),
-        }
+        let Some(taking) = self.saves.taking.as_mut().filter(|taking| taking.snapshot == snapshot) else {
+            return Vec::new();
+        };
+        taking.planned = true;
+        if std::mem::take(&mut taking.holds) { self.go_on(now) } else { Vec::new() }
     }
 
     /// Goes on with what waited for a snapshot to be planned.

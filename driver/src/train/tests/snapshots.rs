@@ -73,3 +73,30 @@ fn a_snapshot_that_failed_is_followed_by_a_rest_and_its_files_are_dropped_with_t
     job.on_snapshot_taken(third.snapshot, Ok(third), Millis(14_000));
     assert_eq!(next(&mut job, Millis(15_000)).1, BTreeSet::new());
 }
+
+#[test]
+fn the_next_epoch_is_in_no_snapshot_that_was_begun_before_it() {
+    let begun = || {
+        let mut job = training(TrainSettings { snapshots: snapshots(60), ..settings(2) }, 0);
+        let manifest = snapshot(&job.on_tick(&cluster(), job.deadline().unwrap())).unwrap();
+        assert_eq!(manifest.epoch, Epoch(1));
+        let done = job.do_stage(TRAIN_1, &[0, 1], &trained(10, 10), Millis(70_000));
+        (job, done, manifest)
+    };
+    let next = [(TRAIN_2, 2)];
+
+    let (mut job, done, manifest) = begun();
+    assert_eq!(kinds(&job.on_snapshot_planned(manifest.snapshot, Millis(70_000))), []);
+    assert_eq!(kinds(&job.close(&done, 1, Millis(71_000))), next, "it was planned before");
+
+    let (mut job, done, manifest) = begun();
+    assert_eq!(kinds(&job.close(&done, 1, Millis(71_000))), []);
+    assert_eq!(kinds(&job.on_snapshot_planned(manifest.snapshot, Millis(72_000))), next);
+    assert_eq!(kinds(&job.on_snapshot_planned(manifest.snapshot, Millis(72_000))), []);
+    assert_eq!(kinds(&job.on_snapshot_taken(manifest.snapshot, Ok(manifest), Millis(73_000))), []);
+
+    let (mut job, done, manifest) = begun();
+    assert_eq!(kinds(&job.close(&done, 1, Millis(71_000))), []);
+    let full = SnapshotFault::Passing("no space is left".to_owned());
+    assert_eq!(kinds(&job.on_snapshot_taken(manifest.snapshot, Err(full), Millis(73_000))), next);
+}
