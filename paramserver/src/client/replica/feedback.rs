@@ -1,9 +1,13 @@
 use std::ops::Range;
 
-use howdah_proto::{Step, fence::TrainTask};
+use howdah_proto::{Step, Term, fence::TrainTask};
 
 use super::{known::KnownMarks, meet};
-use crate::{client::transfer::Sent, codec::Residual, shard::PushOutcome};
+use crate::{
+    client::{Place, transfer::Sent},
+    codec::Residual,
+    shard::PushOutcome,
+};
 
 /// What pushes have lost by their encoding so far, to be made good by later ones: the residual as of the last push
 /// that each shard accepted, and as it becomes if the push under way is accepted. Which of two buffers has which is noted
@@ -11,6 +15,10 @@ use crate::{client::transfer::Sent, codec::Residual, shard::PushOutcome};
 ///
 /// A push that is refused or fails was computed for nothing: its steps are computed again, and its residual counts
 /// for nothing too.
+///
+/// A shard that was made anew may lack pushes that the residual is of. Within an attempt it shows by a gap; the next
+/// attempt, whose steps may be of another task, goes on with the residual of a shard in the same term only: better lost than
+/// sent twice.
 #[derive(Debug)]
 pub(super) struct Feedback {
     buffers: [Vec<f32>; 2],
@@ -22,6 +30,8 @@ pub(super) struct Feedback {
 #[derive(Debug)]
 struct Accepted {
     values: Range<usize>,
+    /// The one that the shard was in; unknown after another cut.
+    term: Option<Term>,
     buffer: Buffer,
 }
 
@@ -53,6 +63,8 @@ struct Unsettled {
 pub(super) struct Part<'a> {
     accepted: &'a mut [f32],
     next: &'a mut [f32],
+    term: &'a mut Option<Term>,
+    now: Term,
     buffer: &'a mut Buffer,
 }
 
@@ -61,14 +73,24 @@ impl Feedback {
         Self { buffers: [vec![0.0; len], vec![0.0; len]], shards: Vec::new(), unsettled: None }
     }
 
-    /// Splits the residual by the shards' lengths, for a push.
-    pub(super) fn parts(&mut self, lengths: impl Iterator<Item = usize>) -> Vec<Part<'_>> {
-        self.cut(lengths);
+    /// Drops the residual of shards that aren't where they were when they accepted it, for a new attempt.
+    pub(super) fn keep_of_same_terms<'a>(&mut self, places: impl Iterator<Item = &'a Place> + Clone) {
+        for shard in &mut self.shards {
+            let same = |place: &Place| values_of(place) == shard.values && Some(place.term) == shard.term;
+            if !places.clone().any(same) {
+                self.buffers[shard.buffer as usize][shard.values.clone()].fill(0.0);
+            }
+        }
+    }
+
+    /// Splits the residual by the shards, for a push.
+    pub(super) fn parts<'a>(&mut self, places: impl Iterator<Item = &'a Place> + Clone) -> Vec<Part<'_>> {
+        self.cut(places.clone().map(values_of));
         self.drop_unsettled();
         let [first, second] = &mut self.buffers;
         let (mut first, mut second) = (first.as_mut_slice(), second.as_mut_slice());
         let mut parts = Vec::with_capacity(self.shards.len());
-        for shard in &mut self.shards {
+        for (shard, place) in self.shards.iter_mut().zip(places) {
             let len = shard.values.len();
             let (first_part, first_rest) = std::mem::take(&mut first).split_at_mut(len);
             let (second_part, second_rest) = std::mem::take(&mut second).split_at_mut(len);
@@ -77,29 +99,31 @@ impl Feedback {
                 Buffer::First => (first_part, second_part),
                 Buffer::Second => (second_part, first_part),
             };
-            parts.push(Part { accepted, next, buffer: &mut shard.buffer });
+            parts.push(Part {
+                accepted,
+                next,
+                term: &mut shard.term,
+                now: place.term,
+                buffer: &mut shard.buffer,
+            });
         }
         parts
     }
 
     /// Takes in how the parameters are cut, if that has changed.
-    fn cut(&mut self, lengths: impl Iterator<Item = usize>) {
-        let mut start = 0;
-        let ranges = lengths.map(|len| {
-            start += len;
-            start - len..start
-        });
+    fn cut(&mut self, ranges: impl Iterator<Item = Range<usize>>) {
         let ranges: Vec<Range<usize>> = ranges.collect();
         if self.shards.iter().map(|shard| &shard.values).eq(&ranges) {
             return;
         }
         let [first, second] = &mut self.buffers;
-        for Accepted { values, buffer } in self.shards.drain(..) {
+        for Accepted { values, buffer, .. } in self.shards.drain(..) {
             if buffer == Buffer::Second {
                 first[values.clone()].copy_from_slice(&second[values]);
             }
         }
-        self.shards = ranges.into_iter().map(|values| Accepted { values, buffer: Buffer::First }).collect();
+        let accepted = |values| Accepted { values, term: None, buffer: Buffer::First };
+        self.shards = ranges.into_iter().map(accepted).collect();
     }
 
     /// Drops what a push may have brought that was never settled: better lost than sent twice.
@@ -140,14 +164,24 @@ impl Part<'_> {
     /// Takes in what became of the push.
     pub(super) fn settle(self, sent: &Sent) {
         match sent.outcome {
-            PushOutcome::Applied { .. } => self.buffer.turn(),
+            PushOutcome::Applied { .. } => self.turn(),
             // If it was sent more than once, the copy that was applied was this one; else it was another attempt's.
-            PushOutcome::AlreadyApplied { .. } if sent.was_repeated => self.buffer.turn(),
-            // The shard has lost pushes: what they held back of themselves is computed again with them.
+            PushOutcome::AlreadyApplied { .. } if sent.was_repeated => self.turn(),
+            // The shard has lost pushes: what they held back of themselves is computed again with them. What those before
+            // them had held back is lost.
             PushOutcome::Gap { .. } => self.accepted.fill(0.0),
             PushOutcome::AlreadyApplied { .. } | PushOutcome::Superseded { .. } | PushOutcome::Late => {}
         }
     }
+
+    fn turn(self) {
+        *self.term = Some(self.now);
+        self.buffer.turn();
+    }
+}
+
+fn values_of(place: &Place) -> Range<usize> {
+    place.range.start as usize..place.range.end as usize
 }
 
 #[cfg(test)]

@@ -102,8 +102,8 @@ impl ReplicaClient {
             PushKind::Round(part) => (Some(pb::Round::from(part)), None),
             PushKind::Stream | PushKind::Last => (None, self.feedback.as_mut()),
         };
-        let lengths = all.iter().map(|shard| shard.connection().values().len());
-        let mut residuals = residuals.map(|feedback| feedback.parts(lengths).into_iter());
+        let places = all.iter().map(ShardClient::place);
+        let mut residuals = residuals.map(|feedback| feedback.parts(places).into_iter());
         self.encoded.resize_with(all.len().max(self.encoded.len()), Vec::new);
         let whole = match payload {
             Payload::Values(values) => Values::from(Arc::clone(values)).bytes().clone(),

@@ -1,13 +1,24 @@
-use howdah_proto::{Epoch, Partition, ShardIndex, Term};
+use howdah_proto::{Epoch, Partition, ShardIndex};
 
 use super::*;
-use crate::client::Place;
 
 const TASK: TrainTask = TrainTask { epoch: Epoch(1), partition: Partition(0) };
 
+fn place(range: Range<u64>) -> Place {
+    Place { shard: ShardIndex(0), address: "http://127.0.0.1:1".to_owned(), range, term: Term(1) }
+}
+
+fn two() -> [Place; 2] {
+    [place(0..1), place(1..2)]
+}
+
 /// Encodes a push of two shards that loses 1 at the first and 2 at the second.
 fn push(feedback: &mut Feedback) -> Vec<Part<'_>> {
-    let mut parts = feedback.parts([1, 1].into_iter());
+    push_to(&two(), feedback)
+}
+
+fn push_to<'a>(places: &[Place], feedback: &'a mut Feedback) -> Vec<Part<'a>> {
+    let mut parts = feedback.parts(places.iter());
     for (part, lost) in parts.iter_mut().zip([1.0, 2.0]) {
         let Residual { before, after } = part.residual();
         after[0] = before[0] + lost;
@@ -16,7 +27,7 @@ fn push(feedback: &mut Feedback) -> Vec<Part<'_>> {
 }
 
 fn accepted(feedback: &mut Feedback) -> Vec<f32> {
-    feedback.parts([1, 1].into_iter()).into_iter().map(|part| part.accepted[0]).collect()
+    feedback.parts(two().iter()).into_iter().map(|part| part.accepted[0]).collect()
 }
 
 fn sent(outcome: PushOutcome, was_repeated: bool) -> Sent {
@@ -44,12 +55,6 @@ fn only_what_accepted_pushes_have_lost_is_made_good() {
 
 #[test]
 fn a_push_whose_answer_was_lost_is_settled_by_the_marks_of_the_next_attempt() {
-    let place = |mark_range: Range<u64>| Place {
-        shard: ShardIndex(0),
-        address: "http://127.0.0.1:1".to_owned(),
-        range: mark_range,
-        term: Term(1),
-    };
     let mut feedback = Feedback::new(2);
     push(&mut feedback);
     feedback.leave_open(TASK, Step(6), vec![0..1, 1..2]);
@@ -79,7 +84,31 @@ fn the_residual_stays_when_the_parameters_are_cut_into_other_shards() {
     let applied = PushOutcome::Applied { mark: Step(3) };
     let ends = [sent(applied, false), sent(PushOutcome::Late, false)];
     push(&mut feedback).into_iter().zip(ends).for_each(|(part, sent)| part.settle(&sent));
-    let whole = feedback.parts([2].into_iter());
+    let whole = feedback.parts([place(0..2)].iter());
     assert_eq!(whole[0].accepted, [1.0, 0.0]);
     assert_eq!(accepted(&mut feedback), [1.0, 0.0]);
+}
+
+#[test]
+fn a_new_attempt_has_the_residual_of_shards_that_were_not_made_anew() {
+    let accept = |feedback: &mut Feedback, places: &[Place]| {
+        let applied = sent(PushOutcome::Applied { mark: Step(3) }, false);
+        push_to(places, feedback).into_iter().for_each(|part| part.settle(&applied));
+    };
+    let anew = [place(0..1), Place { term: Term(2), ..place(1..2) }];
+    let mut feedback = Feedback::new(2);
+    accept(&mut feedback, &two());
+    feedback.keep_of_same_terms(two().iter());
+    assert_eq!(accepted(&mut feedback), [1.0, 2.0]);
+    feedback.keep_of_same_terms(anew.iter());
+    assert_eq!(accepted(&mut feedback), [1.0, 0.0], "the second may lack what its residual is of");
+
+    // It went on within an attempt, without a gap.
+    accept(&mut feedback, &anew);
+    feedback.keep_of_same_terms(anew.iter());
+    assert_eq!(accepted(&mut feedback), [2.0, 2.0]);
+
+    feedback.parts([place(0..2)].iter());
+    feedback.keep_of_same_terms([place(0..2)].iter());
+    assert_eq!(accepted(&mut feedback), [0.0, 0.0], "in another cut, it isn't known what they have");
 }
