@@ -1,4 +1,4 @@
-use std::{ops::Range, sync::Arc};
+use std::sync::Arc;
 
 use howdah_proto::{
     JobId,
@@ -45,10 +45,5 @@ impl Connection {
 
     pub(super) fn len(&self) -> u64 {
         self.place.range.end - self.place.range.start
-    }
-
-    /// The shard's part of buffers over all parameters.
-    pub(super) fn values(&self) -> Range<usize> {
-        self.place.range.start as usize..self.place.range.end as usize
     }
 }

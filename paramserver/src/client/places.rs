@@ -15,6 +15,13 @@ pub struct Place {
     pub term: Term,
 }
 
+impl Place {
+    /// The shard's part of buffers over all parameters.
+    pub(super) fn values(&self) -> Range<usize> {
+        self.range.start as usize..self.range.end as usize
+    }
+}
+
 /// Places that can't be those of a job's shards.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlacesError {

@@ -76,7 +76,7 @@ impl Feedback {
     /// Drops the residual of shards that aren't where they were when they accepted it, for a new attempt.
     pub(super) fn keep_of_same_terms<'a>(&mut self, places: impl Iterator<Item = &'a Place> + Clone) {
         for shard in &mut self.shards {
-            let same = |place: &Place| values_of(place) == shard.values && Some(place.term) == shard.term;
+            let same = |place: &Place| place.values() == shard.values && Some(place.term) == shard.term;
             if !places.clone().any(same) {
                 self.buffers[shard.buffer as usize][shard.values.clone()].fill(0.0);
             }
@@ -85,7 +85,7 @@ impl Feedback {
 
     /// Splits the residual by the shards, for a push.
     pub(super) fn parts<'a>(&mut self, places: impl Iterator<Item = &'a Place> + Clone) -> Vec<Part<'_>> {
-        self.cut(places.clone().map(values_of));
+        self.cut(places.clone().map(Place::values));
         self.drop_unsettled();
         let [first, second] = &mut self.buffers;
         let (mut first, mut second) = (first.as_mut_slice(), second.as_mut_slice());
@@ -178,10 +178,6 @@ impl Part<'_> {
         *self.term = Some(self.now);
         self.buffer.turn();
     }
-}
-
-fn values_of(place: &Place) -> Range<usize> {
-    place.range.start as usize..place.range.end as usize
 }
 
 #[cfg(test)]

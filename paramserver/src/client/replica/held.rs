@@ -102,7 +102,7 @@ impl ReplicaClient {
         };
         let mut pulls = Vec::with_capacity(shards.len());
         for ((shard, held), scratch) in shards.iter().zip(versions).zip(&mut self.held.scratch) {
-            let (weights, after) = rest.split_at(shard.connection().values().len());
+            let (weights, after) = rest.split_at(shard.place().values().len());
             rest = after;
             let pull = pull(options, wanted, held);
             pulls.push(async move {

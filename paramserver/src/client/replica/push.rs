@@ -117,7 +117,7 @@ impl ReplicaClient {
             if self.known.covers(place, fence.last()) {
                 continue;
             }
-            let range = shard.connection().values();
+            let range = place.values();
             if range.end as u64 > given {
                 return Err(ParametersError::Buffer { given, parameters: place.range.end });
             }
