@@ -35,6 +35,14 @@ struct Accepted {
     buffer: Buffer,
 }
 
+impl Accepted {
+    /// A shard in this term has accepted the push that was under way.
+    fn accept(&mut self, term: Term) {
+        self.term = Some(term);
+        self.buffer.turn();
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Buffer {
     First,
@@ -55,7 +63,7 @@ impl Buffer {
 struct Unsettled {
     task: TrainTask,
     last: Step,
-    ranges: Vec<Range<u64>>,
+    places: Vec<Place>,
 }
 
 /// A shard's part of the residual.
@@ -63,9 +71,8 @@ struct Unsettled {
 pub(super) struct Part<'a> {
     accepted: &'a mut [f32],
     next: &'a mut [f32],
-    term: &'a mut Option<Term>,
-    now: Term,
-    buffer: &'a mut Buffer,
+    term: Term,
+    shard: &'a mut Accepted,
 }
 
 impl Feedback {
@@ -99,13 +106,7 @@ impl Feedback {
                 Buffer::First => (first_part, second_part),
                 Buffer::Second => (second_part, first_part),
             };
-            parts.push(Part {
-                accepted,
-                next,
-                term: &mut shard.term,
-                now: place.term,
-                buffer: &mut shard.buffer,
-            });
+            parts.push(Part { accepted, next, term: place.term, shard });
         }
         parts
     }
@@ -129,8 +130,7 @@ impl Feedback {
     /// Drops what a push may have brought that was never settled: better lost than sent twice.
     fn drop_unsettled(&mut self) {
         let Some(open) = self.unsettled.take() else { return };
-        for range in open.ranges {
-            let open = range.start as usize..range.end as usize;
+        for open in open.places.iter().map(Place::values) {
             for shard in self.shards.iter().filter(|shard| meet(&shard.values, &open)) {
                 let values = shard.values.start.max(open.start)..shard.values.end.min(open.end);
                 self.buffers[shard.buffer as usize][values].fill(0.0);
@@ -139,17 +139,16 @@ impl Feedback {
     }
 
     /// Remembers of which shards it isn't known what became of a push.
-    pub(super) fn leave_open(&mut self, task: TrainTask, last: Step, ranges: Vec<Range<u64>>) {
-        self.unsettled = Some(Unsettled { task, last, ranges });
+    pub(super) fn leave_open(&mut self, task: TrainTask, last: Step, places: Vec<Place>) {
+        self.unsettled = Some(Unsettled { task, last, places });
     }
 
     /// Settles a push that was left open, when the marks of its task are known.
     pub(super) fn settle_late(&mut self, task: TrainTask, known: &KnownMarks) {
         let Some(open) = self.unsettled.take_if(|open| open.task == task) else { return };
-        for range in open.ranges.iter().filter(|range| known.range_covers(range, open.last)) {
-            let values = range.start as usize..range.end as usize;
-            if let Some(shard) = self.shards.iter_mut().find(|shard| shard.values == values) {
-                shard.buffer.turn();
+        for place in open.places.iter().filter(|place| known.range_covers(&place.range, open.last)) {
+            if let Some(shard) = self.shards.iter_mut().find(|shard| shard.values == place.values()) {
+                shard.accept(place.term);
             }
         }
     }
@@ -164,19 +163,14 @@ impl Part<'_> {
     /// Takes in what became of the push.
     pub(super) fn settle(self, sent: &Sent) {
         match sent.outcome {
-            PushOutcome::Applied { .. } => self.turn(),
+            PushOutcome::Applied { .. } => self.shard.accept(self.term),
             // If it was sent more than once, the copy that was applied was this one; else it was another attempt's.
-            PushOutcome::AlreadyApplied { .. } if sent.was_repeated => self.turn(),
+            PushOutcome::AlreadyApplied { .. } if sent.was_repeated => self.shard.accept(self.term),
             // The shard has lost pushes: what they held back of themselves is computed again with them. What those before
             // them had held back is lost.
             PushOutcome::Gap { .. } => self.accepted.fill(0.0),
             PushOutcome::AlreadyApplied { .. } | PushOutcome::Superseded { .. } | PushOutcome::Late => {}
         }
-    }
-
-    fn turn(self) {
-        *self.term = Some(self.now);
-        self.buffer.turn();
     }
 }
 

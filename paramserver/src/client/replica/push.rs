@@ -167,14 +167,14 @@ impl ReplicaClient {
                 }
                 Err(error) => {
                     // Also if it was refused: a try before may have had its effect.
-                    open.push(shard.place().range.clone());
+                    open.push(shard.place().clone());
                     failed = failed.and(Err(error));
                 }
             }
         }
         if matches!(failed, Err(ParametersError::Recut { .. })) {
             // In another cut, a shard that has the push may be sent it again, encoded anew.
-            open = self.parameters.shards().iter().map(|shard| shard.place().range.clone()).collect();
+            open = self.parameters.shards().iter().map(|shard| shard.place().clone()).collect();
         }
         if let Some(feedback) = self.feedback.as_mut().filter(|_| !open.is_empty()) {
             feedback.leave_open(fence.task(), fence.last(), open);

@@ -57,11 +57,12 @@ fn only_what_accepted_pushes_have_lost_is_made_good() {
 fn a_push_whose_answer_was_lost_is_settled_by_the_marks_of_the_next_attempt() {
     let mut feedback = Feedback::new(2);
     push(&mut feedback);
-    feedback.leave_open(TASK, Step(6), vec![0..1, 1..2]);
+    feedback.leave_open(TASK, Step(6), two().into());
     let mut known = KnownMarks::default();
     known.note(&place(0..1), Step(6));
     known.note(&place(1..2), Step(3));
     feedback.settle_late(TASK, &known);
+    feedback.keep_of_same_terms(two().iter());
     assert_eq!(accepted(&mut feedback), [1.0, 0.0]);
 }
 
@@ -71,7 +72,7 @@ fn what_a_push_of_unknown_fate_may_have_brought_is_not_sent_again() {
     let applied = sent(PushOutcome::Applied { mark: Step(3) }, false);
     push(&mut feedback).into_iter().for_each(|part| part.settle(&applied));
     push(&mut feedback);
-    feedback.leave_open(TASK, Step(6), std::iter::once(0..1).collect());
+    feedback.leave_open(TASK, Step(6), vec![place(0..1)]);
     let other = TrainTask { partition: Partition(1), ..TASK };
     feedback.settle_late(other, &KnownMarks::default());
     assert_eq!(accepted(&mut feedback), [0.0, 2.0]);
