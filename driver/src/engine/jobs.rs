@@ -78,8 +78,10 @@ impl Engine {
     /// Something that took time is done.
     pub fn on_io(&mut self, job: JobId, result: IoResult, now: Millis) -> Vec<Effect> {
         let view = self.view();
-        if let IoResult::ShardDone { .. } = &result {
-            self.shard_request_ended(job);
+        match &result {
+            IoResult::ShardDone { .. } => self.shard_request_ended(job),
+            IoResult::SnapshotTaken(..) => self.take_ended(job),
+            _ => {}
         }
         let Some(state) = self.jobs.get_mut(&job) else { return std::mem::take(&mut self.effects) };
         let train = &mut state.train;
@@ -145,8 +147,14 @@ impl Engine {
                 JobCommand::ListDataset => {
                     IoRequest::ListDataset { settings: state.train.settings().clone() }
                 }
-                JobCommand::FindSnapshots(location) => IoRequest::FindSnapshots { location },
-                JobCommand::ReadSnapshot(location) => IoRequest::ReadSnapshot { location },
+                JobCommand::FindSnapshots(location) => {
+                    self.look(job, location.clone(), IoRequest::FindSnapshots { location });
+                    continue;
+                }
+                JobCommand::ReadSnapshot(location) => {
+                    self.look(job, location.clone(), IoRequest::ReadSnapshot { location });
+                    continue;
+                }
                 JobCommand::Fit(request) => IoRequest::Fit(request),
                 JobCommand::CommitPrepared { location, manifest } => {
                     IoRequest::CommitPrepared { location, manifest }
@@ -164,7 +172,10 @@ impl Engine {
                     IoRequest::Ask { ticket, places: state.train.places(), question }
                 }
                 JobCommand::Untag(tag) => IoRequest::Untag { places: state.train.places(), tag },
-                JobCommand::Snapshot(request) => IoRequest::Snapshot(request),
+                JobCommand::Snapshot(request) => {
+                    self.takes.begin(job, &request.location);
+                    IoRequest::Snapshot(request)
+                }
                 JobCommand::PutPlaces(places) => {
                     self.put_places(job, places.clone());
                     self.drop_replaced(job, places);
@@ -246,6 +257,7 @@ impl Engine {
 
     fn end(&mut self, job: JobId, ending: Ending, now: Millis) {
         let Some(state) = self.jobs.remove(&job) else { return };
+        self.takes.forget_waiting(job);
         self.stages.retain(|_, stage| stage.job != job);
         let by_place = matches!(ending, Ending::Refused { .. });
         let event = match ending {

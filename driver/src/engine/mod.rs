@@ -15,6 +15,7 @@ mod shards;
 mod shared;
 mod shell;
 mod state;
+mod takes;
 mod tasks;
 
 #[cfg(test)]

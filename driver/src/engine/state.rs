@@ -7,7 +7,7 @@ use howdah_proto::{
     pb,
 };
 
-use super::{Effect, MemberCounts, rdd::Rdds, rounds::EpochRounds, shared::Shared};
+use super::{Effect, MemberCounts, rdd::Rdds, rounds::EpochRounds, shared::Shared, takes::Takes};
 use crate::{
     membership::Members,
     scheduler::{Command, Millis, Options, Scheduler},
@@ -27,6 +27,7 @@ pub struct Engine {
     pub(super) reported: Option<(AttemptId, pb::attempt_succeeded::Result)>,
     /// Ended jobs of which this many requests to shards are under way, after which the shards can be dropped.
     pub(super) unfinished_shards: BTreeMap<JobId, u32>,
+    pub(super) takes: Takes,
     /// What programs run.
     pub(super) rdds: Rdds,
     /// What jobs have prepared, for others that need the same.
@@ -77,6 +78,7 @@ impl Engine {
             attached: BTreeMap::new(),
             reported: None,
             unfinished_shards: BTreeMap::new(),
+            takes: Takes::default(),
             rdds: Rdds::default(),
             shared: Shared::default(),
             registry: Arc::default(),
@@ -155,6 +157,7 @@ impl Engine {
             && self.stages.is_empty()
             && self.reported.is_none()
             && self.unfinished_shards.is_empty()
+            && self.takes.is_clean()
             && self.rdds.is_clean()
             && self.attached.values().all(BTreeMap::is_empty)
             && self.scheduler.is_clean()

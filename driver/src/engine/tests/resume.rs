@@ -11,6 +11,7 @@ use super::{
     cluster::Cluster,
     shards::{ROUNDS, STREAM, cluster, job, run_with_kills},
 };
+use crate::engine::IoRequest;
 
 const SEEDS: u64 = 60;
 
@@ -137,6 +138,61 @@ fn a_job_is_refused_where_another_takes_its_snapshots_and_not_when_that_is_over(
     let on = cluster.submit(TrainSettings { resume, epochs: 4, ..job(STREAM, 1, true) });
     run_with_kills(&mut cluster, 0);
     cluster.check_finished(on);
+}
+
+#[test]
+fn a_job_looks_at_a_place_when_the_last_snapshot_of_an_ended_one_is_done_there() {
+    let takes = |(_, request): &(JobId, IoRequest)| matches!(request, IoRequest::Snapshot(_));
+    let looks = |(_, request): &(JobId, IoRequest)| {
+        matches!(request, IoRequest::FindSnapshots { .. } | IoRequest::ReadSnapshot { .. })
+    };
+    let (mut waited, mut resumed, mut begun) = (0, 0, 0);
+    for seed in 0..SEEDS {
+        let mut cluster = cluster(seed);
+        let old = job(STREAM, 1, true);
+        let ended = cluster.submit(old.clone());
+        let into = cluster.random.random_range(0..4);
+        for _ in 0..into {
+            // Some snapshots are not planned yet, some are written.
+            while !cluster.pending.iter().any(takes) && cluster.step() {}
+            cluster.step();
+        }
+        while !cluster.pending.iter().any(takes) && cluster.step() {}
+        cluster.cancel(ended);
+        let snapshots = old.snapshots.clone().map(|place| SnapshotSettings { goes_on: true, ..place });
+        let next = cluster.submit(TrainSettings { snapshots, epochs: 4, ..old });
+        while cluster.pending.iter().any(takes) {
+            assert!(!cluster.pending.iter().any(looks), "seed {seed}");
+            cluster.step();
+        }
+        run_with_kills(&mut cluster, 1);
+        cluster.check_finished(next);
+        let seen = |wanted: fn(&Event) -> bool| cluster.jobs[&next].events.iter().any(wanted);
+        waited += u32::from(seen(|event| match event {
+            Event::Waiting { reason } => reason.contains("is still writing a snapshot in /runs/a/snapshots"),
+            _ => false,
+        }));
+        let goes_on = seen(|event| matches!(event, Event::Resumed { .. }));
+        assert_eq!(goes_on, cluster.servers.manifests.iter().any(|manifest| manifest.job == ended));
+        (resumed, begun) = (resumed + u32::from(goes_on), begun + u32::from(!goes_on));
+    }
+    assert!(waited > 0 && resumed > 0 && begun > 0, "{waited} {resumed} {begun}");
+}
+
+#[test]
+fn a_job_that_is_cancelled_while_it_waits_for_a_place_leaves_nothing() {
+    let mut cluster = cluster(1);
+    let first = cluster.submit(job(STREAM, 1, true));
+    let takes = |(_, request): &(JobId, IoRequest)| matches!(request, IoRequest::Snapshot(_));
+    while !cluster.pending.iter().any(takes) {
+        assert!(cluster.step());
+    }
+    cluster.cancel(first);
+    let second = cluster.submit(job(STREAM, 1, true));
+    assert!(matches!(cluster.last_event(second), Event::Waiting { .. }), "{:?}", cluster.last_event(second));
+    cluster.cancel(second);
+    cluster.run();
+    cluster.check_clean();
 }
 
 #[test]
