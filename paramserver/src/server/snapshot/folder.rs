@@ -1,6 +1,6 @@
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
-use futures::StreamExt;
+use futures::TryStreamExt;
 use howdah_proto::{pb, transport::root_cause};
 use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart, path::Path};
 use sha2::{Digest, Sha256};
@@ -16,6 +16,8 @@ use crate::{
 const CONCURRENT_PARTS: usize = 4;
 /// How long a folder may take to be opened: a file system on a network may never answer.
 const OPENING: Duration = Duration::from_secs(60);
+/// How long a store may say nothing of a file: a request to one is tried again for three minutes.
+const SILENCE: Duration = Duration::from_secs(300);
 
 /// The folder of a snapshot.
 #[derive(Debug)]
@@ -73,31 +75,29 @@ impl Folder {
         image: Image,
     ) -> Result<SavedFile, SnapshotError> {
         let path = self.path_of(file)?;
-        let failed = |error: object_store::Error| self.failed(file, "written", &error);
+        let failed = |reason: String| self.store_error(file, "written", reason);
         let store = Arc::clone(&self.store);
-        let broken = |_| self.store_error(file, "written", "its beginning broke off".to_owned());
-        let begun = aside(async move { store.put_multipart(&path).await }).await.map_err(broken)?;
-        let writer = WriteMultipart::new(begun.map_err(failed)?);
-        send(writer, image).await.map_err(|reason| self.store_error(file, "written", reason))
+        let begun = aside(async move { heard(store.put_multipart(&path)).await });
+        let begun = heard(begun).await.map_err(failed)?;
+        send(WriteMultipart::new(begun.map_err(failed)?), image).await.map_err(failed)
     }
 
     /// Reads the image of a shard, if the file is the one that was saved.
     pub(in crate::server) async fn read(&self, saved: &pb::SavedShard) -> Result<Image, SnapshotError> {
         let file = &saved.file;
         let path = self.path_of(file)?;
-        let failed = |error: object_store::Error| self.failed(file, "read", &error);
+        let failed = |reason: String| self.store_error(file, "read", reason);
         let foreign = |reason: String| self.foreign(file, reason);
-        let found = self.store.get(&path).await.map_err(failed)?;
+        let found = heard(self.store.get(&path)).await.map_err(failed)?;
         if found.meta.size != saved.bytes {
             return Err(foreign(format!("it has {} bytes, {} were saved", found.meta.size, saved.bytes)));
         }
         let mut bytes = Vec::new();
         let length = usize::try_from(saved.bytes).unwrap_or(usize::MAX);
-        let no_memory = |_| self.store_error(file, "read", format!("there is no memory for {length} bytes"));
+        let no_memory = |_| failed(format!("there is no memory for {length} bytes"));
         bytes.try_reserve_exact(length).map_err(no_memory)?;
         let mut stream = found.into_stream();
-        while let Some(piece) = stream.next().await {
-            let piece = piece.map_err(failed)?;
+        while let Some(piece) = heard(stream.try_next()).await.map_err(failed)? {
             if piece.len() > length - bytes.len() {
                 return Err(foreign("it grows while it is read".to_owned()));
             }
@@ -114,11 +114,11 @@ impl Folder {
             }
             Ok(image)
         };
-        let broken = |_| self.store_error(file, "read", "its check broke off".to_owned());
+        let broken = |_| failed("its check broke off".to_owned());
         let checked = tokio::task::spawn_blocking(check).await.map_err(broken)?;
         checked.map_err(|unread| match unread {
             Unread::Foreign(reason) => foreign(reason),
-            Unread::NoRoom(reason) => self.store_error(file, "read", reason),
+            Unread::NoRoom(reason) => failed(reason),
         })
     }
 
@@ -133,16 +133,20 @@ impl Folder {
         }
     }
 
-    fn failed(&self, file: &str, action: &'static str, error: &object_store::Error) -> SnapshotError {
-        self.store_error(file, action, root_cause(error))
-    }
-
     fn store_error(&self, file: &str, action: &'static str, reason: String) -> SnapshotError {
         SnapshotError::Store { location: self.location.clone(), file: file.to_owned(), action, reason }
     }
 
     fn foreign(&self, file: &str, reason: String) -> SnapshotError {
         SnapshotError::Foreign { location: self.location.clone(), file: file.to_owned(), reason }
+    }
+}
+
+/// Waits for a store, and not for ever.
+async fn heard<T, E: Error>(asked: impl Future<Output = Result<T, E>>) -> Result<T, String> {
+    match tokio::time::timeout(SILENCE, asked).await {
+        Ok(answer) => answer.map_err(|error| root_cause(&error)),
+        Err(_) => Err(format!("the store has not answered for {} s", SILENCE.as_secs())),
     }
 }
 
@@ -159,112 +163,21 @@ async fn send(mut writer: WriteMultipart, image: Image) -> Result<SavedFile, Str
         let mut bytes = 0;
         while let Some(piece) = pieces.recv().await {
             bytes += piece.len() as u64;
-            writer.wait_for_capacity(CONCURRENT_PARTS).await.map_err(|error| root_cause(&error))?;
+            heard(writer.wait_for_capacity(CONCURRENT_PARTS)).await?;
             writer.put(piece);
         }
         let checksum = checksum.await.map_err(|_| "its image broke off".to_owned())?;
         Ok::<_, String>(SavedFile { bytes, checksum })
     };
     match put.await {
-        Ok(saved) => writer.finish().await.map(|_| saved).map_err(|error| root_cause(&error)),
+        Ok(saved) => heard(writer.finish()).await.map(|_| saved),
         Err(reason) => {
             // Whether they go changes nothing about the outcome.
-            let _gone = writer.abort().await;
+            let _gone = heard(writer.abort()).await;
             Err(reason)
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    use howdah_proto::transport::CHUNK_BYTES;
-    use object_store::{MultipartUpload, PutPayload, PutResult, UploadPart};
-
-    use super::*;
-    use crate::shard::{Shard, fixture::SPEC};
-
-    /// It takes one part and no more.
-    #[derive(Debug, Default)]
-    struct Full {
-        parts: usize,
-        is_aborted: Arc<AtomicBool>,
-    }
-
-    fn no_room() -> object_store::Error {
-        object_store::Error::Generic { store: "full", source: "there is no room".into() }
-    }
-
-    #[tonic::async_trait]
-    impl MultipartUpload for Full {
-        fn put_part(&mut self, _: PutPayload) -> UploadPart {
-            self.parts += 1;
-            let taken = if self.parts == 1 { Ok(()) } else { Err(no_room()) };
-            Box::pin(std::future::ready(taken))
-        }
-
-        async fn complete(&mut self) -> object_store::Result<PutResult> {
-            Err(no_room())
-        }
-
-        async fn abort(&mut self) -> object_store::Result<()> {
-            self.is_aborted.store(true, Ordering::SeqCst);
-            Ok(())
-        }
-    }
-
-    /// A runtime whose threads for what waits are all taken until something is sent.
-    fn held_up(paused: bool) -> (tokio::runtime::Runtime, std::sync::mpsc::Sender<()>) {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        let runtime = runtime.max_blocking_threads(1).enable_all().start_paused(paused).build().unwrap();
-        let (lets_go, held) = std::sync::mpsc::channel();
-        runtime.spawn_blocking(move || held.recv());
-        (runtime, lets_go)
-    }
-
-    #[test]
-    fn a_folder_that_takes_its_time_holds_up_nobody_else() {
-        let base = tempfile::tempdir().unwrap();
-        let path = base.path().join("a run");
-        let (runtime, lets_go) = held_up(false);
-        runtime.block_on(async {
-            let mut opening = std::pin::pin!(Folder::open(path.to_str().unwrap()));
-            assert!(futures::poll!(&mut opening).is_pending() && !path.exists());
-            lets_go.send(()).unwrap();
-            let folder = opening.await.unwrap();
-            let image = Shard::new(1, &SPEC).unwrap().image(0).unwrap();
-            let written = folder.write("shard", image).await.unwrap();
-            assert_eq!(path.join("shard").metadata().unwrap().len(), written.bytes);
-        });
-    }
-
-    #[test]
-    fn a_folder_that_never_answers_is_named() {
-        let base = tempfile::tempdir().unwrap();
-        let location = base.path().to_str().unwrap();
-        let (runtime, lets_go) = held_up(true);
-        runtime.block_on(async {
-            let mut opening = std::pin::pin!(Folder::open(location));
-            assert!(futures::poll!(&mut opening).is_pending());
-            tokio::time::advance(OPENING).await;
-            let error = opening.await.unwrap_err().to_string();
-            assert!(error.contains(location) && error.contains("60 s"), "{error}");
-            lets_go.send(()).unwrap();
-        });
-    }
-
-    #[tokio::test]
-    async fn no_parts_stay_of_a_file_that_fails_before_or_at_its_end() {
-        for parts in [2, 2 * CONCURRENT_PARTS] {
-            let values = parts * CHUNK_BYTES / size_of::<f32>();
-            let image = Shard::new(values as u64, &SPEC).unwrap().image(0).unwrap();
-            let upload = Full::default();
-            let is_aborted = Arc::clone(&upload.is_aborted);
-            let writer = WriteMultipart::new_with_chunk_size(Box::new(upload), CHUNK_BYTES);
-            let reason = send(writer, image).await.unwrap_err();
-            assert!(reason.contains("there is no room"), "{reason}");
-            assert!(is_aborted.load(Ordering::SeqCst), "{parts} parts");
-        }
-    }
-}
+mod tests;
