@@ -138,13 +138,19 @@ fn moved(model: &Model, settings: &TrainSettings) -> f64 {
 #[test]
 fn sparse_pushes_with_error_feedback_and_sparse_differences_apply_every_batch_once() {
     let pictures = Pictures::draw(120);
-    for (shard_copies, how) in [(1, Move::StartedAnew), (2, Move::Promoted)] {
-        let settings = TrainSettings {
-            updates: Updates::Deltas { optimizer: Optimizer::Adam { learning_rate: 1e-3 } },
-            compression: Compression { push: TOP, pull: TOP, delta_pulls: true },
-            shard_copies,
-            ..counting(&pictures.data, EPOCHS)
-        };
+    let saved = tempfile::tempdir().unwrap();
+    let from_the_start = TrainSettings {
+        updates: Updates::Deltas { optimizer: Optimizer::Adam { learning_rate: 1e-3 } },
+        compression: Compression { push: TOP, pull: TOP, delta_pulls: true },
+        ..counting(&pictures.data, EPOCHS)
+    };
+    let from_snapshots = snapshots(from_the_start.clone(), saved.path());
+    let with_standbys = TrainSettings { shard_copies: 2, ..from_the_start.clone() };
+    for (settings, how) in [
+        (from_the_start, Move::StartedAnew),
+        (from_snapshots, Move::Restored),
+        (with_standbys, Move::Promoted),
+    ] {
         let (report, model) = trained_under_fire(&settings, how);
         assert_applied_exactly_once(&report);
         // What was pushed is in the weights, and nothing has run away.
