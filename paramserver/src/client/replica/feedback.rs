@@ -16,9 +16,9 @@ use crate::{
 /// A push that is refused or fails was computed for nothing: its steps are computed again, and its residual counts
 /// for nothing too.
 ///
-/// A shard that was made anew may lack pushes that the residual is of. Within an attempt it shows by a gap; the next
-/// attempt, whose steps may be of another task, goes on with the residual of a shard in the same term only: better lost than
-/// sent twice.
+/// A shard that was made anew may lack pushes that the residual is of. Within an attempt it shows by a gap; the first push
+/// of the next attempt, whose steps may be of another task, takes along the residual of a shard in the same term only: better
+/// lost than sent twice.
 #[derive(Debug)]
 pub(super) struct Feedback {
     buffers: [Vec<f32>; 2],
@@ -32,13 +32,15 @@ struct Accepted {
     values: Range<usize>,
     /// The one that the shard was in; unknown after another cut.
     term: Option<Term>,
+    /// Whether that push was one of an attempt before.
+    is_carried: bool,
     buffer: Buffer,
 }
 
 impl Accepted {
     /// A shard in this term has accepted the push that was under way.
     fn accept(&mut self, term: Term) {
-        self.term = Some(term);
+        (self.term, self.is_carried) = (Some(term), false);
         self.buffer.turn();
     }
 }
@@ -80,20 +82,20 @@ impl Feedback {
         Self { buffers: [vec![0.0; len], vec![0.0; len]], shards: Vec::new(), unsettled: None }
     }
 
-    /// Drops the residual of shards that aren't where they were when they accepted it, for a new attempt.
-    pub(super) fn keep_of_same_terms<'a>(&mut self, places: impl Iterator<Item = &'a Place> + Clone) {
-        for shard in &mut self.shards {
-            let same = |place: &Place| place.values() == shard.values && Some(place.term) == shard.term;
-            if !places.clone().any(same) {
-                self.buffers[shard.buffer as usize][shard.values.clone()].fill(0.0);
-            }
-        }
+    /// A new attempt begins.
+    pub(super) fn carry(&mut self) {
+        self.shards.iter_mut().for_each(|shard| shard.is_carried = true);
     }
 
     /// Splits the residual by the shards, for a push.
     pub(super) fn parts<'a>(&mut self, places: impl Iterator<Item = &'a Place> + Clone) -> Vec<Part<'_>> {
         self.cut(places.clone().map(Place::values));
         self.drop_unsettled();
+        for (shard, place) in self.shards.iter().zip(places.clone()) {
+            if shard.is_carried && shard.term != Some(place.term) {
+                self.buffers[shard.buffer as usize][shard.values.clone()].fill(0.0);
+            }
+        }
         let [first, second] = &mut self.buffers;
         let (mut first, mut second) = (first.as_mut_slice(), second.as_mut_slice());
         let mut parts = Vec::with_capacity(self.shards.len());
@@ -118,12 +120,14 @@ impl Feedback {
             return;
         }
         let [first, second] = &mut self.buffers;
-        for Accepted { values, buffer, .. } in self.shards.drain(..) {
-            if buffer == Buffer::Second {
+        for Accepted { values, is_carried, buffer, .. } in self.shards.drain(..) {
+            if is_carried {
+                first[values].fill(0.0);
+            } else if buffer == Buffer::Second {
                 first[values.clone()].copy_from_slice(&second[values]);
             }
         }
-        let accepted = |values| Accepted { values, term: None, buffer: Buffer::First };
+        let accepted = |values| Accepted { values, term: None, is_carried: false, buffer: Buffer::First };
         self.shards = ranges.into_iter().map(accepted).collect();
     }
 

@@ -147,9 +147,7 @@ impl ReplicaClient {
         }
         if let Some(feedback) = &mut self.feedback {
             feedback.settle_late(task, &self.known);
-            // Where they are now: one may have been made anew while it was asked.
-            let now = self.parameters.shards();
-            feedback.keep_of_same_terms(now.iter().map(super::ShardClient::place));
+            feedback.carry();
         }
         let seen: Vec<_> = seen.into_iter().map(|(_, seen)| seen).collect();
         Ok(Marks::of(&seen, attempt))

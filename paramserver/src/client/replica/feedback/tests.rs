@@ -62,7 +62,7 @@ fn a_push_whose_answer_was_lost_is_settled_by_the_marks_of_the_next_attempt() {
     known.note(&place(0..1), Step(6));
     known.note(&place(1..2), Step(3));
     feedback.settle_late(TASK, &known);
-    feedback.keep_of_same_terms(two().iter());
+    feedback.carry();
     assert_eq!(accepted(&mut feedback), [1.0, 0.0]);
 }
 
@@ -99,17 +99,31 @@ fn a_new_attempt_has_the_residual_of_shards_that_were_not_made_anew() {
     let anew = [place(0..1), Place { term: Term(2), ..place(1..2) }];
     let mut feedback = Feedback::new(2);
     accept(&mut feedback, &two());
-    feedback.keep_of_same_terms(two().iter());
+    feedback.carry();
     assert_eq!(accepted(&mut feedback), [1.0, 2.0]);
-    feedback.keep_of_same_terms(anew.iter());
-    assert_eq!(accepted(&mut feedback), [1.0, 0.0], "the second may lack what its residual is of");
+    let taken_along: Vec<f32> = feedback.parts(anew.iter()).iter().map(|part| part.accepted[0]).collect();
+    assert_eq!(
+        taken_along,
+        [1.0, 0.0],
+        "the second may lack what its residual is of, as late as at the first push"
+    );
 
-    // It went on within an attempt, without a gap.
     accept(&mut feedback, &anew);
-    feedback.keep_of_same_terms(anew.iter());
-    assert_eq!(accepted(&mut feedback), [2.0, 2.0]);
+    accept(&mut feedback, &two());
+    assert_eq!(accepted(&mut feedback), [3.0, 4.0], "within an attempt, a gap would have shown");
+}
 
-    feedback.parts([place(0..2)].iter());
-    feedback.keep_of_same_terms([place(0..2)].iter());
-    assert_eq!(accepted(&mut feedback), [0.0, 0.0], "in another cut, it isn't known what they have");
+#[test]
+fn a_new_attempt_has_nothing_of_what_was_held_back_in_another_cut() {
+    let whole = |feedback: &mut Feedback| feedback.parts([place(0..2)].iter())[0].accepted.to_vec();
+    for carries_before in [true, false] {
+        let mut feedback = Feedback::new(2);
+        let applied = sent(PushOutcome::Applied { mark: Step(3) }, false);
+        push(&mut feedback).into_iter().for_each(|part| part.settle(&applied));
+        if !carries_before {
+            assert_eq!(whole(&mut feedback), [1.0, 2.0]);
+        }
+        feedback.carry();
+        assert_eq!(whole(&mut feedback), [0.0, 0.0], "it isn't known what they have");
+    }
 }
