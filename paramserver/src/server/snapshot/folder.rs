@@ -14,10 +14,12 @@ use crate::{
 
 /// How many parts of a file are on their way to the store at a time.
 const CONCURRENT_PARTS: usize = 4;
-/// How long a folder may take to be opened: a file system on a network may never answer.
-const OPENING: Duration = Duration::from_secs(60);
+/// How long a folder may take to be opened: a file system on a network may never answer. Whoever asks waits for a minute.
+const OPENING: Duration = Duration::from_secs(30);
 /// How long a store may say nothing of a file: a request to one is tried again for three minutes.
 const SILENCE: Duration = Duration::from_secs(300);
+/// How long a store may take to make a file whole: a file system has all of it on the disk then.
+const FLUSHING: Duration = Duration::from_secs(600);
 
 /// The folder of a snapshot.
 #[derive(Debug)]
@@ -144,9 +146,16 @@ impl Folder {
 
 /// Waits for a store, and not for ever.
 async fn heard<T, E: Error>(asked: impl Future<Output = Result<T, E>>) -> Result<T, String> {
-    match tokio::time::timeout(SILENCE, asked).await {
+    within(SILENCE, asked).await
+}
+
+async fn within<T, E: Error>(
+    limit: Duration,
+    asked: impl Future<Output = Result<T, E>>,
+) -> Result<T, String> {
+    match tokio::time::timeout(limit, asked).await {
         Ok(answer) => answer.map_err(|error| root_cause(&error)),
-        Err(_) => Err(format!("the store has not answered for {} s", SILENCE.as_secs())),
+        Err(_) => Err(format!("the store has not answered for {} s", limit.as_secs())),
     }
 }
 
@@ -156,7 +165,7 @@ async fn aside<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static
     tokio::task::spawn_blocking(move || runtime.block_on(work)).await
 }
 
-/// Writes an image in parts, of which none stay if it fails.
+/// Writes an image in parts, of which none stay if it fails, unless the store falls silent.
 async fn send(mut writer: WriteMultipart, image: Image) -> Result<SavedFile, String> {
     let (mut pieces, checksum) = pieces(image);
     let put = async {
@@ -166,11 +175,13 @@ async fn send(mut writer: WriteMultipart, image: Image) -> Result<SavedFile, Str
             heard(writer.wait_for_capacity(CONCURRENT_PARTS)).await?;
             writer.put(piece);
         }
+        // The last parts: where they fail, those before them can still be dropped.
+        heard(writer.wait_for_capacity(0)).await?;
         let checksum = checksum.await.map_err(|_| "its image broke off".to_owned())?;
         Ok::<_, String>(SavedFile { bytes, checksum })
     };
     match put.await {
-        Ok(saved) => heard(writer.finish()).await.map(|_| saved),
+        Ok(saved) => within(FLUSHING, writer.finish()).await.map(|_| saved),
         Err(reason) => {
             // Whether they go changes nothing about the outcome.
             let _gone = heard(writer.abort()).await;

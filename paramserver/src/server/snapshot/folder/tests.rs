@@ -70,7 +70,7 @@ fn a_folder_that_never_answers_is_named() {
         assert!(futures::poll!(&mut opening).is_pending());
         tokio::time::advance(OPENING).await;
         let error = opening.await.unwrap_err().to_string();
-        assert!(error.contains(location) && error.contains("60 s"), "{error}");
+        assert!(error.contains(location) && error.contains("30 s"), "{error}");
         lets_go.send(()).unwrap();
     });
 }
