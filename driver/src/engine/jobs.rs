@@ -80,7 +80,7 @@ impl Engine {
         let view = self.view();
         match &result {
             IoResult::ShardDone { .. } => self.shard_request_ended(job),
-            IoResult::SnapshotTaken(..) => self.take_ended(job),
+            IoResult::SnapshotTaken(snapshot, _) => self.take_ended(job, *snapshot),
             _ => {}
         }
         let Some(state) = self.jobs.get_mut(&job) else { return std::mem::take(&mut self.effects) };
@@ -173,7 +173,7 @@ impl Engine {
                 }
                 JobCommand::Untag(tag) => IoRequest::Untag { places: state.train.places(), tag },
                 JobCommand::Snapshot(request) => {
-                    self.takes.begin(job, &request.location);
+                    self.takes.begin(job, request.manifest.snapshot, &request.location);
                     IoRequest::Snapshot(request)
                 }
                 JobCommand::PutPlaces(places) => {
