@@ -4,7 +4,7 @@ use futures::TryStreamExt;
 use howdah_proto::{pb, transport::root_cause};
 use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart, path::Path};
 use sha2::{Digest, Sha256};
-use tokio::{runtime::Handle, task::JoinError};
+use tokio::{runtime::Handle, sync::Semaphore, task::JoinError};
 
 use super::{error::SnapshotError, pieces};
 use crate::{
@@ -16,6 +16,8 @@ use crate::{
 const CONCURRENT_PARTS: usize = 4;
 /// How long a folder may take to be opened: a file system on a network may never answer. Whoever asks waits for a minute.
 const OPENING: Duration = Duration::from_secs(30);
+/// How many folders are opened at a time. One that hangs keeps its thread; the others are there for longer work.
+static OPENINGS: Semaphore = Semaphore::const_new(32);
 /// How long a store may say nothing of a file: a request to one is tried again for three minutes.
 const SILENCE: Duration = Duration::from_secs(300);
 /// How long a store may take to make a file whole: a file system has all of it on the disk then.
@@ -58,8 +60,20 @@ impl Folder {
     /// Opens a folder: an absolute path, or the URL of one in an object store, whose credentials come from the
     /// environment.
     pub(in crate::server) async fn open(location: &str) -> Result<Self, SnapshotError> {
+        Self::open_in_turn(location, &OPENINGS).await
+    }
+
+    async fn open_in_turn(location: &str, openings: &'static Semaphore) -> Result<Self, SnapshotError> {
         let (location, place) = (location.to_owned(), location.to_owned());
-        let opening = aside(async move { open_folder(&place) });
+        let opening = async {
+            let turn = openings.acquire().await;
+            let opening = async move {
+                // The thread has it, whether or not anybody waits still.
+                let _turn = turn;
+                open_folder(&place)
+            };
+            aside(opening).await
+        };
         let opened = match tokio::time::timeout(OPENING, opening).await {
             Ok(opened) => opened.unwrap_or_else(|_| Err("opening it broke off".to_owned())),
             Err(_) => return Err(SnapshotError::Silent { location, seconds: OPENING.as_secs() }),

@@ -75,6 +75,26 @@ fn a_folder_that_never_answers_is_named() {
     });
 }
 
+#[test]
+fn folders_that_hang_keep_so_many_threads_and_no_more() {
+    static ONE: Semaphore = Semaphore::const_new(1);
+    let base = tempfile::tempdir().unwrap();
+    let place = |name: &str| base.path().join(name);
+    let (runtime, lets_go) = held_up(true);
+    runtime.block_on(async {
+        for name in ["a run that hangs", "another run"] {
+            let path = place(name);
+            let mut opening = std::pin::pin!(Folder::open_in_turn(path.to_str().unwrap(), &ONE));
+            assert!(futures::poll!(&mut opening).is_pending());
+            tokio::time::advance(OPENING).await;
+            opening.await.unwrap_err();
+        }
+        lets_go.send(()).unwrap();
+        Folder::open_in_turn(place("a third one").to_str().unwrap(), &ONE).await.unwrap();
+    });
+    assert!(place("a run that hangs").exists() && !place("another run").exists());
+}
+
 /// It answers nothing.
 #[derive(Debug)]
 struct Silent;
