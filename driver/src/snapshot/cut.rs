@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use howdah_paramserver::client::ShardMarks;
-use howdah_proto::{Epoch, Step, fence::TrainTask};
+use howdah_proto::{Step, fence::TrainTask};
 
 use super::Lacking;
 
@@ -35,18 +35,18 @@ pub fn plan_ahead<'a>(
     cut
 }
 
-/// Checks that no cut would wait for the end of the epoch `last`: each shard has the steps of a task up to it that any of them
-/// has, or the task is under way and sends it what it lacks.
+/// Checks that no cut would wait for the end of an epoch: each shard has the steps of a task that any of them has, or the task
+/// is under way and sends it what it lacks.
 ///
 /// # Errors
 /// [`Lacking`] if a shard was made anew, and lacks steps of a task that is done.
-pub fn check_sent(shards: &[ShardMarks], running: &BTreeSet<TrainTask>, last: Epoch) -> Result<(), Lacking> {
+pub fn check_sent(shards: &[ShardMarks], running: &BTreeSet<TrainTask>) -> Result<(), Lacking> {
     let mut highest: BTreeMap<TrainTask, Step> = BTreeMap::new();
     for (task, mark) in shards.iter().flat_map(|shard| &shard.marks) {
         let highest = highest.entry(*task).or_default();
         *highest = (*highest).max(*mark);
     }
-    highest.retain(|task, _| task.epoch <= last && !running.contains(task));
+    highest.retain(|task, _| !running.contains(task));
     let lacking = |(index, shard): (usize, &ShardMarks)| {
         let lacks = |(task, highest): &(&TrainTask, &Step)| {
             let has = shard.marks.get(*task).copied().unwrap_or_default();
@@ -59,7 +59,7 @@ pub fn check_sent(shards: &[ShardMarks], running: &BTreeSet<TrainTask>, last: Ep
 
 #[cfg(test)]
 mod tests {
-    use howdah_proto::Partition;
+    use howdah_proto::{Epoch, Partition};
 
     use super::*;
 
@@ -95,13 +95,11 @@ mod tests {
             ..ShardMarks::default()
         };
         let shards = [shard(0, &[(0, 21), (1, 8)]), shard(0, &[(0, 16), (1, 4)])];
-        let (now, before) = (Epoch(1), Epoch(0));
-        let check = |running: &[u32]| check_sent(&shards, &running.iter().copied().map(task).collect(), now);
+        let check = |running: &[u32]| check_sent(&shards, &running.iter().copied().map(task).collect());
         assert_eq!(check(&[0, 1]), Ok(()), "what it lacks is on its way");
         assert_eq!(check(&[1]), Err(Lacking { shard: 1, epoch: Epoch(1) }));
         let forgotten = [shards[0].clone(), shard(1, &[])];
-        assert_eq!(check_sent(&forgotten, &BTreeSet::new(), now), Ok(()));
-        assert_eq!(check_sent(&shards, &BTreeSet::new(), before), Ok(()), "the next epoch has begun");
+        assert_eq!(check_sent(&forgotten, &BTreeSet::new()), Ok(()));
     }
 
     #[test]

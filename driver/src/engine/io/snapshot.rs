@@ -129,7 +129,7 @@ async fn plan(
         let id = CutId { snapshot: manifest.snapshot, attempt };
         let marks = try_join_all(shards.iter().map(ShardClient::marks)).await.map_err(said)?;
         if let CutKind::Ahead(_) = cut {
-            check_sent(&marks, running, manifest.epoch)?;
+            check_sent(&marks, running)?;
         }
         let cuts = cuts(&marks, steps, cut, attempt);
         let plans = shards.iter().zip(&cuts).map(|(shard, cut)| shard.plan_cut(id, cut));
@@ -200,7 +200,7 @@ mod tests {
     async fn a_server_that_never_answers_holds_a_plan_up_for_a_quarter_of_a_minute() {
         // It takes connections, and reads nothing.
         let (_silent, address) = listen().await;
-        let place = pb::ShardPlace { shard: 0, address, start: 0, len: 4, term: 1 };
+        let place = pb::ShardPlace { shard: 0, address, start: 0, len: 4, term: 1, made: 1 };
         let planners = ask::shards(JobId(1), vec![place], PLANNED).unwrap().shards();
         let begun = Instant::now();
         assert!(retire(&planners, &planners, &BTreeMap::new(), &example()).await.is_err());
