@@ -68,11 +68,20 @@ impl Failure {
     }
 }
 
+/// Where the tries of a call go when their shard moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Follows {
+    /// Wherever it is.
+    Always,
+    /// To where it has all that it acknowledged.
+    Unforgetting,
+}
+
 /// The tries of one call, within the caller's patience. They follow the shard when it moves.
 pub(super) struct Tries {
     at: Connection,
     moves: Option<Moves>,
-    follows: bool,
+    follows: Option<Follows>,
     patience: Patience,
     deadline: Instant,
     made: u32,
@@ -80,8 +89,8 @@ pub(super) struct Tries {
 }
 
 impl Tries {
-    pub(super) fn new(at: Connection, moves: Option<Moves>, patience: Patience) -> Self {
-        let (follows, deadline) = (moves.is_some(), Instant::now() + patience.deadline);
+    pub(super) fn new(at: Connection, moves: Option<Moves>, follows: Follows, patience: Patience) -> Self {
+        let (follows, deadline) = (moves.as_ref().map(|_| follows), Instant::now() + patience.deadline);
         Self { at, moves, follows, patience, deadline, made: 0, sent: 0 }
     }
 
@@ -118,6 +127,9 @@ impl Tries {
     fn go_to(&mut self, layout: &Arc<Layout>) -> Result<(), ParametersError> {
         let shard = self.at.place.shard;
         let there = layout.find(&self.at.place).ok_or(ParametersError::Recut { shard })?;
+        if self.follows == Some(Follows::Unforgetting) && there.place.made != self.at.place.made {
+            return Err(ParametersError::Remade { shard });
+        }
         self.at = there.clone();
         self.made = 0;
         self.deadline = Instant::now() + self.patience.deadline;
@@ -129,7 +141,7 @@ impl Tries {
         one_try: impl Future<Output = Result<T, Failure>>,
     ) -> Result<Option<T>, ParametersError> {
         let (place, patience) = (&self.at.place, self.patience);
-        let follows = self.follows;
+        let follows = self.follows.is_some();
         let may_pass = |failure: &Failure| {
             failure.is_unreachable() || failure.is_moved() || (follows && failure.is_absent())
         };
@@ -183,7 +195,8 @@ mod tests {
     use super::*;
 
     fn place(address: &str, term: u64, end: u64) -> Place {
-        Place { shard: ShardIndex(0), address: address.to_owned(), range: 0..end, term: Term(term) }
+        let (term, made) = (Term(term), Term(1));
+        Place { shard: ShardIndex(0), address: address.to_owned(), range: 0..end, term, made }
     }
 
     fn layout(place: Place) -> Arc<Layout> {
@@ -194,13 +207,14 @@ mod tests {
     const NEW: &str = "http://10.0.0.8:7001";
 
     fn fixed() -> Tries {
-        Tries::new(layout(place(OLD, 1, 1)).connections[0].clone(), None, Patience::default())
+        let at = layout(place(OLD, 1, 1)).connections[0].clone();
+        Tries::new(at, None, Follows::Always, Patience::default())
     }
 
-    fn following() -> (Tries, watch::Sender<Arc<Layout>>) {
+    fn following(follows: Follows) -> (Tries, watch::Sender<Arc<Layout>>) {
         let (sender, moves) = watch::channel(layout(place(OLD, 1, 1)));
         let at = moves.borrow().connections[0].clone();
-        (Tries::new(at, Some(moves), Patience::default()), sender)
+        (Tries::new(at, Some(moves), follows, Patience::default()), sender)
     }
 
     async fn tries_until(error: Status) -> (u32, ParametersError) {
@@ -236,7 +250,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_in_flight_goes_to_the_new_place_at_once() {
-        let (mut tries, places) = following();
+        let (mut tries, places) = following(Follows::Always);
         let started = Instant::now();
         let (ended, ()) = tokio::join!(tries.run(std::future::pending::<Result<(), Failure>>()), async {
             drop(places.send_replace(layout(place(NEW, 2, 1))))
@@ -250,7 +264,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_ends_when_the_shard_has_moved() {
-        let (mut tries, places) = following();
+        let (mut tries, places) = following(Follows::Always);
         let started = Instant::now();
         let refused = async { Err::<(), _>(Failure::Status(Refusal::Moved.status("away"))) };
         let (ended, ()) =
@@ -261,9 +275,23 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_to_a_shard_that_is_cut_anew_ends() {
-        let (mut tries, places) = following();
+        let (mut tries, places) = following(Follows::Always);
         places.send_replace(layout(place(NEW, 2, 3)));
         let ended = tries.run(async { Ok(7) }).await;
         assert_eq!(ended, Err(ParametersError::Recut { shard: ShardIndex(0) }));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_builds_upon_others_goes_to_a_standby_and_not_to_a_shard_made_anew() {
+        let (mut tries, places) = following(Follows::Unforgetting);
+        places.send_replace(layout(place(NEW, 2, 1)));
+        assert_eq!(tries.run(async { Ok(7) }).await, Ok(None));
+        assert_eq!(tries.connection().shard.term, 2);
+        for term in [3, 4] {
+            // Also when a standby of the new one has taken over.
+            places.send_replace(layout(Place { made: Term(3), ..place(OLD, term, 1) }));
+            let ended = tries.run(async { Ok(7) }).await;
+            assert_eq!(ended, Err(ParametersError::Remade { shard: ShardIndex(0) }));
+        }
     }
 }

@@ -55,6 +55,13 @@ pub enum ParametersError {
         /// The shard as it was.
         shard: ShardIndex,
     },
+    /// The shard was made anew, and may lack what the call builds upon. A [replica](super::ReplicaClient) encodes such a
+    /// push anew.
+    #[error("shard {shard} was made anew")]
+    Remade {
+        /// The shard.
+        shard: ShardIndex,
+    },
     /// The caller's buffer doesn't have the length of the parameters.
     #[error("a buffer of {given} values was given for {parameters} parameters")]
     Buffer {

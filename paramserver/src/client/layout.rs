@@ -85,6 +85,7 @@ mod tests {
             address: format!("http://127.0.0.1:{port}"),
             range,
             term: Term(term),
+            made: Term(1),
         }
     }
 

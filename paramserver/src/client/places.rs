@@ -13,6 +13,8 @@ pub struct Place {
     pub range: Range<u64>,
     /// The term in which it is there.
     pub term: Term,
+    /// The term in which it was made, of zeros or from a snapshot: it has all that it acknowledged since.
+    pub made: Term,
 }
 
 impl Place {
@@ -59,7 +61,14 @@ pub enum PlacesError {
 impl From<Place> for pb::ShardPlace {
     fn from(place: Place) -> Self {
         let (start, len) = (place.range.start, place.range.end - place.range.start);
-        Self { shard: place.shard.0, address: place.address, start, len, term: place.term.0 }
+        Self {
+            shard: place.shard.0,
+            address: place.address,
+            start,
+            len,
+            term: place.term.0,
+            made: place.made.0,
+        }
     }
 }
 
@@ -81,7 +90,8 @@ pub fn places(places: Vec<pb::ShardPlace>) -> Result<Vec<Place>, PlacesError> {
         };
         transport::endpoint(&place.address)
             .map_err(|error| PlacesError::Address { shard, reason: error.to_string() })?;
-        checked.push(Place { shard, address: place.address, range: start..end, term: Term(place.term) });
+        let (term, made) = (Term(place.term), Term(place.made));
+        checked.push(Place { shard, address: place.address, range: start..end, term, made });
         start = end;
     }
     Ok(checked)
@@ -92,7 +102,7 @@ mod tests {
     use super::*;
 
     fn place(shard: u32, start: u64, len: u64) -> pb::ShardPlace {
-        pb::ShardPlace { shard, address: "http://127.0.0.1:1".to_owned(), start, len, term: 1 }
+        pb::ShardPlace { shard, address: "http://127.0.0.1:1".to_owned(), start, len, term: 1, made: 1 }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tonic::transport::Channel;
 
 use super::{
     ParametersError, Patience, Place, Values,
-    call::{Failure, Tries},
+    call::{Failure, Follows, Tries},
     connection::Connection,
     layout::Moves,
     transfer::parts,
@@ -49,7 +49,11 @@ impl ShardClient {
     }
 
     pub(super) fn tries(&self) -> Tries {
-        Tries::new(self.connection.clone(), self.moves.clone(), self.patience)
+        self.tries_that(Follows::Always)
+    }
+
+    pub(super) fn tries_that(&self, follows: Follows) -> Tries {
+        Tries::new(self.connection.clone(), self.moves.clone(), follows, self.patience)
     }
 
     /// Makes the shard, all zeros.
@@ -93,7 +97,9 @@ impl ShardClient {
     pub async fn push(&self, values: &Values, fence: &Fence) -> Result<PushOutcome, ParametersError> {
         self.check_len(values.len())?;
         let header = pb::PushHeader { fence: Some((*fence).into()), ..Default::default() };
-        self.send(header, Encoding::F32, values.bytes().clone()).await.map(|sent| sent.outcome)
+        self.send(header, Encoding::F32, values.bytes().clone(), Follows::Always)
+            .await
+            .map(|sent| sent.outcome)
     }
 
     /// Asks for the mark of a task on behalf of an attempt, which supersedes lower ones by that.

@@ -10,7 +10,10 @@ use howdah_proto::{
     transport::CHUNK_BYTES,
 };
 
-use super::{ParametersError, ShardClient, Wanted, call::Failure};
+use super::{
+    ParametersError, ShardClient, Wanted,
+    call::{Failure, Follows},
+};
 use crate::{
     codec::{self, Decoder, HALF_BYTES, Half},
     shard::PushOutcome,
@@ -135,9 +138,10 @@ impl ShardClient {
         header: pb::PushHeader,
         encoding: Encoding,
         bytes: Bytes,
+        follows: Follows,
     ) -> Result<Sent, ParametersError> {
         let header = pb::PushHeader { encoding: name(encoding), encoded_bytes: bytes.len() as u64, ..header };
-        let mut tries = self.tries();
+        let mut tries = self.tries_that(follows);
         let reply = loop {
             let connection = tries.connection();
             let header = pb::PushHeader { shard: Some(connection.shard), ..header.clone() };

@@ -33,7 +33,7 @@ fn parameters(server: &Server, term: u64) -> Parameters {
 
 fn places(server: &Server, term: u64) -> Vec<pb::ShardPlace> {
     let address = server.address.clone();
-    vec![pb::ShardPlace { shard: 0, address, start: 0, len: VALUES as u64, term }]
+    vec![pb::ShardPlace { shard: 0, address, start: 0, len: VALUES as u64, term, made: 1 }]
 }
 
 async fn promote(standby: &Server) -> ShardAt {

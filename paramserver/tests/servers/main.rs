@@ -5,6 +5,7 @@
 mod broken_off;
 mod exchange;
 mod failover;
+mod feedback;
 mod fixture;
 mod join;
 mod replica;

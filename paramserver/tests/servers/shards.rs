@@ -39,7 +39,7 @@ async fn places(values: u64, shards: u32) -> Vec<pb::ShardPlace> {
     for (shard, range) in balance(values, shards).into_iter().enumerate() {
         let address = serve(Paramserver::default()).await;
         let (start, len) = (range.start, range.end - range.start);
-        places.push(pb::ShardPlace { shard: shard as u32, address, start, len, term: 1 });
+        places.push(pb::ShardPlace { shard: shard as u32, address, start, len, term: 1, made: 1 });
     }
     places
 }
@@ -186,7 +186,7 @@ async fn many_pushers_at_once_add_up_exactly() {
     const VALUES: usize = 100_001;
     // Room for two pushes at a time: the others must wait, and none may be lost.
     let address = serve(Paramserver::new(2 * 4 * VALUES as u64)).await;
-    let place = pb::ShardPlace { shard: 0, address, start: 0, len: VALUES as u64, term: 1 };
+    let place = pb::ShardPlace { shard: 0, address, start: 0, len: VALUES as u64, term: 1, made: 1 };
     let parameters = Parameters::new(JOB, vec![place.clone()], Patience::default()).unwrap();
     parameters.create(&SPEC).await.unwrap();
     let ones = Arc::new(vec![1.0; VALUES]);
@@ -251,8 +251,14 @@ async fn an_unknown_shard_is_named() {
 #[tokio::test]
 async fn a_shard_can_be_created_again_only_as_it_is() {
     let server = Paramserver::default();
-    let place =
-        pb::ShardPlace { shard: 0, address: serve(server.clone()).await, start: 0, len: 50_000_000, term: 1 };
+    let place = pb::ShardPlace {
+        shard: 0,
+        address: serve(server.clone()).await,
+        start: 0,
+        len: 50_000_000,
+        term: 1,
+        made: 1,
+    };
     let parameters = Parameters::new(JOB, vec![place], Patience::default()).unwrap();
     let momentum = ShardSpec { rule: UpdateRule::Momentum { learning_rate: 0.1, momentum: 0.9 }, ..SPEC };
     parameters.create(&momentum).await.unwrap();
@@ -274,6 +280,7 @@ async fn what_others_have_replaced_gives_its_memory_back() {
         start: values.start,
         len: values.end - values.start,
         term,
+        made: term,
     };
     let before = [place(0, 0..1000, 1), place(1, 1000..2000, 1), place(2, 2000..3000, 1)];
     let now = [place(0, 0..1500, 2), place(1, 1500..3000, 3)];
@@ -281,7 +288,8 @@ async fn what_others_have_replaced_gives_its_memory_back() {
         let parameters = Parameters::new(JOB, places.to_vec(), Patience::default()).unwrap();
         parameters.create(&SPEC).await.unwrap();
     }
-    let server_of = Place { shard: ShardIndex(0), address: address.clone(), range: 0..1, term: Term(1) };
+    let (term, made) = (Term(1), Term(1));
+    let server_of = Place { shard: ShardIndex(0), address: address.clone(), range: 0..1, term, made };
     let client = ShardClient::new(JOB, server_of, Patience::default()).unwrap();
     assert_eq!(server.used_bytes(), 4 * 4000);
     client.drop_replaced(&before).await.unwrap();
@@ -293,7 +301,8 @@ async fn what_others_have_replaced_gives_its_memory_back() {
 #[tokio::test]
 async fn a_server_that_is_gone_is_named_after_a_few_tries() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let place = pb::ShardPlace { shard: 0, address: format!("http://{free}"), start: 0, len: 4, term: 1 };
+    let place =
+        pb::ShardPlace { shard: 0, address: format!("http://{free}"), start: 0, len: 4, term: 1, made: 1 };
     let patience = Patience { tries: 2, ..Patience::default() };
     let parameters = Parameters::new(JOB, vec![place], patience).unwrap();
     let error = parameters.tag(1).await.unwrap_err();

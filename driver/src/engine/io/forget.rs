@@ -75,7 +75,13 @@ async fn for_each<F: Future<Output = Result<(), ParametersError>>>(
     let each = servers.into_iter().map(|address| {
         let (mut live, is_needed, ask) = (live.clone(), &is_needed, &ask);
         async move {
-            let place = Place { shard: ShardIndex(0), address: address.clone(), range: 0..1, term: Term(1) };
+            let place = Place {
+                shard: ShardIndex(0),
+                address: address.clone(),
+                range: 0..1,
+                term: Term(1),
+                made: Term(1),
+            };
             let asked = async { ask(ShardClient::new(job, place, UNTIL_HEARD)?).await };
             tokio::select! {
                 ended = asked => ended,
@@ -104,7 +110,13 @@ mod tests {
     const JOB: JobId = JobId(1);
 
     fn shard(address: &str) -> ShardClient {
-        let place = Place { shard: ShardIndex(0), address: address.to_owned(), range: 0..4, term: Term(1) };
+        let place = Place {
+            shard: ShardIndex(0),
+            address: address.to_owned(),
+            range: 0..4,
+            term: Term(1),
+            made: Term(1),
+        };
         ShardClient::new(JOB, place, Patience::default()).unwrap()
     }
 

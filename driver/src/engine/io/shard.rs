@@ -22,8 +22,8 @@ const ONCE: Patience = Patience { deadline: Duration::from_secs(60), tries: 1, .
 
 fn client(job: JobId, place: pb::ShardPlace, patience: Patience) -> Result<ShardClient, ParametersError> {
     let range = place.start..place.start.saturating_add(place.len);
-    let (shard, term) = (ShardIndex(place.shard), Term(place.term));
-    ShardClient::new(job, Place { shard, address: place.address, range, term }, patience)
+    let (shard, term, made) = (ShardIndex(place.shard), Term(place.term), Term(place.made));
+    ShardClient::new(job, Place { shard, address: place.address, range, term, made }, patience)
 }
 
 /// Makes shards, and reports each when it is made.
@@ -126,7 +126,7 @@ mod tests {
     use crate::train::OpId;
 
     fn place(address: &str) -> pb::ShardPlace {
-        pb::ShardPlace { shard: 0, address: address.to_owned(), start: 0, len: 4, term: 1 }
+        pb::ShardPlace { shard: 0, address: address.to_owned(), start: 0, len: 4, term: 1, made: 1 }
     }
 
     /// Starts a parameter server that has no shards, and gives its address.

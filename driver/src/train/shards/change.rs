@@ -1,6 +1,6 @@
 use std::{ops::Range, time::Duration};
 
-use howdah_proto::{ShardIndex, Term, event::Move};
+use howdah_proto::{ShardIndex, Term, event::Move, pb};
 
 use super::{
     OpId, Recovery, Server, ShardFault, ShardStep, Shards,
@@ -155,7 +155,7 @@ impl Shards {
     fn succeeded(&mut self, number: usize, op: Op, now: Millis, steps: &mut Vec<ShardStep>) {
         let trains = self.trains;
         let Some(shard) = self.shards.get_mut(number) else { return };
-        let (on, term, how) = match op {
+        let (on, term, made, how) = match op {
             Op::Check { .. } => return,
             Op::Attach { on } => {
                 let address = on.address.clone();
@@ -164,11 +164,11 @@ impl Shards {
                 return steps.push(ShardStep::Protected { shard: ShardIndex(number as u32), address });
             }
             Op::Detach => return shard.standby = Standby::None,
-            Op::Make { on, term } => (on, term, shard.moving.take()),
-            Op::Promote { on, term } => (on, term, Some(Move::Promoted)),
+            Op::Make { on, term } => (on, term, term.0, shard.moving.take()),
+            Op::Promote { on, term } => (on, term, shard.published.made, Some(Move::Promoted)),
         };
         shard.standby = Standby::None;
-        shard.published = shard.place(&on, term);
+        shard.published = pb::ShardPlace { made, ..shard.place(&on, term) };
         let seconds = shard.lost.take().map_or(0.0, |lost| now.since(lost).as_secs_f64());
         let address = on.address.clone();
         shard.primary = Some((on, term));

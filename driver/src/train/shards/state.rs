@@ -140,6 +140,7 @@ impl Shard {
             start: range.start,
             len: range.end - range.start,
             term: highest.0,
+            made: highest.0,
         };
         Self {
             range,

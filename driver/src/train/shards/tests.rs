@@ -117,6 +117,22 @@ fn without_a_standby_only_the_lost_shard_of_a_stream_is_made_anew() {
 }
 
 #[test]
+fn what_a_shard_has_acknowledged_outlives_its_standbys_takeovers_and_not_its_restores() {
+    let mut shards = training(Standbys::Always, Recovery::Alone);
+    let mut made_after = |left: &[&[u64]]| {
+        for left in left {
+            let steps = shards.on_servers(servers(left), NOW);
+            finish(&mut shards, steps);
+        }
+        let first = &shards.places()[0];
+        (first.term, first.made)
+    };
+    assert_eq!(made_after(&[&[2, 3]]), (2, 1), "its standby takes over");
+    assert_eq!(made_after(&[&[], &[3, 4]]), (3, 3), "nobody has it");
+    assert_eq!(made_after(&[&[4, 5], &[5, 6]]), (5, 3), "standbys take over twice");
+}
+
+#[test]
 fn in_rounds_all_shards_go_back_together_and_are_published_when_all_are_there() {
     let mut shards = training(Standbys::ToMove, Recovery::Together);
     let steps = shards.on_servers(servers(&[2]), NOW);

@@ -4,7 +4,7 @@ use howdah_proto::{Step, Term, fence::TrainTask};
 
 use super::{known::KnownMarks, meet};
 use crate::{
-    client::{Place, transfer::Sent},
+    client::{Place, call::Follows, transfer::Sent},
     codec::Residual,
     shard::PushOutcome,
 };
@@ -17,8 +17,8 @@ use crate::{
 /// for nothing too.
 ///
 /// A shard that was made anew may lack pushes that the residual is of. Within an attempt it shows by a gap; the first push
-/// of the next attempt, whose steps may be of another task, takes along the residual of a shard in the same term only: better
-/// lost than sent twice.
+/// of the next attempt, whose steps may be of another task, takes along the residual of a shard that was not made anew, and
+/// does not follow it when it is: better lost than sent twice. A standby that takes over has all that was acknowledged.
 #[derive(Debug)]
 pub(super) struct Feedback {
     buffers: [Vec<f32>; 2],
@@ -30,17 +30,17 @@ pub(super) struct Feedback {
 #[derive(Debug)]
 struct Accepted {
     values: Range<usize>,
-    /// The one that the shard was in; unknown after another cut.
-    term: Option<Term>,
+    /// The term in which that shard was made; unknown after another cut.
+    made: Option<Term>,
     /// Whether that push was one of an attempt before.
     is_carried: bool,
     buffer: Buffer,
 }
 
 impl Accepted {
-    /// A shard in this term has accepted the push that was under way.
-    fn accept(&mut self, term: Term) {
-        (self.term, self.is_carried) = (Some(term), false);
+    /// A shard that was made in this term has accepted the push that was under way.
+    fn accept(&mut self, made: Term) {
+        (self.made, self.is_carried) = (Some(made), false);
         self.buffer.turn();
     }
 }
@@ -73,7 +73,7 @@ struct Unsettled {
 pub(super) struct Part<'a> {
     accepted: &'a mut [f32],
     next: &'a mut [f32],
-    term: Term,
+    made: Term,
     shard: &'a mut Accepted,
 }
 
@@ -92,7 +92,7 @@ impl Feedback {
         self.cut(places.clone().map(Place::values));
         self.drop_unsettled();
         for (shard, place) in self.shards.iter().zip(places.clone()) {
-            if shard.is_carried && shard.term != Some(place.term) {
+            if shard.is_carried && shard.made != Some(place.made) {
                 self.buffers[shard.buffer as usize][shard.values.clone()].fill(0.0);
             }
         }
@@ -108,7 +108,7 @@ impl Feedback {
                 Buffer::First => (first_part, second_part),
                 Buffer::Second => (second_part, first_part),
             };
-            parts.push(Part { accepted, next, term: place.term, shard });
+            parts.push(Part { accepted, next, made: place.made, shard });
         }
         parts
     }
@@ -127,7 +127,7 @@ impl Feedback {
                 first[values.clone()].copy_from_slice(&second[values]);
             }
         }
-        let accepted = |values| Accepted { values, term: None, is_carried: false, buffer: Buffer::First };
+        let accepted = |values| Accepted { values, made: None, is_carried: false, buffer: Buffer::First };
         self.shards = ranges.into_iter().map(accepted).collect();
     }
 
@@ -152,7 +152,7 @@ impl Feedback {
         let Some(open) = self.unsettled.take_if(|open| open.task == task) else { return };
         for place in open.places.iter().filter(|place| known.range_covers(&place.range, open.last)) {
             if let Some(shard) = self.shards.iter_mut().find(|shard| shard.values == place.values()) {
-                shard.accept(place.term);
+                shard.accept(place.made);
             }
         }
     }
@@ -164,12 +164,17 @@ impl Part<'_> {
         Residual { before: self.accepted, after: self.next }
     }
 
+    /// Where the push may go that is encoded with the residual.
+    pub(super) fn follows(&self) -> Follows {
+        if self.shard.is_carried { Follows::Unforgetting } else { Follows::Always }
+    }
+
     /// Takes in what became of the push.
     pub(super) fn settle(self, sent: &Sent) {
         match sent.outcome {
-            PushOutcome::Applied { .. } => self.shard.accept(self.term),
+            PushOutcome::Applied { .. } => self.shard.accept(self.made),
             // If it was sent more than once, the copy that was applied was this one; else it was another attempt's.
-            PushOutcome::AlreadyApplied { .. } if sent.was_repeated => self.shard.accept(self.term),
+            PushOutcome::AlreadyApplied { .. } if sent.was_repeated => self.shard.accept(self.made),
             // The shard has lost pushes: what they held back of themselves is computed again with them. What those before
             // them had held back is lost.
             PushOutcome::Gap { .. } => self.accepted.fill(0.0),

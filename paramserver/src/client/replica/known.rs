@@ -51,7 +51,13 @@ mod tests {
     use super::*;
 
     fn place(range: Range<u64>, term: u64) -> Place {
-        Place { shard: ShardIndex(0), address: "http://127.0.0.1:1".to_owned(), range, term: Term(term) }
+        Place {
+            shard: ShardIndex(0),
+            address: "http://127.0.0.1:1".to_owned(),
+            range,
+            term: Term(term),
+            made: Term(1),
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use howdah_proto::{
 
 use super::{ReplicaClient, draft::Shared, feedback};
 use crate::{
-    client::{Combined, ParametersError, ShardClient, Values, transfer::Sent},
+    client::{Combined, ParametersError, ShardClient, Values, call::Follows, transfer::Sent},
     codec::{self, HALF_BYTES, Half},
     shard::PushOutcome,
 };
@@ -69,7 +69,7 @@ impl ReplicaClient {
         };
         let ended = loop {
             match self.try_push(&payload, given as u64, fence).await {
-                Err(ParametersError::Recut { .. }) => {}
+                Err(ParametersError::Recut { .. } | ParametersError::Remade { .. }) => {}
                 ended => break ended,
             }
         };
@@ -153,6 +153,7 @@ impl ReplicaClient {
     ) -> Result<Combined, ParametersError> {
         let mut outcomes = Vec::with_capacity(ended.len());
         let mut open = Vec::new();
+        let is_recut = ended.iter().any(|ended| matches!(ended, Err(ParametersError::Recut { .. })));
         let mut failed = Ok(());
         for (shard, ended) in shards.iter().zip(ended) {
             match ended {
@@ -172,7 +173,7 @@ impl ReplicaClient {
                 }
             }
         }
-        if matches!(failed, Err(ParametersError::Recut { .. })) {
+        if is_recut {
             // In another cut, a shard that has the push may be sent it again, encoded anew.
             open = self.parameters.shards().iter().map(|shard| shard.place().clone()).collect();
         }
@@ -186,13 +187,14 @@ impl ReplicaClient {
 impl PartPush<'_> {
     async fn send(self, shard: &ShardClient) -> Result<Sent, ParametersError> {
         let Self { header, encoding, content, mut feedback } = self;
+        let follows = feedback.as_ref().map_or(Follows::Always, feedback::Part::follows);
         let sent = match content {
-            Content::Ready(bytes) => shard.send(header, encoding, bytes).await?,
+            Content::Ready(bytes) => shard.send(header, encoding, bytes, follows).await?,
             Content::Raw { values, buffer } => {
                 let residual = feedback.as_mut().map(feedback::Part::residual);
                 codec::encode(encoding, values, residual, buffer);
                 let bytes = Bytes::from(std::mem::take(buffer));
-                let sent = shard.send(header, encoding, bytes.clone()).await;
+                let sent = shard.send(header, encoding, bytes.clone(), follows).await;
                 if bytes.is_unique() {
                     *buffer = bytes.into();
                 }

@@ -34,7 +34,7 @@ pub(in crate::server) async fn detach(access: Access, order: u64) -> Result<(), 
 
 async fn dismiss(key: ShardKey, range: Range<u64>, term: Term, standby: Pairing) {
     let Pairing { number, address } = standby;
-    let place = Place { shard: key.shard, address: address.clone(), range, term };
+    let place = Place { shard: key.shard, address: address.clone(), range, term, made: term };
     let told = async { ShardClient::new(key.job, place, Patience::default())?.drop_standby(number).await };
     if let Err(error) = told.await {
         tracing::info!(address, %error, "a standby that was detached keeps its copy of {key}");

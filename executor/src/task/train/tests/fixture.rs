@@ -143,6 +143,7 @@ impl Cluster {
                     start,
                     len,
                     term: 1,
+                    made: 1,
                 });
             }
             let driver = transport::endpoint(&places[0].address).unwrap().connect_lazy();

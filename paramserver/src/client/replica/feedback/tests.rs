@@ -5,7 +5,13 @@ use super::*;
 const TASK: TrainTask = TrainTask { epoch: Epoch(1), partition: Partition(0) };
 
 fn place(range: Range<u64>) -> Place {
-    Place { shard: ShardIndex(0), address: "http://127.0.0.1:1".to_owned(), range, term: Term(1) }
+    Place {
+        shard: ShardIndex(0),
+        address: "http://127.0.0.1:1".to_owned(),
+        range,
+        term: Term(1),
+        made: Term(1),
+    }
 }
 
 fn two() -> [Place; 2] {
@@ -96,7 +102,9 @@ fn a_new_attempt_has_the_residual_of_shards_that_were_not_made_anew() {
         let applied = sent(PushOutcome::Applied { mark: Step(3) }, false);
         push_to(places, feedback).into_iter().for_each(|part| part.settle(&applied));
     };
-    let anew = [place(0..1), Place { term: Term(2), ..place(1..2) }];
+    // A standby has taken over from the first one.
+    let taken_over = Place { term: Term(2), ..place(0..1) };
+    let anew = [taken_over, Place { term: Term(2), made: Term(2), ..place(1..2) }];
     let mut feedback = Feedback::new(2);
     accept(&mut feedback, &two());
     feedback.carry();
