@@ -36,7 +36,7 @@ pub fn plan_ahead<'a>(
 }
 
 /// Checks that no cut would wait for the end of an epoch: each shard has the steps of a task that any of them has, or the task
-/// is under way and sends it what it lacks.
+/// is under way and sends it what it lacks. Of the next epoch there is nothing yet: it waits until the snapshot is planned.
 ///
 /// # Errors
 /// [`Lacking`] if a shard was made anew, and lacks steps of a task that is done.

@@ -69,7 +69,7 @@ pub(super) async fn save(
     let access = server.primary(request.shard)?;
     let id = cut_id(request.snapshot, request.attempt);
     if begun(&access.cell, id).is_none() {
-        let folder = Folder::open(&request.location).await?;
+        let folder = Folder::open_in_turn(&request.location).await?;
         if is_complete(&access, id).await? == Some(false) {
             return Ok(pb::SaveCutReply::default());
         }

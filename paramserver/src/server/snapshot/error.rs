@@ -9,6 +9,9 @@ pub(in crate::server) enum SnapshotError {
     /// The place of the snapshot doesn't answer.
     #[error("{location} has not answered for {seconds} s")]
     Silent { location: String, seconds: u64 },
+    /// Others that are being opened don't answer.
+    #[error("{location} waits for other folders of snapshots, which have not answered for {seconds} s")]
+    Behind { location: String, seconds: u64 },
     /// A file's name would lead out of the folder.
     #[error("`{file}` is no name of a file in a snapshot")]
     Name { file: String },
@@ -25,7 +28,9 @@ impl From<SnapshotError> for Status {
         let message = error.to_string();
         match error {
             SnapshotError::Location { .. } | SnapshotError::Name { .. } => Self::invalid_argument(message),
-            SnapshotError::Silent { .. } | SnapshotError::Store { .. } => Self::aborted(message),
+            SnapshotError::Silent { .. } | SnapshotError::Behind { .. } | SnapshotError::Store { .. } => {
+                Self::aborted(message)
+            }
             SnapshotError::Foreign { .. } => Self::data_loss(message),
         }
     }

@@ -16,8 +16,10 @@ use crate::{
 const CONCURRENT_PARTS: usize = 4;
 /// How long a folder may take to be opened: a file system on a network may never answer. Whoever asks waits for a minute.
 const OPENING: Duration = Duration::from_secs(30);
-/// How many folders are opened at a time. One that hangs keeps its thread; the others are there for longer work.
+/// How many folders are opened in turn at a time. One that hangs keeps its thread; the others are there for longer work.
 static OPENINGS: Semaphore = Semaphore::const_new(32);
+/// How long one waits for its turn.
+const TURN: Duration = Duration::from_secs(10);
 /// How long a store may say nothing of a file: a request to one is tried again for three minutes.
 const SILENCE: Duration = Duration::from_secs(300);
 /// How long a store may take to make a file whole: a file system has all of it on the disk then.
@@ -60,20 +62,29 @@ impl Folder {
     /// Opens a folder: an absolute path, or the URL of one in an object store, whose credentials come from the
     /// environment.
     pub(in crate::server) async fn open(location: &str) -> Result<Self, SnapshotError> {
-        Self::open_in_turn(location, &OPENINGS).await
+        Self::open_with(location, ()).await
     }
 
-    async fn open_in_turn(location: &str, openings: &'static Semaphore) -> Result<Self, SnapshotError> {
-        let (location, place) = (location.to_owned(), location.to_owned());
-        let opening = async {
-            let turn = openings.acquire().await;
-            let opening = async move {
-                // The thread has it, whether or not anybody waits still.
-                let _turn = turn;
-                open_folder(&place)
-            };
-            aside(opening).await
+    /// Opens a folder when few others are being opened: snapshots are tried for as long as their job lasts, and each try
+    /// that hangs keeps a thread.
+    pub(in crate::server) async fn open_in_turn(location: &str) -> Result<Self, SnapshotError> {
+        Self::open_as_one_of(&OPENINGS, location).await
+    }
+
+    async fn open_as_one_of(openings: &'static Semaphore, location: &str) -> Result<Self, SnapshotError> {
+        let Ok(turn) = tokio::time::timeout(TURN, openings.acquire()).await else {
+            return Err(SnapshotError::Behind { location: location.to_owned(), seconds: TURN.as_secs() });
         };
+        Self::open_with(location, turn).await
+    }
+
+    /// The thread that opens it holds what is given, whether or not anybody waits still.
+    async fn open_with(location: &str, held: impl Send + 'static) -> Result<Self, SnapshotError> {
+        let (location, place) = (location.to_owned(), location.to_owned());
+        let opening = aside(async move {
+            let _held = held;
+            open_folder(&place)
+        });
         let opened = match tokio::time::timeout(OPENING, opening).await {
             Ok(opened) => opened.unwrap_or_else(|_| Err("opening it broke off".to_owned())),
             Err(_) => return Err(SnapshotError::Silent { location, seconds: OPENING.as_secs() }),

@@ -82,15 +82,16 @@ fn folders_that_hang_keep_so_many_threads_and_no_more() {
     let place = |name: &str| base.path().join(name);
     let (runtime, lets_go) = held_up(true);
     runtime.block_on(async {
-        for name in ["a run that hangs", "another run"] {
+        for (name, reason) in [("a run that hangs", "answered for 30 s"), ("another run", "other folders")] {
             let path = place(name);
-            let mut opening = std::pin::pin!(Folder::open_in_turn(path.to_str().unwrap(), &ONE));
+            let mut opening = std::pin::pin!(Folder::open_as_one_of(&ONE, path.to_str().unwrap()));
             assert!(futures::poll!(&mut opening).is_pending());
             tokio::time::advance(OPENING).await;
-            opening.await.unwrap_err();
+            let error = opening.await.unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains(reason), "{error}");
         }
         lets_go.send(()).unwrap();
-        Folder::open_in_turn(place("a third one").to_str().unwrap(), &ONE).await.unwrap();
+        Folder::open_as_one_of(&ONE, place("a third one").to_str().unwrap()).await.unwrap();
     });
     assert!(place("a run that hangs").exists() && !place("another run").exists());
 }
