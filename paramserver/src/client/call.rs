@@ -84,14 +84,14 @@ pub(super) struct Tries {
     follows: Option<Follows>,
     patience: Patience,
     deadline: Instant,
-    made: u32,
+    tried: u32,
     sent: u32,
 }
 
 impl Tries {
     pub(super) fn new(at: Connection, moves: Option<Moves>, follows: Follows, patience: Patience) -> Self {
         let (follows, deadline) = (moves.as_ref().map(|_| follows), Instant::now() + patience.deadline);
-        Self { at, moves, follows, patience, deadline, made: 0, sent: 0 }
+        Self { at, moves, follows, patience, deadline, tried: 0, sent: 0 }
     }
 
     /// Where the next try goes.
@@ -131,7 +131,7 @@ impl Tries {
             return Err(ParametersError::Remade { shard });
         }
         self.at = there.clone();
-        self.made = 0;
+        self.tried = 0;
         self.deadline = Instant::now() + self.patience.deadline;
         Ok(())
     }
@@ -145,16 +145,16 @@ impl Tries {
         let may_pass = |failure: &Failure| {
             failure.is_unreachable() || failure.is_moved() || (follows && failure.is_absent())
         };
-        self.made += 1;
+        self.tried += 1;
         self.sent = self.sent.saturating_add(1);
         let timed = tokio::time::timeout_at(self.deadline, one_try).await;
         match timed.map_err(|_| timeout(place, patience))? {
             Ok(value) => Ok(Some(value)),
-            Err(failure) if self.made >= patience.tries || !may_pass(&failure) => {
+            Err(failure) if self.tried >= patience.tries || !may_pass(&failure) => {
                 Err(explain(place, patience, failure))
             }
             Err(failure) => {
-                let pause = patience.pause(self.made);
+                let pause = patience.pause(self.tried);
                 if Instant::now() + pause >= self.deadline {
                     return Err(explain(place, patience, failure));
                 }
@@ -221,7 +221,7 @@ mod tests {
         let mut tries = fixed();
         loop {
             if let Err(last) = tries.run(async { Err::<(), _>(Failure::Status(error.clone())) }).await {
-                return (tries.made, last);
+                return (tries.tried, last);
             }
         }
     }
@@ -270,7 +270,7 @@ mod tests {
         let (ended, ()) =
             tokio::join!(tries.run(refused), async { drop(places.send_replace(layout(place(NEW, 2, 1)))) });
         assert_eq!((ended, started.elapsed()), (Ok(None), Duration::ZERO));
-        assert_eq!(tries.made, 0);
+        assert_eq!(tries.tried, 0);
     }
 
     #[tokio::test]

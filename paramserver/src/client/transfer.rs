@@ -11,7 +11,7 @@ use howdah_proto::{
 };
 
 use super::{
-    ParametersError, ShardClient, Wanted,
+    ParametersError, Place, ShardClient, Wanted,
     call::{Failure, Follows},
 };
 use crate::{
@@ -31,9 +31,11 @@ pub(super) struct Pull {
 }
 
 /// What became of a push at one shard.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Sent {
     pub(super) outcome: PushOutcome,
+    /// Where the shard was that said so.
+    pub(super) place: Place,
     /// It was sent more than once: that the shard has it already may be this push's own doing.
     pub(super) was_repeated: bool,
 }
@@ -163,7 +165,7 @@ impl ShardClient {
             Outcome::Late => PushOutcome::Late,
             Outcome::Unspecified => return Err(self.protocol("a push has no outcome".to_owned())),
         };
-        Ok(Sent { outcome, was_repeated: tries.was_repeated() })
+        Ok(Sent { outcome, place: tries.connection().place, was_repeated: tries.was_repeated() })
     }
 }
 

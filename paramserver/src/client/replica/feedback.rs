@@ -1,6 +1,9 @@
 use std::ops::Range;
 
-use howdah_proto::{Step, Term, fence::TrainTask};
+use howdah_proto::{
+    Attempt, Term,
+    fence::{Fence, TrainTask},
+};
 
 use super::{known::KnownMarks, meet};
 use crate::{
@@ -63,8 +66,7 @@ impl Buffer {
 /// A push of which some shards haven't said what became of it.
 #[derive(Debug)]
 struct Unsettled {
-    task: TrainTask,
-    last: Step,
+    fence: Fence,
     places: Vec<Place>,
 }
 
@@ -73,8 +75,9 @@ struct Unsettled {
 pub(super) struct Part<'a> {
     accepted: &'a mut [f32],
     next: &'a mut [f32],
-    made: Term,
     shard: &'a mut Accepted,
+    /// Whether it may have another copy of the push, or what isn't known to be one.
+    is_doubtful: bool,
 }
 
 impl Feedback {
@@ -90,8 +93,8 @@ impl Feedback {
     /// Splits the residual by the shards, for a push.
     pub(super) fn parts<'a>(&mut self, places: impl Iterator<Item = &'a Place> + Clone) -> Vec<Part<'_>> {
         self.cut(places.clone().map(Place::values));
-        self.drop_unsettled();
-        for (shard, place) in self.shards.iter().zip(places.clone()) {
+        let open = self.drop_unsettled();
+        for (shard, place) in self.shards.iter().zip(places) {
             if shard.is_carried && shard.made != Some(place.made) {
                 self.buffers[shard.buffer as usize][shard.values.clone()].fill(0.0);
             }
@@ -99,7 +102,7 @@ impl Feedback {
         let [first, second] = &mut self.buffers;
         let (mut first, mut second) = (first.as_mut_slice(), second.as_mut_slice());
         let mut parts = Vec::with_capacity(self.shards.len());
-        for (shard, place) in self.shards.iter_mut().zip(places) {
+        for shard in &mut self.shards {
             let len = shard.values.len();
             let (first_part, first_rest) = std::mem::take(&mut first).split_at_mut(len);
             let (second_part, second_rest) = std::mem::take(&mut second).split_at_mut(len);
@@ -108,7 +111,8 @@ impl Feedback {
                 Buffer::First => (first_part, second_part),
                 Buffer::Second => (second_part, first_part),
             };
-            parts.push(Part { accepted, next, made: place.made, shard });
+            let is_doubtful = open.iter().any(|open| meet(open, &shard.values));
+            parts.push(Part { accepted, next, shard, is_doubtful });
         }
         parts
     }
@@ -131,26 +135,33 @@ impl Feedback {
         self.shards = ranges.into_iter().map(accepted).collect();
     }
 
-    /// Drops what a push may have brought that was never settled: better lost than sent twice.
-    fn drop_unsettled(&mut self) {
-        let Some(open) = self.unsettled.take() else { return };
-        for open in open.places.iter().map(Place::values) {
-            for shard in self.shards.iter().filter(|shard| meet(&shard.values, &open)) {
+    /// Drops what a push may have brought that was never settled: better lost than sent twice. Gives of which values it was.
+    fn drop_unsettled(&mut self) -> Vec<Range<usize>> {
+        let open = self.unsettled.take().map_or_else(Vec::new, |open| open.places);
+        let open: Vec<_> = open.iter().map(Place::values).collect();
+        for open in &open {
+            for shard in self.shards.iter().filter(|shard| meet(&shard.values, open)) {
                 let values = shard.values.start.max(open.start)..shard.values.end.min(open.end);
                 self.buffers[shard.buffer as usize][values].fill(0.0);
             }
         }
+        open
     }
 
     /// Remembers of which shards it isn't known what became of a push.
-    pub(super) fn leave_open(&mut self, task: TrainTask, last: Step, places: Vec<Place>) {
-        self.unsettled = Some(Unsettled { task, last, places });
+    pub(super) fn leave_open(&mut self, fence: Fence, places: Vec<Place>) {
+        self.unsettled = Some(Unsettled { fence, places });
     }
 
-    /// Settles a push that was left open, when the marks of its task are known.
-    pub(super) fn settle_late(&mut self, task: TrainTask, known: &KnownMarks) {
-        let Some(open) = self.unsettled.take_if(|open| open.task == task) else { return };
-        for place in open.places.iter().filter(|place| known.range_covers(&place.range, open.last)) {
+    /// Settles a push that was left open, when the marks of its task are known to the attempt after it: another one in
+    /// between may have pushed the same steps.
+    pub(super) fn settle_late(&mut self, task: TrainTask, attempt: Attempt, known: &KnownMarks) {
+        let is_next = |fence: &Fence| {
+            fence.task() == task && fence.attempt().0.checked_add(1).is_some_and(|next| next == attempt.0)
+        };
+        let Some(open) = self.unsettled.take_if(|open| is_next(&open.fence)) else { return };
+        let last = open.fence.last();
+        for place in open.places.iter().filter(|place| known.range_covers(&place.range, last)) {
             if let Some(shard) = self.shards.iter_mut().find(|shard| shard.values == place.values()) {
                 shard.accept(place.made);
             }
@@ -172,9 +183,11 @@ impl Part<'_> {
     /// Takes in what became of the push.
     pub(super) fn settle(self, sent: &Sent) {
         match sent.outcome {
-            PushOutcome::Applied { .. } => self.shard.accept(self.made),
-            // If it was sent more than once, the copy that was applied was this one; else it was another attempt's.
-            PushOutcome::AlreadyApplied { .. } if sent.was_repeated => self.shard.accept(self.made),
+            PushOutcome::Applied { .. } => self.shard.accept(sent.place.made),
+            // If it was sent more than once, what was applied is taken for a copy of it; else it was another attempt's.
+            PushOutcome::AlreadyApplied { .. } if sent.was_repeated && !self.is_doubtful => {
+                self.shard.accept(sent.place.made);
+            }
             // The shard has lost pushes: what they held back of themselves is computed again with them. What those before
             // them had held back is lost.
             PushOutcome::Gap { .. } => self.accepted.fill(0.0),

@@ -146,7 +146,7 @@ impl ReplicaClient {
             self.known.note(place, seen.mark);
         }
         if let Some(feedback) = &mut self.feedback {
-            feedback.settle_late(task, &self.known);
+            feedback.settle_late(task, attempt, &self.known);
             feedback.carry();
         }
         let seen: Vec<_> = seen.into_iter().map(|(_, seen)| seen).collect();

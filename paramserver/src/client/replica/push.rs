@@ -154,33 +154,38 @@ impl ReplicaClient {
         let mut outcomes = Vec::with_capacity(ended.len());
         let mut open = Vec::new();
         let is_recut = ended.iter().any(|ended| matches!(ended, Err(ParametersError::Recut { .. })));
-        let mut failed = Ok(());
+        let (mut again, mut failed) = (Ok(()), Ok(()));
         for (shard, ended) in shards.iter().zip(ended) {
             match ended {
-                Ok(Sent { outcome, .. }) => {
+                Ok(Sent { outcome, place, .. }) => {
                     if let PushOutcome::Applied { mark }
                     | PushOutcome::AlreadyApplied { mark }
                     | PushOutcome::Gap { mark } = outcome
                     {
-                        self.known.note(shard.place(), mark);
+                        self.known.note(&place, mark);
                     }
                     outcomes.push(outcome);
                 }
                 Err(error) => {
                     // Also if it was refused: a try before may have had its effect.
                     open.push(shard.place().clone());
-                    failed = failed.and(Err(error));
+                    match error {
+                        ParametersError::Recut { .. } | ParametersError::Remade { .. } => {
+                            again = again.and(Err(error));
+                        }
+                        _ => failed = failed.and(Err(error)),
+                    }
                 }
             }
         }
         if is_recut {
-            // In another cut, a shard that has the push may be sent it again, encoded anew.
+            // In another cut, a shard that has the push may be sent it again, encoded anew. In the same one, it is known to.
             open = self.parameters.shards().iter().map(|shard| shard.place().clone()).collect();
         }
         if let Some(feedback) = self.feedback.as_mut().filter(|_| !open.is_empty()) {
-            feedback.leave_open(fence.task(), fence.last(), open);
+            feedback.leave_open(*fence, open);
         }
-        failed.map(|()| Combined::of(&outcomes))
+        failed.and(again).map(|()| Combined::of(&outcomes))
     }
 }
 

@@ -1,4 +1,4 @@
-use howdah_proto::{Epoch, Partition, ShardIndex};
+use howdah_proto::{Epoch, Partition, ShardIndex, Step};
 
 use super::*;
 
@@ -37,7 +37,16 @@ fn accepted(feedback: &mut Feedback) -> Vec<f32> {
 }
 
 fn sent(outcome: PushOutcome, was_repeated: bool) -> Sent {
-    Sent { outcome, was_repeated }
+    sent_to(place(0..1), outcome, was_repeated)
+}
+
+fn sent_to(place: Place, outcome: PushOutcome, was_repeated: bool) -> Sent {
+    Sent { outcome, place, was_repeated }
+}
+
+/// Of the first attempt.
+fn fence() -> Fence {
+    Fence::new(TASK, Attempt(1), Step(4), Step(6)).unwrap()
 }
 
 #[test]
@@ -61,15 +70,18 @@ fn only_what_accepted_pushes_have_lost_is_made_good() {
 
 #[test]
 fn a_push_whose_answer_was_lost_is_settled_by_the_marks_of_the_next_attempt() {
-    let mut feedback = Feedback::new(2);
-    push(&mut feedback);
-    feedback.leave_open(TASK, Step(6), two().into());
-    let mut known = KnownMarks::default();
-    known.note(&place(0..1), Step(6));
-    known.note(&place(1..2), Step(3));
-    feedback.settle_late(TASK, &known);
-    feedback.carry();
-    assert_eq!(accepted(&mut feedback), [1.0, 0.0]);
+    // Another attempt before the third may have pushed the same steps.
+    for (attempt, expected) in [(2, [1.0, 0.0]), (3, [0.0, 0.0])] {
+        let mut feedback = Feedback::new(2);
+        push(&mut feedback);
+        feedback.leave_open(fence(), two().into());
+        let mut known = KnownMarks::default();
+        known.note(&place(0..1), Step(6));
+        known.note(&place(1..2), Step(3));
+        feedback.settle_late(TASK, Attempt(attempt), &known);
+        feedback.carry();
+        assert_eq!(accepted(&mut feedback), expected, "attempt {attempt}");
+    }
 }
 
 #[test]
@@ -78,10 +90,20 @@ fn what_a_push_of_unknown_fate_may_have_brought_is_not_sent_again() {
     let applied = sent(PushOutcome::Applied { mark: Step(3) }, false);
     push(&mut feedback).into_iter().for_each(|part| part.settle(&applied));
     push(&mut feedback);
-    feedback.leave_open(TASK, Step(6), vec![place(0..1)]);
+    feedback.leave_open(fence(), vec![place(0..1)]);
     let other = TrainTask { partition: Partition(1), ..TASK };
-    feedback.settle_late(other, &KnownMarks::default());
+    feedback.settle_late(other, Attempt(2), &KnownMarks::default());
     assert_eq!(accepted(&mut feedback), [0.0, 2.0]);
+    assert_eq!(accepted(&mut feedback), [0.0, 2.0]);
+}
+
+#[test]
+fn what_is_encoded_anew_is_not_taken_for_the_copy_that_was_applied() {
+    let mut feedback = Feedback::new(2);
+    push(&mut feedback);
+    feedback.leave_open(fence(), vec![place(0..1)]);
+    let already = sent(PushOutcome::AlreadyApplied { mark: Step(6) }, true);
+    push(&mut feedback).into_iter().for_each(|part| part.settle(&already));
     assert_eq!(accepted(&mut feedback), [0.0, 2.0]);
 }
 
@@ -99,8 +121,11 @@ fn the_residual_stays_when_the_parameters_are_cut_into_other_shards() {
 #[test]
 fn a_new_attempt_has_the_residual_of_shards_that_were_not_made_anew() {
     let accept = |feedback: &mut Feedback, places: &[Place]| {
-        let applied = sent(PushOutcome::Applied { mark: Step(3) }, false);
-        push_to(places, feedback).into_iter().for_each(|part| part.settle(&applied));
+        let applied = |place: &Place| sent_to(place.clone(), PushOutcome::Applied { mark: Step(3) }, false);
+        push_to(places, feedback)
+            .into_iter()
+            .zip(places)
+            .for_each(|(part, place)| part.settle(&applied(place)));
     };
     // A standby has taken over from the first one.
     let taken_over = Place { term: Term(2), ..place(0..1) };
